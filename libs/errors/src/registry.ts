@@ -1,0 +1,65 @@
+/** One row of the closed list of error codes. */
+export interface ErrorEntry {
+  /** gRPC status number. Source: grpc/doc/statuscodes.md, read 2026-11. */
+  readonly grpc: number;
+  readonly http: number;
+  readonly title: string;
+  /** Whether the same request can succeed later without being changed. */
+  readonly retryable: boolean;
+}
+
+const entry = (grpc: number, http: number, title: string, retryable = false): ErrorEntry => ({ grpc, http, title, retryable });
+
+/** Every error code of the house. A code is `noun.reason`; docs/errors.md is generated from this list. */
+export const ERRORS = {
+  'request.invalid': entry(3, 400, 'The request is not valid'),
+  'request.malformed': entry(3, 400, 'The body cannot be parsed'),
+  'request.too_large': entry(11, 413, 'The body is larger than this endpoint takes'),
+  'request.unsupported_media_type': entry(3, 415, 'This content type is not taken here'),
+  'request.not_found': entry(5, 404, 'There is nothing here'),
+  'request.method_not_allowed': entry(12, 405, 'This method is not taken here'),
+  'request.timeout': entry(4, 503, 'The request took too long', true),
+  'signature.missing': entry(16, 401, 'The signature is missing'),
+  'signature.malformed': entry(3, 400, 'The signature header cannot be read'),
+  'signature.mismatch': entry(7, 403, 'The signature does not match'),
+  'signature.expired': entry(7, 403, 'The signed timestamp is outside the tolerance'),
+  'address.not_allowed': entry(7, 403, 'This address may not post here'),
+  'quota.exceeded': entry(8, 429, 'Too many requests', true),
+  'principal.unauthenticated': entry(16, 401, 'No valid API key was given'),
+  'principal.forbidden': entry(7, 403, 'This key may not do that'),
+  'caller.forbidden': entry(7, 403, 'This service may not call this method'),
+  'tenant.not_found': entry(5, 404, 'There is no such tenant'),
+  'tenant.slug_taken': entry(6, 409, 'This slug is taken'),
+  'api_key.not_found': entry(5, 404, 'There is no such API key'),
+  'source.not_found': entry(5, 404, 'There is no such source'),
+  'source.unknown_provider': entry(3, 400, 'There is no such provider'),
+  'secret.not_found': entry(5, 404, 'There is no such secret'),
+  'secret.invalid': entry(3, 400, 'This is not a secret of that scheme'),
+  'destination.not_found': entry(5, 404, 'There is no such destination'),
+  'destination.address_forbidden': entry(3, 400, 'This URL points where deliveries may not go'),
+  'event.not_found': entry(5, 404, 'There is no such event'),
+  'message.not_found': entry(5, 404, 'There is no such message'),
+  'delivery.not_found': entry(5, 404, 'There is no such delivery'),
+  'delivery.not_retryable': entry(9, 409, 'This delivery is not in a state that can be retried'),
+  'suppression.not_found': entry(5, 404, 'There is no such suppression'),
+  'idempotency.conflict': entry(6, 409, 'This idempotency key was used with another body'),
+  'idempotency.in_progress': entry(10, 409, 'A request with this idempotency key is still running', true),
+  'data_key.not_found': entry(5, 404, 'There is no such data key'),
+  'data_key.unavailable': entry(14, 503, 'The data key is not in memory', true),
+  'ciphertext.invalid': entry(15, 500, 'The ciphertext cannot be opened'),
+  'store.unavailable': entry(14, 503, 'The store cannot be reached', true),
+  'store.overloaded': entry(8, 503, 'Too much is waiting', true),
+  'service.unavailable': entry(14, 503, 'A service behind this one cannot be reached', true),
+  'service.deadline': entry(4, 503, 'A service behind this one did not answer in time', true),
+  'lease.lost': entry(10, 503, 'Another worker holds this shard now', true),
+  'egress.address_forbidden': entry(7, 403, 'The address is not public'),
+  'egress.failed': entry(14, 502, 'The request could not be made', true),
+  'config.invalid': entry(9, 500, 'The configuration is not valid'),
+  'internal.error': entry(13, 500, 'Something went wrong here'),
+} as const satisfies Record<string, ErrorEntry>;
+
+/** A code of the closed list. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Narrows any string to a known code. */
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code);

@@ -1,0 +1,257 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { makeCertificates } from '@posthorn/testing/certificates.js';
+import { startNats, type NatsServer } from '@posthorn/testing/nats-server.js';
+import { startPostgres, type PostgresServer } from '@posthorn/testing/postgres-server.js';
+import { ensureLocalSecrets, type LocalSecrets } from './local-secrets.js';
+import { type Options } from './options.js';
+import { type Ports } from './ports.js';
+import { serviceEnvironment, SERVICES, type ServiceName } from './service-environment.js';
+import { Supervised } from './supervised.js';
+
+const READY_TIMEOUT_MS = 60_000;
+const READY_POLL_MS = 50;
+const DATABASE = 'posthorn';
+
+/** What a started platform tells the world; written to `<data>/local.json`. */
+export interface LocalFile {
+  readonly apiUrl: string;
+  readonly ingressUrl: string;
+  readonly operatorKey: string;
+  readonly databaseUrl: string;
+  readonly natsUrl: string;
+  readonly kekFile: string;
+  readonly healthUrls: Readonly<Record<string, string>>;
+  readonly pids: Record<string, number>;
+  demo?: { tenant: string; apiKey: string; sourceId: string; destinationId: string };
+}
+
+/** Postgres, NATS and the six services of one data folder. */
+export class Platform {
+  private postgres: PostgresServer | undefined;
+  private nats: NatsServer | undefined;
+  private readonly services: Supervised[] = [];
+  private isStopping = false;
+  private file!: LocalFile;
+
+  constructor(
+    private readonly root: string,
+    private readonly options: Options,
+    private readonly ports: Ports,
+    private readonly say: (line: string) => void,
+  ) {}
+
+  get local(): LocalFile {
+    return this.file;
+  }
+
+  /** Starts everything and waits until every service says that it is ready. */
+  async start(): Promise<LocalFile> {
+    const { dataDir } = this.options;
+    await mkdir(join(dataDir, 'logs'), { recursive: true, mode: 0o700 });
+    await this.stopLeftovers();
+    const secrets = await ensureLocalSecrets(dataDir);
+    const certificates = await makeCertificates(join(dataDir, 'certificates'), [...SERVICES]);
+    const databaseUrl = await this.startPostgres();
+    const natsUrl = await this.startNats();
+    this.file = this.describe(secrets, databaseUrl, natsUrl);
+    const environments = new Map(
+      SERVICES.map((service) => [
+        service,
+        serviceEnvironment({ service, ports: this.ports, secrets, databaseUrl, natsUrl, tls: certificates.of(service), options: this.options }),
+      ]),
+    );
+    await this.migrate(databaseUrl, secrets);
+    for (const service of SERVICES) this.startService(service, environments.get(service)!);
+    await this.waitUntilReady();
+    return this.file;
+  }
+
+  /** Writes local.json, atomically: whoever sees it sees all of it. */
+  async writeLocalFile(): Promise<void> {
+    const path = join(this.options.dataDir, 'local.json');
+    await writeFile(`${path}.new`, `${JSON.stringify(this.file, null, 2)}\n`, { mode: 0o600 });
+    await rename(`${path}.new`, path);
+  }
+
+  /** Stops the services first, in the direction of the events, then NATS, then Postgres. */
+  async stop(): Promise<void> {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    const order = ['ingress', 'api', 'dispatcher', 'compliance', 'events', 'tenants'];
+    for (const name of order) await this.services.find((service) => service.name === name)?.stop();
+    await this.nats?.stop();
+    await this.postgres?.stop();
+    await rm(join(this.options.dataDir, 'local.json'), { force: true });
+  }
+
+  /** Starts the server again after something killed it (the fault runs do). */
+  private async keepPostgresRunning(server: PostgresServer, start: () => Promise<PostgresServer>): Promise<void> {
+    await server.exited;
+    if (this.isStopping) return;
+    this.postgres = await start();
+    await this.setPid('postgres', this.postgres.pid);
+    void this.keepPostgresRunning(this.postgres, start);
+  }
+
+  private async keepNatsRunning(server: NatsServer, start: () => Promise<NatsServer>): Promise<void> {
+    await server.exited;
+    if (this.isStopping) return;
+    this.nats = await start();
+    await this.setPid('nats', this.nats.pid);
+    void this.keepNatsRunning(this.nats, start);
+  }
+
+  private async startPostgres(): Promise<string> {
+    const given = process.env['DATABASE_URL'];
+    if (given !== undefined && given !== '') {
+      this.say('Postgres: the one of DATABASE_URL');
+      return given;
+    }
+    const start = (): Promise<PostgresServer> => startPostgres({ dataDir: join(this.options.dataDir, 'postgres'), port: this.ports.postgres });
+    this.postgres = await start();
+    void this.keepPostgresRunning(this.postgres, start);
+    const client = new pg.Client({ connectionString: this.postgres.url });
+    await client.connect();
+    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE]);
+    if (rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`);
+    await client.end();
+    const url = new URL(this.postgres.url);
+    url.pathname = `/${DATABASE}`;
+    this.say(`Postgres: 127.0.0.1:${this.postgres.port}`);
+    return url.href;
+  }
+
+  private async startNats(): Promise<string> {
+    const given = process.env['NATS_URL'];
+    if (given !== undefined && given !== '') {
+      this.say('NATS: the one of NATS_URL');
+      return given;
+    }
+    const start = (): Promise<NatsServer> => startNats({ storeDir: join(this.options.dataDir, 'nats'), port: this.ports.nats });
+    this.nats = await start();
+    void this.keepNatsRunning(this.nats, start);
+    this.say(`NATS: ${this.nats.url}`);
+    return this.nats.url;
+  }
+
+  private describe(secrets: LocalSecrets, databaseUrl: string, natsUrl: string): LocalFile {
+    const url = (port: number): string => `http://127.0.0.1:${port}`;
+    return {
+      apiUrl: url(this.ports.api),
+      ingressUrl: url(this.ports.ingress),
+      operatorKey: secrets.operatorKey,
+      databaseUrl,
+      natsUrl,
+      kekFile: secrets.kekFile,
+      healthUrls: {
+        api: url(this.ports.api),
+        ingress: url(this.ports.ingress),
+        tenants: url(this.ports.tenantsHealth),
+        events: url(this.ports.eventsHealth),
+        compliance: url(this.ports.complianceHealth),
+        dispatcher: url(this.ports.dispatcherHealth),
+      },
+      pids: {
+        platform: process.pid,
+        ...(this.postgres && { postgres: this.postgres.pid }),
+        ...(this.nats && { nats: this.nats.pid }),
+      },
+    };
+  }
+
+  private async migrate(databaseUrl: string, secrets: LocalSecrets): Promise<void> {
+    for (const service of ['tenants', 'events', 'compliance', 'dispatcher']) {
+      const env = { ...process.env, DATABASE_ADMIN_URL: databaseUrl, DATABASE_PASSWORD_FILE: secrets.databasePasswordFile };
+      const child = spawn(process.execPath, [this.mainOf(service as ServiceName, 'migrate.js')], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      let output = '';
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+      const code = await new Promise<number | null>((done) => child.on('exit', done));
+      if (code !== 0) throw new Error(`The migrations of ${service} failed:\n${output}`);
+    }
+  }
+
+  private mainOf(service: ServiceName, file: string): string {
+    return join(this.root, 'apps', service, 'dist', file);
+  }
+
+  private startService(service: ServiceName, env: NodeJS.ProcessEnv): void {
+    const supervised = new Supervised({
+      name: service,
+      args: [this.mainOf(service, 'main.js')],
+      env,
+      logFile: join(this.options.dataDir, 'logs', `${service}.log`),
+      onProcess: (name, pid) => {
+        if (pid === undefined) this.say(`${name} ended again and again; see ${join(this.options.dataDir, 'logs', `${name}.log`)}`);
+        else void this.setPid(name, pid);
+      },
+    });
+    this.services.push(supervised);
+    supervised.start();
+  }
+
+  private async setPid(name: string, pid: number): Promise<void> {
+    this.file.pids[name] = pid;
+    if (existsSync(join(this.options.dataDir, 'local.json'))) await this.writeLocalFile();
+  }
+
+  private async waitUntilReady(): Promise<void> {
+    const deadline = performance.now() + READY_TIMEOUT_MS;
+    const waiting = new Map(Object.entries(this.file.healthUrls));
+    while (waiting.size > 0) {
+      for (const [name, url] of waiting) if (await isReady(url)) waiting.delete(name);
+      const dead = this.services.find((service) => service.hasGivenUp);
+      if (dead !== undefined) throw new Error(`${dead.name} does not start; see ${join(this.options.dataDir, 'logs', `${dead.name}.log`)}`);
+      if (performance.now() > deadline) throw new Error(`Not ready after ${READY_TIMEOUT_MS / 1000} s: ${[...waiting.keys()].join(', ')}; see ${join(this.options.dataDir, 'logs')}`);
+      if (waiting.size > 0) await new Promise((done) => setTimeout(done, READY_POLL_MS));
+    }
+  }
+
+  /** Ends what an earlier run left behind when it was killed itself. */
+  private async stopLeftovers(): Promise<void> {
+    const path = join(this.options.dataDir, 'local.json');
+    if (!existsSync(path)) return;
+    const { pids } = JSON.parse(await readFile(path, 'utf8')) as LocalFile;
+    for (const [name, pid] of Object.entries(pids)) {
+      if (pid === process.pid || !(await isOurs(pid, this.root, this.options.dataDir))) continue;
+      if (name === 'platform') throw new Error(`Posthorn already runs in this data folder (process ${pid}); use --data DIR and --port-offset N for a second one.`);
+      this.say(`Ending ${name} (process ${pid}), left behind by an earlier run`);
+      process.kill(pid, 'SIGTERM');
+      await untilGone(pid);
+    }
+    await rm(path, { force: true });
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(1_000) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether that process was started by this program for this data folder: a PID alone may have been reused. */
+async function isOurs(pid: number, root: string, dataDir: string): Promise<boolean> {
+  try {
+    const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ');
+    return command.includes(root) || command.includes(dataDir);
+  } catch {
+    return false;
+  }
+}
+
+async function untilGone(pid: number): Promise<void> {
+  for (let waited = 0; waited < READY_TIMEOUT_MS; waited += READY_POLL_MS) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((done) => setTimeout(done, READY_POLL_MS));
+  }
+  process.kill(pid, 'SIGKILL');
+}

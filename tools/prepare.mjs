@@ -1,0 +1,36 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+const NODE_MIN = [20, 19];
+
+/**
+ * Makes a clone ready to run: checks Node, installs the dependencies when they are missing or older than
+ * the lock file, builds what changed. Exits with a clear message when a step fails.
+ */
+export function prepare(root) {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
+    fail(`Posthorn needs Node ${NODE_MIN.join('.')} or newer; this is ${process.versions.node}.`);
+  }
+  const [lock, installed] = [join(root, 'package-lock.json'), join(root, 'node_modules/.package-lock.json')];
+  if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+    console.log('Installing dependencies (npm ci) …');
+    run(root, 'npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], 'npm ci failed: see above.');
+  }
+  console.log('Building …');
+  run(root, process.execPath, [join(root, 'node_modules/nx/dist/bin/nx.js'), 'run-many', '-t', 'build', '--outputStyle=static'], 'The build failed: see above.', true);
+}
+
+function run(cwd, command, args, failure, isQuiet = false) {
+  const result = spawnSync(command, args, { cwd, stdio: isQuiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'], encoding: 'utf8', env: { ...process.env, NX_TUI: 'false' } });
+  if (result.status !== 0) {
+    if (isQuiet) console.error(`${result.stdout}${result.stderr}`);
+    fail(failure);
+  }
+}
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}

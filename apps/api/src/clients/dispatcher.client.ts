@@ -1,0 +1,19 @@
+import { DeliveryQueryServiceService, DeliveryServiceService } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
+import { type GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
+
+const READ_DEADLINE_MS = 5_000;
+/** A test delivery waits for the destination, up to the dispatcher's own request timeout. */
+const ACT_DEADLINE_MS = 35_000;
+
+/** Reads of deliveries and acts on them. */
+export class DispatcherClient {
+  readonly query;
+  readonly deliveries;
+  readonly read = { deadlineMs: READ_DEADLINE_MS };
+  readonly act = { deadlineMs: ACT_DEADLINE_MS };
+
+  constructor(channel: GrpcChannel) {
+    this.query = grpcClient(DeliveryQueryServiceService, channel);
+    this.deliveries = grpcClient(DeliveryServiceService, channel);
+  }
+}

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { AppError } from '@posthorn/errors/app-error.js';
+import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { firstValueFrom, from, type Observable } from 'rxjs';
+import { type z } from 'zod';
+import { TenantsClient } from '../clients/tenants.client.js';
+import { hasScope, isOwnTenant, type Principal, type TenantRef } from '../domain/principal.js';
+import { Answer, type Call, ROUTE, type RouteOptions } from './route.js';
+
+const IDEMPOTENCY_KEY_MAX = 255;
+const NO_PRINCIPAL: Principal = { keyId: '', kind: 'tenant', scopes: [], tenant: undefined };
+const NO_TENANT: TenantRef = { id: '', slug: '' };
+
+/**
+ * The way in for every operation, in this order: who calls, may they, is the request valid, was it
+ * answered before. Handlers see only calls that passed all four.
+ */
+@Injectable()
+export class Admission implements NestInterceptor {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly tenants: TenantsClient,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const route = this.reflector.get<RouteOptions | undefined>(ROUTE, context.getHandler());
+    return route === undefined ? next.handle() : from(this.admit(route, context, next));
+  }
+
+  private async admit(route: RouteOptions, context: ExecutionContext, next: CallHandler): Promise<unknown> {
+    const request = context.switchToHttp().getRequest<FastifyRequest & { call: Call }>();
+    const reply = context.switchToHttp().getResponse<FastifyReply>();
+    const params = request.params as Record<string, string>;
+    const principal = route.access.principal === 'public' ? NO_PRINCIPAL : await this.authenticate(request.headers.authorization);
+    const tenant = await this.authorize(route, principal, params['tenant']);
+    request.call = {
+      principal,
+      tenant,
+      params,
+      query: parse(route.query, request.query, 'query'),
+      body: parse(route.body, jsonBody(route, request), 'body'),
+      remoteAddress: request.ip,
+    };
+    const answer = await this.answerOnce(route, request, principal, next);
+    void reply.status(answer.status);
+    return answer.body;
+  }
+
+  private async authenticate(authorization: string | undefined): Promise<Principal> {
+    const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(authorization ?? '')?.[1];
+    const principal = token === undefined ? undefined : await this.tenants.authenticate(token);
+    if (principal === undefined) throw new AppError('principal.unauthenticated');
+    return principal;
+  }
+
+  /** Wrong tenant is 404 and wrong scope 403: neither tells whether the thing exists elsewhere. */
+  private async authorize({ access }: RouteOptions, principal: Principal, tenant: string | undefined): Promise<TenantRef> {
+    if (access.principal === 'public') return NO_TENANT;
+    if (access.principal === 'operator') {
+      if (principal.kind !== 'operator') throw new AppError('principal.forbidden');
+      return tenant === undefined ? NO_TENANT : this.tenants.resolve(tenant);
+    }
+    if (tenant === undefined) throw new AppError('internal.error');
+    if (principal.kind === 'tenant' && !isOwnTenant(principal, tenant)) throw new AppError('tenant.not_found');
+    if (!hasScope(principal, access.scope)) throw new AppError('principal.forbidden', { detail: `this needs the scope ${access.scope}` });
+    return principal.tenant ?? this.tenants.resolve(tenant);
+  }
+
+  private async answerOnce(route: RouteOptions, request: FastifyRequest & { call: Call }, principal: Principal, next: CallHandler): Promise<Answer> {
+    const key = route.method === 'POST' ? request.headers['idempotency-key'] : undefined;
+    const handle = async (): Promise<Answer> => {
+      const body: unknown = await firstValueFrom(next.handle());
+      return body instanceof Answer ? body : new Answer(route.status, body);
+    };
+    if (key === undefined) return handle();
+    if (typeof key !== 'string' || key.length === 0 || key.length > IDEMPOTENCY_KEY_MAX) {
+      throw invalid([{ path: 'header.Idempotency-Key', message: `1 to ${IDEMPOTENCY_KEY_MAX} characters` }]);
+    }
+    const fingerprint = createHash('sha256').update(`${route.method} ${request.url}\n`).update((request.body as Buffer | undefined) ?? '').digest();
+    const earlier = await this.tenants.beginRequest(principal.keyId, key, fingerprint);
+    if (earlier !== undefined) return new Answer(earlier.status, earlier.body);
+    try {
+      const answer = await handle();
+      await this.tenants.completeRequest(principal.keyId, key, answer.status, withoutSecrets(answer.body, route.secretPaths ?? []));
+      return answer;
+    } catch (error) {
+      await this.tenants.forgetRequest(principal.keyId, key);
+      throw error;
+    }
+  }
+}
+
+function jsonBody(route: RouteOptions, request: FastifyRequest): unknown {
+  const raw = request.body as Buffer | undefined;
+  if (route.body === undefined) return undefined;
+  if (raw === undefined || raw.length === 0) return {};
+  const type = request.headers['content-type'] ?? '';
+  if (!/^application\/(json|[\w.-]+\+json)(;|$)/i.test(type)) {
+    throw new AppError('request.unsupported_media_type', { detail: 'send application/json' });
+  }
+  try {
+    return JSON.parse(raw.toString('utf8'));
+  } catch (cause) {
+    throw new AppError('request.malformed', { detail: 'the body is not JSON', cause });
+  }
+}
+
+function parse(schema: z.ZodType | undefined, value: unknown, part: 'query' | 'body'): unknown {
+  if (schema === undefined) return undefined;
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const prefix = part === 'query' ? ['query'] : [];
+  throw invalid(result.error.issues.flatMap((issue) => fieldsOf(issue, prefix)));
+}
+
+/** An unknown key is reported at its own path, not at its parent's. */
+function fieldsOf(issue: z.core.$ZodIssue, prefix: string[]): { path: string; message: string }[] {
+  const path = [...prefix, ...issue.path.map(String)];
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'there is no such field' }));
+  return [{ path: path.join('.'), message: issue.message }];
+}
+
+const invalid = (fields: { path: string; message: string }[]): AppError =>
+  new AppError('request.invalid', { detail: fields.map(({ path, message }) => `${path}: ${message}`).join('; '), fields });
+
+/** A copy with null at every dotted path: a repeated answer must not show a secret twice. */
+function withoutSecrets(body: unknown, paths: readonly string[]): unknown {
+  const copy: unknown = structuredClone(body);
+  for (const path of paths) {
+    const names = path.split('.');
+    const last = names.pop()!;
+    let target: unknown = copy;
+    for (const name of names) target = (target as Record<string, unknown> | undefined)?.[name];
+    if (typeof target === 'object' && target !== null && last in target) (target as Record<string, unknown>)[last] = null;
+  }
+  return copy;
+}

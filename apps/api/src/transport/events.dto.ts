@@ -1,0 +1,130 @@
+import { type Event, type Message } from '@posthorn/contracts/posthorn/events/v1/events.js';
+import { z } from 'zod';
+import { moment, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
+
+export const MESSAGE_STATES = [
+  'deferred', 'blocked', 'accepted', 'scheduled', 'queued', 'sending', 'indeterminate', 'sent', 'delivered', 'read', 'undelivered', 'failed', 'expired', 'canceled', 'unknown', 'received',
+] as const;
+const CHANNELS = ['sms', 'email', 'chat', 'push'] as const;
+const text = z.string().max(500).optional();
+
+export const eventsQuery = page.extend({
+  type: text,
+  source: text,
+  messageId: text,
+  conversationId: text,
+  providerEventId: text,
+  from: moment,
+  to: moment,
+  state: z.enum(['stored', 'projected', 'quarantined']).optional(),
+});
+export const messagesQuery = page.extend({
+  state: z.enum(MESSAGE_STATES).optional(),
+  channel: z.enum(CHANNELS).optional(),
+  campaign: text,
+  providerMessageId: text,
+  from: moment,
+  to: moment,
+});
+
+export const event = z.object({
+  id: z.string(),
+  type: z.string(),
+  sourceId: z.string().nullable(),
+  provider: z.string(),
+  channel: z.string().nullable(),
+  providerEventId: z.string().nullable(),
+  providerMessageId: z.string().nullable(),
+  messageId: z.string().nullable(),
+  conversationId: z.string().nullable(),
+  occurredAt: time.nullable(),
+  receivedAt: time,
+  state: z.enum(['stored', 'projected', 'quarantined']),
+  status: z.string().nullable(),
+  signal: z.string().nullable(),
+  correlationId: z.string().nullable(),
+  secretId: z.string().nullable(),
+});
+
+export const timelineEntry = z.object({
+  at: time,
+  stage: z.enum(['received', 'stored', 'projected', 'fact', 'transition', 'quarantined', 'delivery', 'attempt']),
+  detail: z.string(),
+  sinceReceivedMs: z.number(),
+  factId: z.string().nullable(),
+  messageId: z.string().nullable(),
+  fromState: z.string().nullable(),
+  toState: z.string().nullable(),
+  effect: z.string().nullable(),
+  deliveryId: z.string().nullable(),
+  destinationId: z.string().nullable(),
+});
+export const timeline = z.object({ event, entries: z.array(timelineEntry) });
+
+export const payload = z.object({
+  method: z.string(),
+  target: z.string(),
+  headers: z.array(z.tuple([z.string(), z.string()])),
+  bodyBase64: z.string().describe('the exact bytes that the provider sent'),
+  content: z.object({ from: z.string().nullable(), to: z.string().nullable(), text: z.string().nullable(), subject: z.string().nullable(), mediaUrls: z.array(z.string()) }),
+});
+
+export const message = z.object({
+  id: z.string(),
+  state: z.enum(MESSAGE_STATES),
+  stateChangedAt: time.nullable(),
+  channel: z.string().nullable(),
+  direction: z.string().nullable(),
+  providerMessageId: z.string().nullable(),
+  sourceId: z.string().nullable(),
+  conversationId: z.string().nullable(),
+  campaign: z.string().nullable(),
+  isContradicted: z.boolean(),
+  createdAt: time,
+  transitions: z.array(
+    z.object({ eventId: z.string(), from: z.string().nullable(), to: z.string().nullable(), occurredAt: time.nullable(), receivedAt: time, effect: z.string() }),
+  ),
+});
+
+/** An event as the API shows it. */
+export const eventOf = (from: Event): z.infer<typeof event> => ({
+  id: from.id,
+  type: from.type,
+  sourceId: textOf(from.sourceId),
+  provider: from.provider,
+  channel: textOf(from.channel),
+  providerEventId: textOf(from.providerEventId),
+  providerMessageId: textOf(from.providerMessageId),
+  messageId: textOf(from.messageId),
+  conversationId: textOf(from.conversationId),
+  occurredAt: timeOf(from.occurredAtMs),
+  receivedAt: timeAt(from.receivedAtMs),
+  state: from.state as 'stored',
+  status: textOf(from.status),
+  signal: textOf(from.signal),
+  correlationId: textOf(from.correlationId),
+  secretId: textOf(from.secretId),
+});
+
+/** A message as the API shows it. */
+export const messageOf = (from: Message): z.infer<typeof message> => ({
+  id: from.id,
+  state: from.state as 'sent',
+  stateChangedAt: timeOf(from.stateChangedAtMs),
+  channel: textOf(from.channel),
+  direction: textOf(from.direction),
+  providerMessageId: textOf(from.providerMessageId),
+  sourceId: textOf(from.sourceId),
+  conversationId: textOf(from.conversationId),
+  campaign: textOf(from.campaign),
+  isContradicted: from.isContradicted,
+  createdAt: timeAt(from.createdAtMs),
+  transitions: from.transitions.map((step) => ({
+    eventId: step.eventId,
+    from: textOf(step.fromState),
+    to: textOf(step.toState),
+    occurredAt: timeOf(step.occurredAtMs),
+    receivedAt: timeAt(step.receivedAtMs),
+    effect: step.effect,
+  })),
+});

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+
+/** Pieces that several resources share. */
+export const LIMIT_DEFAULT = 50;
+export const LIMIT_MAX = 500;
+
+export const time = z.iso.datetime({ precision: 3 }).describe('RFC 3339, UTC, milliseconds');
+export const json = z.record(z.string(), z.unknown());
+
+/** The paging part of a list's query. */
+export const page = z.object({
+  limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(LIMIT_DEFAULT).describe('items a page'),
+  cursor: z.string().max(500).optional().describe('nextCursor of the page before'),
+});
+export type Page = z.infer<typeof page>;
+
+/** A moment in a query, as Unix milliseconds. */
+export const moment = z.iso
+  .datetime({ offset: true })
+  .optional()
+  .transform((text) => (text === undefined ? 0 : Date.parse(text)));
+
+/** A list's answer. */
+export const listOf = <T extends z.ZodType>(item: T) => z.object({ data: z.array(item), nextCursor: z.string().nullable() });
+
+/** Who has not yet confirmed a change; only in a 202. */
+export const pending = z.array(z.string()).optional().describe('services that have not confirmed the change yet; the answer is 202 then');
+
+export const secretInfo = z.object({
+  id: z.string(),
+  status: z.enum(['current', 'previous']),
+  createdAt: time,
+  expiresAt: time.nullable(),
+  lastMatchedAt: time.nullable(),
+});
+
+/** Unix milliseconds as the API writes times; 0 is null. */
+export const timeOf = (ms: number): string | null => (ms === 0 ? null : new Date(ms).toISOString());
+
+/** A time that is always there. */
+export const timeAt = (ms: number): string => new Date(ms).toISOString();
+
+/** The empty text of proto3 as the API writes absence. */
+export const textOf = (text: string): string | null => (text === '' ? null : text);

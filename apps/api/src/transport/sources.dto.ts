@@ -1,0 +1,58 @@
+import { type Source } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { z } from 'zod';
+import { json, pending, secretInfo, time, timeAt } from './shapes.dto.js';
+import { secretInfoOf } from './tenants.dto.js';
+
+const NAME_MAX = 200;
+const SECRET_MAX = 8_192;
+export const OVERLAP_SECONDS_MAX = 30 * 86_400;
+export const OVERLAP_SECONDS_DEFAULT = 86_400;
+
+const name = z.string().trim().min(1).max(NAME_MAX);
+const status = z.enum(['active', 'paused', 'disabled']);
+
+export const createSource = z.strictObject({
+  name,
+  provider: z.string().min(1).max(64).describe('see GET …/providers'),
+  secret: z.string().min(1).max(SECRET_MAX).optional().describe('generated where the scheme lets us, when absent'),
+  settings: json.default({}),
+});
+export const updateSource = z.strictObject({ name: name.optional(), settings: json.optional(), status: status.optional() });
+export const rotateSource = z.strictObject({
+  secret: z.string().min(1).max(SECRET_MAX).optional(),
+  overlapSeconds: z.number().int().min(0).max(OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS_DEFAULT),
+});
+
+export const source = z.object({
+  id: z.string(),
+  name,
+  provider: z.string(),
+  url: z.url().describe('where the provider posts to'),
+  settings: json,
+  status,
+  secrets: z.array(secretInfo),
+  createdAt: time,
+  pending,
+});
+export const sourceCreated = source.extend({ secret: z.string().nullable().optional().describe('shown once, and only when we generated it') });
+export const secretCreated = z.object({
+  id: z.string(),
+  status: z.enum(['current', 'previous']),
+  createdAt: time,
+  expiresAt: time.nullable(),
+  lastMatchedAt: time.nullable(),
+  secret: z.string().nullable().optional().describe('shown once, and only when we generated it'),
+  pending,
+});
+
+/** A source as the API shows it. */
+export const sourceOf = (from: Source, ingressUrl: string, tenantSlug: string): z.infer<typeof source> => ({
+  id: from.id,
+  name: from.name,
+  provider: from.provider,
+  url: `${ingressUrl}/in/${tenantSlug}/${from.id}`,
+  settings: JSON.parse(from.settingsJson || '{}') as Record<string, unknown>,
+  status: from.status as 'active',
+  secrets: from.secrets.map(secretInfoOf),
+  createdAt: timeAt(from.createdAtMs),
+});

@@ -1,0 +1,74 @@
+import { type ApiKey, type SecretInfo, type Tenant } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { z } from 'zod';
+import { SCOPES } from '../domain/principal.js';
+import { pending, time, timeAt, timeOf } from './shapes.dto.js';
+
+const NAME_MAX = 200;
+const slug = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/)
+  .describe('lower-case letters, digits and hyphens; 1–63; part of the intake URL');
+const name = z.string().trim().min(1).max(NAME_MAX);
+const country = z.string().regex(/^[A-Z]{2}$/).describe('ISO 3166-1 alpha-2');
+const timeZone = z.string().min(1).max(64).describe('IANA name, such as Europe/Vienna');
+
+export const createTenant = z.strictObject({ slug, name, country, timeZone });
+export const updateTenant = z.strictObject({ name: name.optional(), country: country.optional(), timeZone: timeZone.optional() });
+
+export const tenant = z.object({
+  id: z.string(),
+  slug,
+  name,
+  country,
+  timeZone,
+  status: z.enum(['active', 'suspended']),
+  createdAt: time,
+  pending,
+});
+
+export const createApiKey = z.strictObject({
+  name,
+  scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
+  expiresAt: z.iso.datetime({ offset: true }).optional(),
+});
+
+export const apiKey = z.object({
+  id: z.string(),
+  name,
+  scopes: z.array(z.string()),
+  expiresAt: time.nullable(),
+  lastUsedAt: time.nullable(),
+  createdAt: time,
+});
+export const apiKeyCreated = apiKey.extend({ secret: z.string().nullable().describe('shown once') });
+export const tenantCreated = tenant.extend({ apiKey: z.object({ id: z.string(), secret: z.string().nullable().describe('shown once') }) });
+
+/** A tenant as the API shows it. */
+export const tenantOf = (from: Tenant): z.infer<typeof tenant> => ({
+  id: from.id,
+  slug: from.slug,
+  name: from.name,
+  country: from.country,
+  timeZone: from.timeZone,
+  status: from.status as 'active',
+  createdAt: timeAt(from.createdAtMs),
+});
+
+/** An API key as the API shows it: never its secret. */
+export const apiKeyOf = (from: ApiKey): z.infer<typeof apiKey> => ({
+  id: from.id,
+  name: from.name,
+  scopes: from.scopes,
+  expiresAt: timeOf(from.expiresAtMs),
+  lastUsedAt: timeOf(from.lastUsedAtMs),
+  createdAt: timeAt(from.createdAtMs),
+});
+
+/** A signing secret as the API shows it: never its value. */
+export const secretInfoOf = (from: SecretInfo) => ({
+  id: from.id,
+  status: from.status as 'current' | 'previous',
+  createdAt: timeAt(from.createdAtMs),
+  expiresAt: timeOf(from.expiresAtMs),
+  lastMatchedAt: timeOf(from.lastMatchedAtMs),
+});

@@ -1,0 +1,16 @@
+const SCHEME = /^(?:sms|tel|mailto|whatsapp|messenger|rcs|viber|telegram):/i;
+const PHONE = /^\+?[\d\s().\-/]+$/;
+/** Shorter numbers are short codes: they have no country. */
+const PHONE_DIGITS_MIN = 7;
+
+/**
+ * One spelling per address, so that one person has one hash: `+<digits>` for phone numbers, lower case for
+ * email, no channel prefix (`whatsapp:`). Empty stays empty.
+ */
+export function normalizeAddress(address: string): string {
+  const bare = address.normalize('NFKC').trim().replace(SCHEME, '').trim();
+  if (bare.includes('@')) return bare.toLowerCase();
+  if (!PHONE.test(bare)) return bare;
+  const digits = bare.replace(/\D/g, '').replace(bare.startsWith('00') ? /^00/ : /^$/, '');
+  return digits.length < PHONE_DIGITS_MIN ? digits : `+${digits}`;
+}

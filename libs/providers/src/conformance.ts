@@ -1,0 +1,271 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { ProviderRequest } from './provider-request.js';
+import type {
+  CommonSettings,
+  Provider,
+  ProviderEvent,
+  ProviderSecret,
+  RefusalCause,
+  Verdict,
+} from './provider.js';
+import { RequestHeaders } from './request-headers.js';
+import { verifyRequest } from './verify-request.js';
+
+/** One request with a known verdict, as the vectors files hold it. */
+export interface Vector {
+  readonly name: string;
+  readonly why: string;
+  /** Vendor document, SDK test suite, or "computed here with …". */
+  readonly source: string;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly bodyBase64: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly secrets: readonly ProviderSecret[];
+  readonly nowMs: number;
+  readonly verdict: 'authentic' | RefusalCause;
+  readonly secretId?: string;
+  /** What the signature covers beside the body; a changed character there must be refused. */
+  readonly signedHeaders?: readonly string[];
+  readonly isUrlSigned?: boolean;
+  /** Why the scheme itself cannot tell some other bodies from this one. */
+  readonly ambiguity?: string;
+  /** Fields of the parsed events that must have these values. */
+  readonly events?: readonly Readonly<Record<string, unknown>>[];
+}
+
+type Change = {
+  readonly body?: Buffer;
+  readonly url?: string;
+  readonly headers?: readonly (readonly [string, string])[];
+  readonly secrets?: readonly ProviderSecret[];
+  readonly nowMs?: number;
+};
+
+const RUNS = { numRuns: 100 };
+const DAY_MS = 86_400_000;
+
+/** The vectors beside a spec. @param name file name. @param specUrl the spec's `import.meta.url`. */
+export function readVectors(name: string, specUrl: string): readonly Vector[] {
+  return (JSON.parse(readFileSync(new URL(name, specUrl), 'utf8')) as { vectors: Vector[] }).vectors;
+}
+
+/** A vector's request with something changed, and what the provider says to it. */
+export function judgeVector(provider: Provider, vector: Vector, change: Change = {}): Verdict {
+  const settings = provider.settings.parse(vector.settings) as CommonSettings;
+  return verifyRequest(
+    provider,
+    requestOf(vector, change),
+    change.secrets ?? vector.secrets,
+    settings,
+    change.nowMs ?? vector.nowMs,
+  );
+}
+
+/** The events in a vector's request. */
+export function parseVector(
+  provider: Provider,
+  vector: Vector,
+  change: Change = {},
+): readonly ProviderEvent[] {
+  return provider.parse(
+    requestOf(vector, change),
+    provider.settings.parse(vector.settings) as CommonSettings,
+  );
+}
+
+function requestOf(vector: Vector, { body, url, headers }: Change): ProviderRequest {
+  const visible = url ?? vector.url;
+  const target = visible.replace(/^https?:\/\/[^/?]*/, '') || '/';
+  return new ProviderRequest(
+    vector.method,
+    target,
+    visible,
+    new RequestHeaders((headers ?? vector.headers).flat()),
+    body ?? bodyOf(vector),
+  );
+}
+
+const bodyOf = (vector: Vector): Buffer => Buffer.from(vector.bodyBase64, 'base64');
+
+/** The suite every provider must pass on its vectors. */
+export function describeConformance(provider: Provider, vectors: readonly Vector[]): void {
+  describe(`${provider.id} keeps the provider contract`, () => {
+    const authentic = vectors.filter(({ verdict }) => verdict === 'authentic');
+
+    test('B1 the vectors state their source and cover both verdicts', () => {
+      expect(authentic.length).toBeGreaterThan(0);
+      expect(vectors.length).toBeGreaterThan(authentic.length);
+      for (const { source, why } of vectors) expect(Math.min(source.length, why.length)).toBeGreaterThan(10);
+    });
+
+    test.each(vectors)('B1 $name: $verdict', (vector) => {
+      const verdict = judgeVector(provider, vector);
+      expect(verdict.isAuthentic ? 'authentic' : verdict.cause).toBe(vector.verdict);
+      if (verdict.isAuthentic && vector.secretId !== undefined)
+        expect(verdict.secretId).toBe(vector.secretId);
+      if (vector.events !== undefined) expect(parseVector(provider, vector)).toMatchObject(vector.events);
+    });
+
+    describe.each(authentic)('$name', (vector) => {
+      describeTampering(provider, vector);
+      describeSecretsAndTime(provider, vector);
+      describeOddBodies(provider, vector);
+    });
+  });
+}
+
+function describeTampering(provider: Provider, vector: Vector): void {
+  const body = bodyOf(vector);
+  const isRefused = (change: Change): void =>
+    expect(judgeVector(provider, vector, change).isAuthentic).toBe(false);
+
+  if (body.length > 0 && vector.ambiguity === undefined) {
+    test('B1 one changed byte anywhere in the body is refused', () => {
+      fc.assert(
+        fc.property(fc.nat(body.length - 1), fc.integer({ min: 1, max: 255 }), (at, bits) => {
+          const changed = Buffer.from(body);
+          changed[at]! ^= bits;
+          if (!saysTheSame(body, changed)) isRefused({ body: changed });
+        }),
+        { numRuns: 300 },
+      );
+    });
+
+    test('B1 a body cut short or continued is refused', () => {
+      for (let length = 0; length < body.length; length++) isRefused({ body: body.subarray(0, length) });
+      isRefused({ body: Buffer.concat([body, Buffer.from('&a=b')]) });
+    });
+  }
+
+  if (vector.isUrlSigned === true) {
+    test('B1 one changed character anywhere in the URL is refused', () => {
+      for (let at = 0; at < vector.url.length; at++) isRefused({ url: replaceAt(vector.url, at) });
+    });
+  }
+
+  for (const name of vector.signedHeaders ?? []) {
+    const index = vector.headers.findIndex(([header]) => header === name);
+    const value = vector.headers[index]![1];
+
+    test(`B1 one changed character anywhere in ${name} is refused`, () => {
+      fc.assert(
+        fc.property(fc.nat(value.length - 1), fc.integer({ min: 0x20, max: 0x7e }), (at, code) => {
+          const changed = value.slice(0, at) + String.fromCharCode(code) + value.slice(at + 1);
+          if (changed !== value) isRefused({ headers: vector.headers.with(index, [name, changed]) });
+        }),
+        RUNS,
+      );
+    });
+
+    test(`B5 ${name} missing, empty, or sent twice is refused with a cause of its own`, () => {
+      const cause = (headers: Vector['headers']): unknown => {
+        const verdict = judgeVector(provider, vector, { headers });
+        return verdict.isAuthentic ? 'authentic' : verdict.cause;
+      };
+      expect(cause(vector.headers.toSpliced(index, 1))).toMatch(/^signature\.(missing|malformed)$/);
+      expect(cause(vector.headers.with(index, [name, '']))).toMatch(/^signature\./);
+      expect(cause([...vector.headers, [name.toUpperCase(), value]])).toBe('signature.malformed');
+    });
+  }
+}
+
+function describeSecretsAndTime(provider: Provider, vector: Vector): void {
+  const valid = vector.secrets.find(({ id }) => id === (vector.secretId ?? vector.secrets[0]?.id))!;
+  const wrong: ProviderSecret = { id: 'sec_wrong', value: otherSecret(valid.value) };
+
+  test('B7 a wrong secret is refused; beside the right one it does no harm, and the right one is named', () => {
+    expect(judgeVector(provider, vector, { secrets: [wrong] })).toMatchObject({
+      isAuthentic: false,
+      cause: 'signature.mismatch',
+    });
+    expect(judgeVector(provider, vector, { secrets: [] })).toMatchObject({ isAuthentic: false });
+    for (const secrets of [
+      [wrong, valid],
+      [valid, wrong],
+    ]) {
+      expect(judgeVector(provider, vector, { secrets })).toMatchObject({
+        isAuthentic: true,
+        secretId: valid.id,
+      });
+    }
+  });
+
+  test('B3 a signed time is fresh within the tolerance, both ways, and not beyond', () => {
+    const verdict = judgeVector(provider, vector);
+    if (!verdict.isAuthentic || verdict.signedAtMs === undefined) {
+      expect(judgeVector(provider, vector, { nowMs: vector.nowMs + 365 * DAY_MS }).isAuthentic).toBe(true);
+      return;
+    }
+    const toleranceMs = (provider.settings.parse(vector.settings) as CommonSettings).freshnessSeconds * 1000;
+    for (const side of [-1, 1]) {
+      const edge = verdict.signedAtMs + side * toleranceMs;
+      expect(judgeVector(provider, vector, { nowMs: edge }).isAuthentic).toBe(true);
+      expect(judgeVector(provider, vector, { nowMs: edge + side })).toMatchObject({
+        cause: 'signature.expired',
+      });
+    }
+  });
+}
+
+function describeOddBodies(provider: Provider, vector: Vector): void {
+  test('A8 whatever an authentic body holds, it gives events with keys, and never throws', () => {
+    const bodies = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+      fc.json().map((text) => Buffer.from(text)),
+      fc
+        .constantFrom(
+          '',
+          '[]',
+          'null',
+          '{',
+          '\ufeff{}',
+          '%',
+          '%ff=1',
+          'a&b',
+          '='.repeat(5000),
+          '[1,2]',
+          '{"type":{"type":1}}',
+        )
+        .map((text) => Buffer.from(text)),
+      fc.constantFrom(
+        Buffer.alloc(300_000, 'a'),
+        Buffer.from([0xff, 0xfe, 0x00]),
+        Buffer.from('MessageSid=%00&MessageStatus=sent'),
+      ),
+    );
+    fc.assert(
+      fc.property(bodies, (body) => {
+        const events = parseVector(provider, vector, { body });
+        expect(events.length).toBeGreaterThan(0);
+        expect(new Set(events.map(({ dedupKey }) => dedupKey)).size).toBe(events.length);
+        for (const event of events) expect(event.dedupKey.length).toBeGreaterThan(0);
+        expect(provider.answer(events).status).toBeLessThan(300);
+      }),
+      RUNS,
+    );
+  });
+
+  test('C1 the same request again gives the same keys', () => {
+    const keys = parseVector(provider, vector).map(({ dedupKey }) => dedupKey);
+    expect(parseVector(provider, vector).map(({ dedupKey }) => dedupKey)).toEqual(keys);
+  });
+}
+
+/** Two spellings of one form (`%2b`, `%2B`): where fields are signed, neither is tampering. */
+function saysTheSame(a: Buffer, b: Buffer): boolean {
+  const upper = (bytes: Buffer): string =>
+    bytes.toString('latin1').replace(/%[0-9a-f]{2}/gi, (escape) => escape.toUpperCase());
+  return upper(a) === upper(b);
+}
+
+const replaceAt = (text: string, at: number): string =>
+  text.slice(0, at) + (text[at] === 'x' ? 'y' : 'x') + text.slice(at + 1);
+
+/** Another secret of the same form: one character in the middle differs. */
+function otherSecret(value: string): string {
+  const at = Math.floor(value.length / 2);
+  return value.slice(0, at) + (value[at] === 'A' ? 'B' : 'A') + value.slice(at + 1);
+}

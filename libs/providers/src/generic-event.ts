@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { isJsonPointer, textAt } from './json-pointer.js';
+import { keywordSignal } from './opt-out-keywords.js';
+import type { ProviderRequest } from './provider-request.js';
+import {
+  identifier,
+  MESSAGE_STATES,
+  providerEvent,
+  unrecognizedEvent,
+  type Channel,
+  type MessageState,
+  type ProviderEvent,
+} from './provider.js';
+import { parseTimestamp, TIMESTAMP_FORMATS } from './timestamp.js';
+
+const pointer = (what: string) =>
+  z
+    .string()
+    .max(512)
+    .refine(isJsonPointer, 'expected a JSON Pointer (RFC 6901)')
+    .describe(`Where ${what} is, as JSON Pointer`);
+
+/** Where a general scheme's JSON says what. The defaults are the shape of our own outgoing webhooks. */
+export const POINTER_SETTINGS = {
+  idPointer: pointer("the sender's event ID").optional(),
+  typePointer: pointer('the event type').default('/type'),
+  subjectPointer: pointer("the sender's message ID").default('/data/messageId'),
+  occurredAtPointer: pointer('the time it happened').default('/timestamp'),
+  occurredAtFormat: z.enum(TIMESTAMP_FORMATS).default('rfc3339'),
+  channelPointer: pointer('the channel').default('/data/channel'),
+  fromPointer: pointer("the sender's address").default('/data/from'),
+  toPointer: pointer("the recipient's address").default('/data/to'),
+  textPointer: pointer('the text').default('/data/text'),
+  campaignPointer: pointer('the campaign').default('/data/campaign'),
+  errorCodePointer: pointer('the error code').default('/data/errorCode'),
+};
+export type PointerSettings = z.output<z.ZodObject<typeof POINTER_SETTINGS>>;
+
+const CHANNELS = new Set<string>(['sms', 'email', 'chat', 'push'] satisfies Channel[]);
+const EVENTS_MAX = 1000;
+const LABEL_MAX = 128;
+
+/** What a request says about itself beside its body: its sameness, and its ID where it has one. */
+export interface RequestIdentity {
+  readonly key: string;
+  readonly eventId: string;
+}
+
+/** The identity of a request with an ID of its own. */
+export const identityOf = (eventId: string): RequestIdentity => ({ key: `id:${eventId}`, eventId });
+
+/**
+ * The identity of a request without an ID: the hash of its body, beside what else is signed (a timestamp).
+ * Why not unique per request: a captured request could then be replayed without limit.
+ */
+export const identityOfBody = (body: Buffer, ...beside: readonly string[]): RequestIdentity => ({
+  key: `body:${createHash('sha256').update(body).digest('hex')}${beside.map((text) => `:${text}`).join('')}`,
+  eventId: '',
+});
+
+/**
+ * The events of a general scheme's JSON body. An array is a batch: each element is an event of its own.
+ * @param identity stands in where an item has no ID of its own.
+ * Types of the closed list (`message.delivered`) become such events; any other type is kept as
+ * `event.unrecognized` with the sender's type beside it.
+ */
+export function genericEvents(
+  request: ProviderRequest,
+  settings: PointerSettings,
+  identity: RequestIdentity,
+): readonly ProviderEvent[] {
+  const json = request.json();
+  if (!json.isJson)
+    return [unrecognizedEvent(identity.key, 'the body is not JSON', { providerEventId: identity.eventId })];
+  if (!Array.isArray(json.value)) return [genericEvent(json.value, settings, identity)];
+  const items = json.value as unknown[];
+  if (items.length === 0 || items.length > EVENTS_MAX)
+    return [
+      unrecognizedEvent(identity.key, `a batch of ${items.length} items`, {
+        providerEventId: identity.eventId,
+      }),
+    ];
+  return items.map((item, index) =>
+    genericEvent(item, settings, { ...identity, key: `${identity.key}:${index}` }),
+  );
+}
+
+function genericEvent(item: unknown, settings: PointerSettings, identity: RequestIdentity): ProviderEvent {
+  const text = (at: string | undefined): string => (at === undefined ? '' : (textAt(item, at) ?? ''));
+  const id = identifier(text(settings.idPointer));
+  const type = text(settings.typePointer);
+  const occurredAt = text(settings.occurredAtPointer);
+  const known = {
+    dedupKey: id === undefined ? identity.key : `id:${id}`,
+    providerEventId: id ?? identity.eventId,
+    providerType: label(type),
+    occurredAtMs: occurredAt === '' ? undefined : parseTimestamp(occurredAt, settings.occurredAtFormat),
+  };
+  const state = stateOf(type);
+  const providerMessageId = identifier(text(settings.subjectPointer));
+  if (state === undefined) return unrecognizedEvent(known.dedupKey, 'unknown type', known);
+  if (providerMessageId === undefined) return unrecognizedEvent(known.dedupKey, 'no message ID', known);
+  return messageEvent(state, providerMessageId, known, text, settings);
+}
+
+function messageEvent(
+  state: MessageState,
+  providerMessageId: string,
+  known: Pick<ProviderEvent, 'dedupKey'> & Partial<ProviderEvent>,
+  text: (at: string | undefined) => string,
+  settings: PointerSettings,
+): ProviderEvent {
+  const isInbound = state === 'received';
+  const channel = text(settings.channelPointer);
+  const [from, to, body] = [text(settings.fromPointer), text(settings.toPointer), text(settings.textPointer)];
+  return providerEvent({
+    ...known,
+    type: `message.${state}`,
+    providerMessageId,
+    channel: CHANNELS.has(channel) ? (channel as Channel) : '',
+    direction: isInbound ? 'inbound' : 'outbound',
+    status: state,
+    providerStatus: state,
+    errorCode: label(text(settings.errorCodePointer)),
+    campaign: label(text(settings.campaignPointer)),
+    signal: (isInbound ? keywordSignal(body) : undefined) ?? '',
+    person: isInbound ? from : to,
+    ours: isInbound ? to : from,
+    content:
+      from === '' && to === '' && body === ''
+        ? undefined
+        : { from, to, text: body, subject: '', mediaUrls: [] },
+  });
+}
+
+function stateOf(type: string): MessageState | undefined {
+  if (!type.startsWith('message.')) return undefined;
+  const state = type.slice('message.'.length) as MessageState;
+  return MESSAGE_STATES.includes(state) ? state : undefined;
+}
+
+const label = (text: string): string => identifier(text)?.slice(0, LABEL_MAX) ?? '';

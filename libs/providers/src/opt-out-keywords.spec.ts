@@ -1,0 +1,73 @@
+import fc from 'fast-check';
+import { keywordSignal } from './opt-out-keywords.js';
+
+test.each([
+  'STOP',
+  'stop',
+  ' Stop. ',
+  'STOP!!!',
+  'stop\n',
+  'Stop all',
+  'STOP  ALL',
+  'StopAll',
+  'ＳＴＯＰ',
+  'st\u200bop',
+  'UNSUBSCRIBE',
+  'opt-out',
+  'Opt out…',
+  'ARRÊT',
+  'Arre\u0302t',
+  'Abmelden',
+  'NO MÁS',
+  'Cancel?',
+])('E1 %j is an opt-out', (text) => expect(keywordSignal(text)).toBe('opt_out'));
+test.each([
+  ['start', 'opt_in'],
+  ['YES.', 'opt_in'],
+  ['Unstop', 'opt_in'],
+  ['help', 'help'],
+  ['INFO!', 'help'],
+  ['Hilfe', 'help'],
+])('E3 %j asks for %s', (text, signal) => {
+  expect(keywordSignal(text)).toBe(signal);
+});
+test.each([
+  '',
+  ' ',
+  '.',
+  'please stop',
+  'Stop it!',
+  "don't stop",
+  'stopwatch',
+  'yes please',
+  'constructor',
+  '__proto__',
+  's t o p',
+  'STOP '.repeat(100),
+])('%j is no keyword', (text) => {
+  expect(keywordSignal(text)).toBeUndefined();
+});
+
+test('E1 case, blanks around and punctuation behind never hide a keyword', () => {
+  const word = fc.constantFrom('stop', 'unsubscribe', 'stop all', 'quit');
+  const blanks = fc.stringMatching(/^[ \t\n]{0,3}$/);
+  const cased = fc
+    .tuple(word, fc.infiniteStream(fc.boolean()))
+    .map(([text, upper]) =>
+      [...text].map((char) => (upper.next().value ? char.toUpperCase() : char)).join(''),
+    );
+  fc.assert(
+    fc.property(
+      cased,
+      blanks,
+      fc.stringMatching(/^[.!?,;:… ]{0,5}$/),
+      (text, before, after) => keywordSignal(before + text + after) === 'opt_out',
+    ),
+  );
+});
+
+test('no text makes it throw', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => (keywordSignal(text), true)),
+  );
+});

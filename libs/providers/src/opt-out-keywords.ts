@@ -1,0 +1,74 @@
+/** What a text asks for by an exact keyword. */
+export type Signal = 'opt_out' | 'opt_in' | 'help';
+
+/**
+ * The keywords of carriers and regulators, in folded form.
+ * Source: 47 CFR 64.1200(a)(10); Twilio, Telnyx, Plivo, AWS and Braze documentation, read 2026-11; other
+ * languages are the words customers use there.
+ */
+const KEYWORDS: Readonly<Record<Signal, readonly string[]>> = {
+  opt_out: [
+    ...[
+      'stop',
+      'stopall',
+      'stop all',
+      'unsubscribe',
+      'unsub',
+      'end',
+      'quit',
+      'cancel',
+      'revoke',
+      'remove',
+      'td',
+    ],
+    ...[
+      'optout',
+      'opt out',
+      'opt-out',
+      'arret',
+      'arrêt',
+      'stopp',
+      'abmelden',
+      'alto',
+      'parar',
+      'cancelar',
+      'baja',
+    ],
+    ...['no mas', 'no más', 'sair', 'ferma', 'annulla'],
+  ],
+  opt_in: ['start', 'unstop', 'yes', 'resume', 'go'],
+  help: ['help', 'info', 'aide', 'ayuda', 'hilfe'],
+};
+const SIGNALS = new Map(
+  Object.entries(KEYWORDS).flatMap(([signal, words]) =>
+    words.map((word) => [word, signal as Signal] as const),
+  ),
+);
+const LONGEST = Math.max(...[...SIGNALS.keys()].map((word) => word.length));
+/** Texts longer than this cannot fold to a keyword in practice; keeps the work per message bounded. */
+const LENGTH_MAX = 160;
+
+/**
+ * Folds a text as the keyword table is folded: NFKC, lower case, no invisible characters, single blanks,
+ * no punctuation at the end.
+ */
+export function foldKeyword(text: string): string {
+  return text
+    .normalize('NFKC')
+    .replace(/\p{Cf}/gu, '')
+    .toLowerCase()
+    .replace(/\s+/g, ' ')
+    .replace(/[\p{P}\s]+$/u, '')
+    .trim();
+}
+
+/**
+ * The signal of a text that is a keyword and nothing else. Sentences ("please stop") are another tier.
+ * An opt-in here is what the text asks for; whether it counts (YES also confirms appointments) is decided
+ * where the state of consent is known.
+ */
+export function keywordSignal(text: string): Signal | undefined {
+  if (text.length > LENGTH_MAX) return undefined;
+  const folded = foldKeyword(text);
+  return folded.length > LONGEST ? undefined : SIGNALS.get(folded);
+}

@@ -1,0 +1,204 @@
+import { z } from 'zod';
+import type { Signal } from './opt-out-keywords.js';
+import type { ProviderRequest } from './provider-request.js';
+
+/** The neutral states a provider can report of a message. Source: docs/glossary.md, message.state. */
+export const MESSAGE_STATES = [
+  ...(['accepted', 'scheduled', 'queued', 'sending', 'sent', 'delivered', 'read', 'undelivered'] as const),
+  ...(['failed', 'expired', 'canceled', 'received', 'unknown'] as const),
+] as const;
+export type MessageState = (typeof MESSAGE_STATES)[number];
+
+/** The type of an event of intake. */
+export type ProviderEventType = `message.${MessageState}` | 'event.unrecognized';
+
+export type Channel = 'sms' | 'email' | 'chat' | 'push';
+
+/** One secret that is valid now. Its identity as an object may key caches of what is derived from it. */
+export interface ProviderSecret {
+  /** `sec_…`. */
+  readonly id: string;
+  readonly value: string;
+}
+
+/** Why a request is not authentic; codes of the closed list of errors. */
+export type RefusalCause =
+  'signature.missing' | 'signature.malformed' | 'signature.mismatch' | 'signature.expired';
+
+/** What verification found. */
+export type Verdict =
+  | {
+      readonly isAuthentic: true;
+      /** The secret that matched; undefined where the scheme has none. */
+      readonly secretId: string | undefined;
+      /** The signed time, where the scheme signs one: freshness is checked against it. */
+      readonly signedAtMs: number | undefined;
+    }
+  | { readonly isAuthentic: false; readonly cause: RefusalCause; readonly detail: string };
+
+/** Personal data: goes into the encrypted content only. Addresses as the provider wrote them. */
+export interface ProviderContent {
+  readonly from: string;
+  readonly to: string;
+  readonly text: string;
+  readonly subject: string;
+  readonly mediaUrls: readonly string[];
+}
+
+/** One event inside a request. Missing texts are empty. */
+export interface ProviderEvent {
+  /** Sameness within the source: the same key again is the same event. Never from arrival time. */
+  readonly dedupKey: string;
+  readonly type: ProviderEventType;
+  readonly providerEventId: string;
+  readonly providerMessageId: string;
+  /** The provider's own event type, as sent. */
+  readonly providerType: string;
+  readonly channel: Channel | '';
+  readonly direction: 'inbound' | 'outbound' | '';
+  readonly status: MessageState | '';
+  readonly providerStatus: string;
+  readonly errorCode: string;
+  readonly campaign: string;
+  readonly signal: Signal | '';
+  /** Undefined when the provider does not say. */
+  readonly occurredAtMs: number | undefined;
+  /** The contact's address; it names the lane of the log, else the message does. */
+  readonly person: string;
+  /** Our side's address (number, page, mailbox); with `person` it names the conversation. */
+  readonly ours: string;
+  readonly content: ProviderContent | undefined;
+  readonly note: string;
+}
+
+/** What the provider is answered. */
+export interface ProviderAnswer {
+  readonly status: number;
+  readonly contentType?: string;
+  readonly body?: string;
+}
+
+/** Settings every source has. */
+export const COMMON_SETTINGS = z.strictObject({
+  publicUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('The URL the provider posts to, or its origin, where a proxy changes it'),
+  freshnessSeconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(300)
+    .describe('How old, or how far ahead, a signed timestamp may be'),
+  ipAllowlist: z
+    .array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]))
+    .max(256)
+    .default([])
+    .describe('Addresses and CIDR ranges that may post; empty = any'),
+  maxBodyBytes: z.int().min(1).max(1_048_576).default(262_144).describe('Larger bodies are refused'),
+  verification: z
+    .enum(['enforce', 'monitor'])
+    .default('enforce')
+    .describe('monitor stores unauthentic requests too, marked'),
+});
+export type CommonSettings = z.output<typeof COMMON_SETTINGS>;
+
+/**
+ * A webhook provider: how its requests are proven authentic, what they say, how it wants to be answered.
+ * Pure: no clock, no I/O, no state beyond caches keyed by a secret.
+ */
+export interface Provider<S extends CommonSettings = CommonSettings> {
+  readonly id: string;
+  readonly name: string;
+  /** The vendor's own page. */
+  readonly documentation: string;
+  readonly schemes: readonly string[];
+  /** GET is taken only where the provider delivers or challenges by GET. */
+  readonly methods: readonly ('POST' | 'GET')[];
+  /** Validates a source's settings; admin refuses unknown keys, the edge ignores them. */
+  readonly settings: z.ZodObject;
+  /** Whether a source must have a secret to be created. */
+  readonly secretRequired: boolean;
+  /** Makes a secret where the scheme lets us choose it. */
+  generateSecret?(): string;
+  /**
+   * @param settings the source's, validated, where they are known: some say how a secret is written.
+   * @throws AppError `secret.invalid` when the text cannot be a secret of this scheme.
+   */
+  validateSecret(value: string, settings?: S): void;
+  /** The HTTP status per cause, where the provider's retry engine wants another than the house's. */
+  readonly refusalStatus?: Partial<Readonly<Record<RefusalCause, number>>>;
+  /** Whether one of the secrets signed the raw request. Constant time in the secrets; never throws. */
+  verify(request: ProviderRequest, secrets: readonly ProviderSecret[], settings: S): Verdict;
+  /** The events of an authentic request, at least one: what is not understood is `event.unrecognized`. */
+  parse(request: ProviderRequest, settings: S): readonly ProviderEvent[];
+  /** The answer once the events are stored. */
+  answer(events: readonly ProviderEvent[]): ProviderAnswer;
+  /** Answers a request that only proves the endpoint is ours; undefined when it is not one. */
+  challenge?(
+    request: ProviderRequest,
+    secrets: readonly ProviderSecret[],
+    settings: S,
+  ): ProviderAnswer | undefined;
+}
+
+const EMPTY_EVENT: Omit<ProviderEvent, 'dedupKey' | 'type'> = {
+  providerEventId: '',
+  providerMessageId: '',
+  providerType: '',
+  channel: '',
+  direction: '',
+  status: '',
+  providerStatus: '',
+  errorCode: '',
+  campaign: '',
+  signal: '',
+  occurredAtMs: undefined,
+  person: '',
+  ours: '',
+  content: undefined,
+  note: '',
+};
+
+/** An event from what is known of it. */
+export const providerEvent = (
+  known: Pick<ProviderEvent, 'dedupKey' | 'type'> & Partial<ProviderEvent>,
+): ProviderEvent => ({ ...EMPTY_EVENT, ...known });
+
+/** An authentic event that is not understood: kept, counted, can be processed again. */
+export const unrecognizedEvent = (
+  dedupKey: string,
+  note: string,
+  known: Partial<ProviderEvent> = {},
+): ProviderEvent => providerEvent({ ...known, dedupKey, type: 'event.unrecognized', note });
+
+/** A verdict against the request. */
+export const refuse = (cause: RefusalCause, detail: string): Verdict => ({
+  isAuthentic: false,
+  cause,
+  detail,
+});
+
+/** A verdict for the request. */
+export const accept = (secretId: string | undefined, signedAtMs?: number): Verdict => ({
+  isAuthentic: true,
+  secretId,
+  signedAtMs,
+});
+
+const IDENTIFIER_LENGTH_MAX = 256;
+
+/**
+ * A provider's identifier as given, or undefined when it cannot be one: empty, over 256 characters, or with
+ * control characters (Postgres takes no NUL, and none belongs there).
+ */
+export function identifier(text: string | undefined): string | undefined {
+  if (
+    text === undefined ||
+    text === '' ||
+    text.length > IDENTIFIER_LENGTH_MAX ||
+    /[\u0000-\u001f\u007f]/.test(text)
+  )
+    return undefined;
+  return text;
+}

@@ -2,7 +2,10 @@ import nx from '@nx/eslint-plugin';
 import tseslint from 'typescript-eslint';
 
 const clockOnly = [
-  { selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']", message: 'Ask a Clock (libs/clock).' },
+  {
+    selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
+    message: 'Ask a Clock (libs/clock).',
+  },
   { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'Ask a Clock (libs/clock).' },
 ];
 const noDefaultExport = [{ selector: 'ExportDefaultDeclaration', message: 'Named exports only.' }];
@@ -23,19 +26,49 @@ export default tseslint.config(
       eqeqeq: 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       '@typescript-eslint/no-non-null-assertion': 'off',
-      '@typescript-eslint/consistent-type-imports': ['error', { prefer: 'type-imports', fixStyle: 'inline-type-imports', disallowTypeAnnotations: false }],
+      '@typescript-eslint/consistent-type-imports': [
+        'error',
+        { prefer: 'type-imports', fixStyle: 'inline-type-imports', disallowTypeAnnotations: false },
+      ],
       '@nx/enforce-module-boundaries': [
         'error',
         {
           enforceBuildableLibDependency: false,
           allow: [],
           depConstraints: [
-            { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['layer:platform', 'layer:contract', 'layer:domain', 'layer:base', 'layer:test'], bannedExternalImports: ['undici', 'axios'] },
+            {
+              sourceTag: 'type:app',
+              onlyDependOnLibsWithTags: [
+                'layer:platform',
+                'layer:contract',
+                'layer:domain',
+                'layer:base',
+                'layer:test',
+              ],
+              bannedExternalImports: ['undici', 'axios'],
+            },
             { sourceTag: 'layer:platform', onlyDependOnLibsWithTags: ['layer:contract', 'layer:base'] },
-            { sourceTag: 'layer:domain', onlyDependOnLibsWithTags: ['layer:base'], bannedExternalImports: ['@nestjs/*', 'typeorm', 'pg', '@grpc/*', '@nats-io/*', 'fastify'] },
+            {
+              sourceTag: 'layer:domain',
+              onlyDependOnLibsWithTags: ['layer:base'],
+              bannedExternalImports: ['@nestjs/*', 'typeorm', 'pg', '@grpc/*', '@nats-io/*', 'fastify'],
+            },
             { sourceTag: 'layer:contract', onlyDependOnLibsWithTags: [], bannedExternalImports: ['typeorm'] },
-            { sourceTag: 'layer:base', onlyDependOnLibsWithTags: ['layer:base'], bannedExternalImports: ['@nestjs/*', 'typeorm', 'pg', '@grpc/*', '@nats-io/*', 'fastify'] },
-            { sourceTag: 'layer:test', onlyDependOnLibsWithTags: ['layer:test', 'layer:platform', 'layer:contract', 'layer:domain', 'layer:base'] },
+            {
+              sourceTag: 'layer:base',
+              onlyDependOnLibsWithTags: ['layer:base'],
+              bannedExternalImports: ['@nestjs/*', 'typeorm', 'pg', '@grpc/*', '@nats-io/*', 'fastify'],
+            },
+            {
+              sourceTag: 'layer:test',
+              onlyDependOnLibsWithTags: [
+                'layer:test',
+                'layer:platform',
+                'layer:contract',
+                'layer:domain',
+                'layer:base',
+              ],
+            },
           ],
         },
       ],
@@ -47,8 +80,14 @@ export default tseslint.config(
     files: ['apps/*/src/transport/**/*.ts', 'apps/*/src/*.module.ts'],
     rules: { '@typescript-eslint/consistent-type-imports': 'off' },
   },
-  { files: ['apps/*/src/**/*.ts'], rules: { 'no-restricted-globals': ['error', { name: 'fetch', message: 'Use libs/egress.' }] } },
-  { files: ['libs/clock/src/**/*.ts'], rules: { 'no-restricted-syntax': ['error', ...noDefaultExport, ...noBarrel] } },
+  {
+    files: ['apps/*/src/**/*.ts'],
+    rules: { 'no-restricted-globals': ['error', { name: 'fetch', message: 'Use libs/egress.' }] },
+  },
+  {
+    files: ['libs/clock/src/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...noDefaultExport, ...noBarrel] },
+  },
   {
     // Measuring programs and Jest's own hooks: they own their process, and Jest asks for default exports.
     files: ['test/**/*.ts', 'deploy/local/**/*.ts', 'libs/testing/src/**/*.ts'],

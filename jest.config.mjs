@@ -2,7 +2,23 @@
 // custom condition `posthorn-source` makes every `@posthorn/…` import resolve to a .ts file.
 const shared = {
   testEnvironment: 'node',
-  transform: { '^.+\\.ts$': ['@swc/jest', { configFile: false, swcrc: false, jsc: { parser: { syntax: 'typescript', decorators: true }, transform: { legacyDecorator: true, decoratorMetadata: true }, target: 'es2022', keepClassNames: true }, module: { type: 'es6' }, sourceMaps: 'inline' }] },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        configFile: false,
+        swcrc: false,
+        jsc: {
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true },
+          target: 'es2022',
+          keepClassNames: true,
+        },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
   extensionsToTreatAsEsm: ['.ts'],
   resolver: '<rootDir>/tools/jest-resolver.cjs',
   testEnvironmentOptions: { customExportConditions: ['posthorn-source', 'node', 'node-addons'] },
@@ -17,8 +33,21 @@ const servers = {
 export default {
   testTimeout: 30_000,
   projects: [
-    { ...shared, displayName: 'small', testMatch: ['<rootDir>/{apps,libs}/*/src/**/*.spec.ts', '<rootDir>/deploy/local/src/**/*.spec.ts', '<rootDir>/test/{src,house}/**/*.spec.ts'] },
-    { ...shared, ...servers, displayName: 'medium', testMatch: ['<rootDir>/apps/*/test/**/*.int.spec.ts', '<rootDir>/test/platform/**/*.int.spec.ts'] },
+    {
+      ...shared,
+      displayName: 'small',
+      testMatch: [
+        '<rootDir>/{apps,libs}/*/src/**/*.spec.ts',
+        '<rootDir>/deploy/local/src/**/*.spec.ts',
+        '<rootDir>/test/{src,house}/**/*.spec.ts',
+      ],
+    },
+    {
+      ...shared,
+      ...servers,
+      displayName: 'medium',
+      testMatch: ['<rootDir>/apps/*/test/**/*.int.spec.ts', '<rootDir>/test/platform/**/*.int.spec.ts'],
+    },
     { ...shared, displayName: 'system', testMatch: ['<rootDir>/test/system/**/*.system.spec.ts'] },
   ],
 };

@@ -20,7 +20,10 @@ await Promise.all(
       await mkdir(dirname(to), { recursive: true });
       if (!entry.name.endsWith('.ts')) return copyFile(from, to);
       const out = to.replace(/\.ts$/, '.js');
-      const { code, map } = await transformFile(from, { configFile: join(root, '.swcrc'), sourceFileName: relative(dirname(out), from) });
+      const { code, map } = await transformFile(from, {
+        configFile: join(root, '.swcrc'),
+        sourceFileName: relative(dirname(out), from),
+      });
       await writeFile(out, `${code}\n//# sourceMappingURL=${entry.name.replace(/\.ts$/, '.js.map')}\n`);
       await writeFile(`${out}.map`, map ?? '');
     }),

@@ -5,6 +5,14 @@ import { dirname, join } from 'node:path';
 
 const [size, ...rest] = process.argv.slice(2);
 const jest = join(dirname(createRequire(import.meta.url).resolve('jest/package.json')), 'bin/jest.js');
-const args = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', jest, '--selectProjects', size, ...(size === 'small' ? [] : ['--runInBand']), ...rest];
+const args = [
+  '--experimental-vm-modules',
+  '--disable-warning=ExperimentalWarning',
+  jest,
+  '--selectProjects',
+  size,
+  ...(size === 'small' ? [] : ['--runInBand']),
+  ...rest,
+];
 const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
 process.exit(status ?? 1);

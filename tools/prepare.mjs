@@ -19,11 +19,22 @@ export function prepare(root) {
     run(root, 'npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], 'npm ci failed: see above.');
   }
   console.log('Building …');
-  run(root, process.execPath, [join(root, 'node_modules/nx/dist/bin/nx.js'), 'run-many', '-t', 'build', '--outputStyle=static'], 'The build failed: see above.', true);
+  run(
+    root,
+    process.execPath,
+    [join(root, 'node_modules/nx/dist/bin/nx.js'), 'run-many', '-t', 'build', '--outputStyle=static'],
+    'The build failed: see above.',
+    true,
+  );
 }
 
 function run(cwd, command, args, failure, isQuiet = false) {
-  const result = spawnSync(command, args, { cwd, stdio: isQuiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'], encoding: 'utf8', env: { ...process.env, NX_TUI: 'false' } });
+  const result = spawnSync(command, args, {
+    cwd,
+    stdio: isQuiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
+    encoding: 'utf8',
+    env: { ...process.env, NX_TUI: 'false' },
+  });
   if (result.status !== 0) {
     if (isQuiet) console.error(`${result.stdout}${result.stderr}`);
     fail(failure);

@@ -19,7 +19,9 @@ export async function ensureLocalSecrets(dataDir: string): Promise<LocalSecrets>
   const kekFile = join(dir, 'kek.json');
   const operatorKeyFile = join(dir, 'operator-key');
   await ensure(databasePasswordFile, () => randomBytes(24).toString('base64url'));
-  await ensure(kekFile, () => JSON.stringify({ current: 1, keys: { 1: randomBytes(32).toString('base64') } }));
+  await ensure(kekFile, () =>
+    JSON.stringify({ current: 1, keys: { 1: randomBytes(32).toString('base64') } }),
+  );
   const operatorKey = await ensure(operatorKeyFile, () => `phop_${randomBytes(32).toString('base64url')}`);
   return { databasePasswordFile, kekFile, operatorKeyFile, operatorKey };
 }

@@ -1,18 +1,41 @@
 import { parseOptions } from './options.js';
 
 test('no arguments: the demo, no offset, .posthorn in the working directory', () => {
-  expect(parseOptions([], '/clone')).toMatchObject({ withDemo: true, portOffset: 0, dataDir: '/clone/.posthorn' });
+  expect(parseOptions([], '/clone')).toMatchObject({
+    withDemo: true,
+    portOffset: 0,
+    dataDir: '/clone/.posthorn',
+  });
 });
 
 test('every argument is understood', () => {
-  const options = parseOptions(['--no-demo', '--port-offset', '100', '--data', 'x', '--service-env', 'events.DATABASE_URL=postgres://a?b=c'], '/clone');
+  const options = parseOptions(
+    [
+      '--no-demo',
+      '--port-offset',
+      '100',
+      '--data',
+      'x',
+      '--service-env',
+      'events.DATABASE_URL=postgres://a?b=c',
+    ],
+    '/clone',
+  );
   expect(options).toMatchObject({ withDemo: false, portOffset: 100, dataDir: '/clone/x' });
   expect(options.serviceEnv.get('events')).toEqual({ DATABASE_URL: 'postgres://a?b=c' });
 });
 
-test.each([['--port-offset', 'x'], ['--port-offset'], ['--port-offset', '-1'], ['--what'], ['--service-env', 'nonsense']])(
-  'a wrong argument is refused with the usage line: %s %s',
-  (...args) => {
-    expect(() => parseOptions(args.filter((arg) => arg !== undefined), '/')).toThrow(/usage: npm start/);
-  },
-);
+test.each([
+  ['--port-offset', 'x'],
+  ['--port-offset'],
+  ['--port-offset', '-1'],
+  ['--what'],
+  ['--service-env', 'nonsense'],
+])('a wrong argument is refused with the usage line: %s %s', (...args) => {
+  expect(() =>
+    parseOptions(
+      args.filter((arg) => arg !== undefined),
+      '/',
+    ),
+  ).toThrow(/usage: npm start/);
+});

@@ -32,7 +32,8 @@ export function parseOptions(args: readonly string[], cwd: string): Options {
     if (argument === '--no-demo') withDemo = false;
     else if (argument === '--port-offset') portOffset = integer(argument, value(argument), PORT_OFFSET_MAX);
     else if (argument === '--data') dataDir = resolve(cwd, value(argument));
-    else if (argument === '--ingress-processes') ingressProcesses = Math.max(1, integer(argument, value(argument), INGRESS_PROCESSES_MAX));
+    else if (argument === '--ingress-processes')
+      ingressProcesses = Math.max(1, integer(argument, value(argument), INGRESS_PROCESSES_MAX));
     else if (argument === '--service-env') addServiceEnv(serviceEnv, value(argument));
     else throw new Error(`unknown argument ${argument}\n${USAGE}`);
   }
@@ -41,7 +42,8 @@ export function parseOptions(args: readonly string[], cwd: string): Options {
 
 function integer(name: string, text: string, max: number): number {
   const number = Number(text);
-  if (!Number.isInteger(number) || number < 0 || number > max) throw new Error(`${name} takes a whole number from 0 to ${max}\n${USAGE}`);
+  if (!Number.isInteger(number) || number < 0 || number > max)
+    throw new Error(`${name} takes a whole number from 0 to ${max}\n${USAGE}`);
   return number;
 }
 

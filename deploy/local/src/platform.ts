@@ -61,7 +61,15 @@ export class Platform {
     const environments = new Map(
       SERVICES.map((service) => [
         service,
-        serviceEnvironment({ service, ports: this.ports, secrets, databaseUrl, natsUrl, tls: certificates.of(service), options: this.options }),
+        serviceEnvironment({
+          service,
+          ports: this.ports,
+          secrets,
+          databaseUrl,
+          natsUrl,
+          tls: certificates.of(service),
+          options: this.options,
+        }),
       ]),
     );
     await this.migrate(databaseUrl, secrets);
@@ -89,7 +97,10 @@ export class Platform {
   }
 
   /** Starts the server again after something killed it (the fault runs do). */
-  private async keepPostgresRunning(server: PostgresServer, start: () => Promise<PostgresServer>): Promise<void> {
+  private async keepPostgresRunning(
+    server: PostgresServer,
+    start: () => Promise<PostgresServer>,
+  ): Promise<void> {
     await server.exited;
     if (this.isStopping) return;
     this.postgres = await start();
@@ -111,7 +122,8 @@ export class Platform {
       this.say('Postgres: the one of DATABASE_URL');
       return given;
     }
-    const start = (): Promise<PostgresServer> => startPostgres({ dataDir: join(this.options.dataDir, 'postgres'), port: this.ports.postgres });
+    const start = (): Promise<PostgresServer> =>
+      startPostgres({ dataDir: join(this.options.dataDir, 'postgres'), port: this.ports.postgres });
     this.postgres = await start();
     void this.keepPostgresRunning(this.postgres, start);
     const client = new pg.Client({ connectionString: this.postgres.url });
@@ -131,7 +143,8 @@ export class Platform {
       this.say('NATS: the one of NATS_URL');
       return given;
     }
-    const start = (): Promise<NatsServer> => startNats({ storeDir: join(this.options.dataDir, 'nats'), port: this.ports.nats });
+    const start = (): Promise<NatsServer> =>
+      startNats({ storeDir: join(this.options.dataDir, 'nats'), port: this.ports.nats });
     this.nats = await start();
     void this.keepNatsRunning(this.nats, start);
     this.say(`NATS: ${this.nats.url}`);
@@ -165,10 +178,18 @@ export class Platform {
 
   private async migrate(databaseUrl: string, secrets: LocalSecrets): Promise<void> {
     for (const service of ['tenants', 'events', 'compliance', 'dispatcher']) {
-      const env = { ...process.env, DATABASE_ADMIN_URL: databaseUrl, DATABASE_PASSWORD_FILE: secrets.databasePasswordFile };
-      const child = spawn(process.execPath, [this.mainOf(service as ServiceName, 'migrate.js')], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      const env = {
+        ...process.env,
+        DATABASE_ADMIN_URL: databaseUrl,
+        DATABASE_PASSWORD_FILE: secrets.databasePasswordFile,
+      };
+      const child = spawn(process.execPath, [this.mainOf(service as ServiceName, 'migrate.js')], {
+        env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       let output = '';
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
       const code = await new Promise<number | null>((done) => child.on('exit', done));
       if (code !== 0) throw new Error(`The migrations of ${service} failed:\n${output}`);
     }
@@ -185,7 +206,8 @@ export class Platform {
       env,
       logFile: join(this.options.dataDir, 'logs', `${service}.log`),
       onProcess: (name, pid) => {
-        if (pid === undefined) this.say(`${name} ended again and again; see ${join(this.options.dataDir, 'logs', `${name}.log`)}`);
+        if (pid === undefined)
+          this.say(`${name} ended again and again; see ${join(this.options.dataDir, 'logs', `${name}.log`)}`);
         else void this.setPid(name, pid);
       },
     });
@@ -204,8 +226,14 @@ export class Platform {
     while (waiting.size > 0) {
       for (const [name, url] of waiting) if (await isReady(url)) waiting.delete(name);
       const dead = this.services.find((service) => service.hasGivenUp);
-      if (dead !== undefined) throw new Error(`${dead.name} does not start; see ${join(this.options.dataDir, 'logs', `${dead.name}.log`)}`);
-      if (performance.now() > deadline) throw new Error(`Not ready after ${READY_TIMEOUT_MS / 1000} s: ${[...waiting.keys()].join(', ')}; see ${join(this.options.dataDir, 'logs')}`);
+      if (dead !== undefined)
+        throw new Error(
+          `${dead.name} does not start; see ${join(this.options.dataDir, 'logs', `${dead.name}.log`)}`,
+        );
+      if (performance.now() > deadline)
+        throw new Error(
+          `Not ready after ${READY_TIMEOUT_MS / 1000} s: ${[...waiting.keys()].join(', ')}; see ${join(this.options.dataDir, 'logs')}`,
+        );
       if (waiting.size > 0) await new Promise((done) => setTimeout(done, READY_POLL_MS));
     }
   }
@@ -217,7 +245,10 @@ export class Platform {
     const { pids } = JSON.parse(await readFile(path, 'utf8')) as LocalFile;
     for (const [name, pid] of Object.entries(pids)) {
       if (pid === process.pid || !(await isOurs(pid, this.root, this.options.dataDir))) continue;
-      if (name === 'platform') throw new Error(`Posthorn already runs in this data folder (process ${pid}); use --data DIR and --port-offset N for a second one.`);
+      if (name === 'platform')
+        throw new Error(
+          `Posthorn already runs in this data folder (process ${pid}); use --data DIR and --port-offset N for a second one.`,
+        );
       this.say(`Ending ${name} (process ${pid}), left behind by an earlier run`);
       process.kill(pid, 'SIGTERM');
       await untilGone(pid);

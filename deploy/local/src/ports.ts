@@ -27,7 +27,9 @@ export const portsWithOffset = (offset: number): Ports => {
 
 /** The names and numbers of those ports that something else listens on. */
 export async function takenPorts(ports: Ports, names: readonly (keyof Ports)[]): Promise<string[]> {
-  const results = await Promise.all(names.map(async (name) => ((await isFree(ports[name])) ? [] : [`${ports[name]} (${name})`])));
+  const results = await Promise.all(
+    names.map(async (name) => ((await isFree(ports[name])) ? [] : [`${ports[name]} (${name})`])),
+  );
   return results.flat();
 }
 

@@ -20,14 +20,28 @@ export interface ServiceEnvironmentInput {
 const at = (port: number): string => `127.0.0.1:${port}`;
 
 /** The environment of one service: only what it needs, so that no process sees a secret of another. */
-export function serviceEnvironment({ service, ports, secrets, databaseUrl, natsUrl, tls, options }: ServiceEnvironmentInput): NodeJS.ProcessEnv {
+export function serviceEnvironment({
+  service,
+  ports,
+  secrets,
+  databaseUrl,
+  natsUrl,
+  tls,
+  options,
+}: ServiceEnvironmentInput): NodeJS.ProcessEnv {
   const inherited = Object.fromEntries(
-    ['PATH', 'HOME', 'TZ', 'NODE_OPTIONS', 'LOG_LEVEL', 'OTLP_ENDPOINT', 'TRACE_SAMPLE_RATIO'].flatMap((name) => {
-      const value = process.env[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
+    ['PATH', 'HOME', 'TZ', 'NODE_OPTIONS', 'LOG_LEVEL', 'OTLP_ENDPOINT', 'TRACE_SAMPLE_RATIO'].flatMap(
+      (name) => {
+        const value = process.env[name];
+        return value === undefined ? [] : [[name, value]];
+      },
+    ),
   );
-  const stores = { DATABASE_URL: databaseUrl, DATABASE_PASSWORD_FILE: secrets.databasePasswordFile, NATS_URL: natsUrl };
+  const stores = {
+    DATABASE_URL: databaseUrl,
+    DATABASE_PASSWORD_FILE: secrets.databasePasswordFile,
+    NATS_URL: natsUrl,
+  };
   const own: Record<ServiceName, NodeJS.ProcessEnv> = {
     tenants: {
       ...stores,
@@ -40,8 +54,17 @@ export function serviceEnvironment({ service, ports, secrets, databaseUrl, natsU
     },
     events: { ...stores, GRPC_LISTEN: at(ports.events), HEALTH_LISTEN: at(ports.eventsHealth) },
     compliance: { ...stores, GRPC_LISTEN: at(ports.compliance), HEALTH_LISTEN: at(ports.complianceHealth) },
-    dispatcher: { ...stores, GRPC_LISTEN: at(ports.dispatcher), HEALTH_LISTEN: at(ports.dispatcherHealth), ALLOW_LOOPBACK_DESTINATIONS: 'true' },
-    ingress: { HTTP_LISTEN: at(ports.ingress), PUBLIC_INGRESS_URL: `http://${at(ports.ingress)}`, INGRESS_PROCESSES: String(options.ingressProcesses) },
+    dispatcher: {
+      ...stores,
+      GRPC_LISTEN: at(ports.dispatcher),
+      HEALTH_LISTEN: at(ports.dispatcherHealth),
+      ALLOW_LOOPBACK_DESTINATIONS: 'true',
+    },
+    ingress: {
+      HTTP_LISTEN: at(ports.ingress),
+      PUBLIC_INGRESS_URL: `http://${at(ports.ingress)}`,
+      INGRESS_PROCESSES: String(options.ingressProcesses),
+    },
     api: { HTTP_LISTEN: at(ports.api), PUBLIC_INGRESS_URL: `http://${at(ports.ingress)}` },
   };
   return {

@@ -43,7 +43,11 @@ export class Supervised {
   start(): void {
     const startedAt = performance.now();
     // A group of its own: Ctrl-C at the terminal reaches the platform only, which stops the parts in order.
-    const child = spawn(process.execPath, ['--enable-source-maps', ...this.options.args], { env: this.options.env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn(process.execPath, ['--enable-source-maps', ...this.options.args], {
+      env: this.options.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
     this.child = child;
     child.stdout.pipe(this.log, { end: false });
     child.stderr.pipe(this.log, { end: false });
@@ -51,7 +55,8 @@ export class Supervised {
       this.child = undefined;
       if (this.isStopping) return;
       // A kill from outside (code null) is no reason to give up; a service that ends by itself at once is.
-      if (code !== null) this.quickExits = performance.now() - startedAt < QUICK_EXIT_MS ? this.quickExits + 1 : 0;
+      if (code !== null)
+        this.quickExits = performance.now() - startedAt < QUICK_EXIT_MS ? this.quickExits + 1 : 0;
       if (this.hasGivenUp) this.options.onProcess(this.name, undefined);
       else setTimeout(() => !this.isStopping && this.start(), RESTART_DELAY_MS);
     });

@@ -15,14 +15,22 @@ test('every UUID survives the way to its public form and back', () => {
 test('public IDs sort like their bytes', () => {
   fc.assert(
     fc.property(uuids, uuids, (a, b) => {
-      expect(Math.sign(Buffer.compare(a, b))).toBe(formatId('evt', a) < formatId('evt', b) ? -1 : Number(!a.equals(b)));
+      expect(Math.sign(Buffer.compare(a, b))).toBe(
+        formatId('evt', a) < formatId('evt', b) ? -1 : Number(!a.equals(b)),
+      );
     }),
   );
 });
 
 test('another prefix, another length, a foreign character and an overflow are refused', () => {
   const id = formatId('evt', newUuid(1));
-  for (const bad of [id.replace('evt', 'src'), id.slice(0, -1), `${id}0`, `${id.slice(0, -1)}u`, `evt_8${'0'.repeat(25)}`]) {
+  for (const bad of [
+    id.replace('evt', 'src'),
+    id.slice(0, -1),
+    `${id}0`,
+    `${id.slice(0, -1)}u`,
+    `evt_8${'0'.repeat(25)}`,
+  ]) {
     expect(parseId('evt', bad)).toBeUndefined();
   }
 });

@@ -2,7 +2,25 @@ import { createHash, randomFillSync } from 'node:crypto';
 
 /** The prefixes of public IDs. */
 export type IdPrefix =
-  | 'ten' | 'src' | 'dst' | 'evt' | 'fct' | 'msg' | 'cnv' | 'per' | 'dlv' | 'att' | 'rpl' | 'rec' | 'key' | 'sec' | 'aud' | 'sup' | 'rul' | 'req' | 'dek';
+  | 'ten'
+  | 'src'
+  | 'dst'
+  | 'evt'
+  | 'fct'
+  | 'msg'
+  | 'cnv'
+  | 'per'
+  | 'dlv'
+  | 'att'
+  | 'rpl'
+  | 'rec'
+  | 'key'
+  | 'sec'
+  | 'aud'
+  | 'sup'
+  | 'rul'
+  | 'req'
+  | 'dek';
 
 /** Crockford's base 32, lower case: sorts like the bytes and has no look-alikes. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

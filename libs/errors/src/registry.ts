@@ -8,7 +8,12 @@ export interface ErrorEntry {
   readonly retryable: boolean;
 }
 
-const entry = (grpc: number, http: number, title: string, retryable = false): ErrorEntry => ({ grpc, http, title, retryable });
+const entry = (grpc: number, http: number, title: string, retryable = false): ErrorEntry => ({
+  grpc,
+  http,
+  title,
+  retryable,
+});
 
 /** Every error code of the house. A code is `noun.reason`; docs/errors.md is generated from this list. */
 export const ERRORS = {

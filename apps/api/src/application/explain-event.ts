@@ -15,18 +15,46 @@ export class ExplainEvent {
     const [timeline, deliveries] = await Promise.all([
       this.events.query.getEventTimeline({ tenantId, id }, this.events.read),
       this.dispatcher.query.listDeliveries(
-        { tenantId, eventId: id, limit: DELIVERIES_MAX, cursor: '', destinationId: '', state: '', fromMs: 0, toMs: 0 },
+        {
+          tenantId,
+          eventId: id,
+          limit: DELIVERIES_MAX,
+          cursor: '',
+          destinationId: '',
+          state: '',
+          fromMs: 0,
+          toMs: 0,
+        },
         this.dispatcher.read,
       ),
     ]);
     const event = timeline.event!;
-    const empty = { detail: '', factId: '', messageId: '', fromState: '', toState: '', effect: '', deliveryId: '', destinationId: '' };
+    const empty = {
+      detail: '',
+      factId: '',
+      messageId: '',
+      fromState: '',
+      toState: '',
+      effect: '',
+      deliveryId: '',
+      destinationId: '',
+    };
     const entries = [
       ...timeline.entries.map((entry) => ({ ...empty, ...entry })),
       ...deliveries.deliveries.flatMap((delivery) => {
-        const common = { ...empty, factId: delivery.factId, deliveryId: delivery.id, destinationId: delivery.destinationId };
+        const common = {
+          ...empty,
+          factId: delivery.factId,
+          deliveryId: delivery.id,
+          destinationId: delivery.destinationId,
+        };
         return [
-          { ...common, atMs: delivery.createdAtMs, stage: 'delivery', detail: `${delivery.type}, now ${delivery.state}` },
+          {
+            ...common,
+            atMs: delivery.createdAtMs,
+            stage: 'delivery',
+            detail: `${delivery.type}, now ${delivery.state}`,
+          },
           ...delivery.attempts.map((attempt) => ({
             ...common,
             atMs: attempt.startedAtMs + attempt.durationMs,

@@ -1,4 +1,7 @@
-import { SuppressionQueryServiceService, SuppressionServiceService } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import {
+  SuppressionQueryServiceService,
+  SuppressionServiceService,
+} from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import { type GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 
 const DEADLINE_MS = 5_000;

@@ -1,4 +1,7 @@
-import { DeliveryQueryServiceService, DeliveryServiceService } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
+import {
+  DeliveryQueryServiceService,
+  DeliveryServiceService,
+} from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import { type GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 
 const READ_DEADLINE_MS = 5_000;

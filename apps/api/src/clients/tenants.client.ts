@@ -1,4 +1,8 @@
-import { AdminServiceService, IdempotencyServiceService, PrincipalServiceService } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import {
+  AdminServiceService,
+  IdempotencyServiceService,
+  PrincipalServiceService,
+} from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 import { type Principal, type TenantRef } from '../domain/principal.js';
@@ -50,20 +54,42 @@ export class TenantsClient {
    * @returns the answer given before, or undefined when this request is the first.
    * @throws AppError `idempotency.conflict` for another body, `idempotency.in_progress` for a running one.
    */
-  async beginRequest(principalId: string, idempotencyKey: string, fingerprint: Buffer): Promise<EarlierAnswer | undefined> {
-    const answer = await this.idempotency.beginRequest({ principalId, idempotencyKey, fingerprint }, this.read);
+  async beginRequest(
+    principalId: string,
+    idempotencyKey: string,
+    fingerprint: Buffer,
+  ): Promise<EarlierAnswer | undefined> {
+    const answer = await this.idempotency.beginRequest(
+      { principalId, idempotencyKey, fingerprint },
+      this.read,
+    );
     if (answer.outcome === 'conflict') throw new AppError('idempotency.conflict');
-    if (answer.outcome === 'in_progress') throw new AppError('idempotency.in_progress', { retryAfterMs: 1_000 });
+    if (answer.outcome === 'in_progress')
+      throw new AppError('idempotency.in_progress', { retryAfterMs: 1_000 });
     if (answer.outcome !== 'replay') return undefined;
-    return { status: answer.status, body: answer.bodyJson === '' ? undefined : (JSON.parse(answer.bodyJson) as unknown) };
+    return {
+      status: answer.status,
+      body: answer.bodyJson === '' ? undefined : (JSON.parse(answer.bodyJson) as unknown),
+    };
   }
 
-  async completeRequest(principalId: string, idempotencyKey: string, status: number, body: unknown): Promise<void> {
-    await this.idempotency.completeRequest({ principalId, idempotencyKey, status, bodyJson: body === undefined ? '' : JSON.stringify(body) }, this.read);
+  async completeRequest(
+    principalId: string,
+    idempotencyKey: string,
+    status: number,
+    body: unknown,
+  ): Promise<void> {
+    await this.idempotency.completeRequest(
+      { principalId, idempotencyKey, status, bodyJson: body === undefined ? '' : JSON.stringify(body) },
+      this.read,
+    );
   }
 
   /** The request failed: the same key may be tried again. */
   async forgetRequest(principalId: string, idempotencyKey: string): Promise<void> {
-    await this.idempotency.completeRequest({ principalId, idempotencyKey, status: 0, bodyJson: '' }, this.read);
+    await this.idempotency.completeRequest(
+      { principalId, idempotencyKey, status: 0, bodyJson: '' },
+      this.read,
+    );
   }
 }

@@ -33,7 +33,10 @@ export class Admission implements NestInterceptor {
     const request = context.switchToHttp().getRequest<FastifyRequest & { call: Call }>();
     const reply = context.switchToHttp().getResponse<FastifyReply>();
     const params = request.params as Record<string, string>;
-    const principal = route.access.principal === 'public' ? NO_PRINCIPAL : await this.authenticate(request.headers.authorization);
+    const principal =
+      route.access.principal === 'public'
+        ? NO_PRINCIPAL
+        : await this.authenticate(request.headers.authorization);
     const tenant = await this.authorize(route, principal, params['tenant']);
     request.call = {
       principal,
@@ -56,19 +59,30 @@ export class Admission implements NestInterceptor {
   }
 
   /** Wrong tenant is 404 and wrong scope 403: neither tells whether the thing exists elsewhere. */
-  private async authorize({ access }: RouteOptions, principal: Principal, tenant: string | undefined): Promise<TenantRef> {
+  private async authorize(
+    { access }: RouteOptions,
+    principal: Principal,
+    tenant: string | undefined,
+  ): Promise<TenantRef> {
     if (access.principal === 'public') return NO_TENANT;
     if (access.principal === 'operator') {
       if (principal.kind !== 'operator') throw new AppError('principal.forbidden');
       return tenant === undefined ? NO_TENANT : this.tenants.resolve(tenant);
     }
     if (tenant === undefined) throw new AppError('internal.error');
-    if (principal.kind === 'tenant' && !isOwnTenant(principal, tenant)) throw new AppError('tenant.not_found');
-    if (!hasScope(principal, access.scope)) throw new AppError('principal.forbidden', { detail: `this needs the scope ${access.scope}` });
+    if (principal.kind === 'tenant' && !isOwnTenant(principal, tenant))
+      throw new AppError('tenant.not_found');
+    if (!hasScope(principal, access.scope))
+      throw new AppError('principal.forbidden', { detail: `this needs the scope ${access.scope}` });
     return principal.tenant ?? this.tenants.resolve(tenant);
   }
 
-  private async answerOnce(route: RouteOptions, request: FastifyRequest & { call: Call }, principal: Principal, next: CallHandler): Promise<Answer> {
+  private async answerOnce(
+    route: RouteOptions,
+    request: FastifyRequest & { call: Call },
+    principal: Principal,
+    next: CallHandler,
+  ): Promise<Answer> {
     const key = route.method === 'POST' ? request.headers['idempotency-key'] : undefined;
     const handle = async (): Promise<Answer> => {
       const body: unknown = await firstValueFrom(next.handle());
@@ -78,12 +92,20 @@ export class Admission implements NestInterceptor {
     if (typeof key !== 'string' || key.length === 0 || key.length > IDEMPOTENCY_KEY_MAX) {
       throw invalid([{ path: 'header.Idempotency-Key', message: `1 to ${IDEMPOTENCY_KEY_MAX} characters` }]);
     }
-    const fingerprint = createHash('sha256').update(`${route.method} ${request.url}\n`).update((request.body as Buffer | undefined) ?? '').digest();
+    const fingerprint = createHash('sha256')
+      .update(`${route.method} ${request.url}\n`)
+      .update((request.body as Buffer | undefined) ?? '')
+      .digest();
     const earlier = await this.tenants.beginRequest(principal.keyId, key, fingerprint);
     if (earlier !== undefined) return new Answer(earlier.status, earlier.body);
     try {
       const answer = await handle();
-      await this.tenants.completeRequest(principal.keyId, key, answer.status, withoutSecrets(answer.body, route.secretPaths ?? []));
+      await this.tenants.completeRequest(
+        principal.keyId,
+        key,
+        answer.status,
+        withoutSecrets(answer.body, route.secretPaths ?? []),
+      );
       return answer;
     } catch (error) {
       await this.tenants.forgetRequest(principal.keyId, key);
@@ -118,12 +140,16 @@ function parse(schema: z.ZodType | undefined, value: unknown, part: 'query' | 'b
 /** An unknown key is reported at its own path, not at its parent's. */
 function fieldsOf(issue: z.core.$ZodIssue, prefix: string[]): { path: string; message: string }[] {
   const path = [...prefix, ...issue.path.map(String)];
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'there is no such field' }));
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'there is no such field' }));
   return [{ path: path.join('.'), message: issue.message }];
 }
 
 const invalid = (fields: { path: string; message: string }[]): AppError =>
-  new AppError('request.invalid', { detail: fields.map(({ path, message }) => `${path}: ${message}`).join('; '), fields });
+  new AppError('request.invalid', {
+    detail: fields.map(({ path, message }) => `${path}: ${message}`).join('; '),
+    fields,
+  });
 
 /** A copy with null at every dotted path: a repeated answer must not show a secret twice. */
 function withoutSecrets(body: unknown, paths: readonly string[]): unknown {
@@ -133,7 +159,8 @@ function withoutSecrets(body: unknown, paths: readonly string[]): unknown {
     const last = names.pop()!;
     let target: unknown = copy;
     for (const name of names) target = (target as Record<string, unknown> | undefined)?.[name];
-    if (typeof target === 'object' && target !== null && last in target) (target as Record<string, unknown>)[last] = null;
+    if (typeof target === 'object' && target !== null && last in target)
+      (target as Record<string, unknown>)[last] = null;
   }
   return copy;
 }

@@ -2,7 +2,11 @@ import { type Actor, type Applied } from '@posthorn/contracts/posthorn/tenants/v
 import { Answer, type Call } from './route.js';
 
 /** Who asks, for the audit log. */
-export const actorOf = (call: Call<unknown, unknown>): Actor => ({ id: call.principal.keyId, kind: call.principal.kind, remoteAddress: call.remoteAddress });
+export const actorOf = (call: Call<unknown, unknown>): Actor => ({
+  id: call.principal.keyId,
+  kind: call.principal.kind,
+  remoteAddress: call.remoteAddress,
+});
 
 /** The answer to a change: 202 with `pending` while a service has not confirmed it. */
 export function applied(status: number, body: object | undefined, change: Applied | undefined): Answer {

@@ -2,7 +2,15 @@ import { type Attempt, type Delivery } from '@posthorn/contracts/posthorn/dispat
 import { z } from 'zod';
 import { moment, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 
-export const DELIVERY_STATES = ['pending', 'delivering', 'succeeded', 'retrying', 'dead', 'suppressed', 'canceled'] as const;
+export const DELIVERY_STATES = [
+  'pending',
+  'delivering',
+  'succeeded',
+  'retrying',
+  'dead',
+  'suppressed',
+  'canceled',
+] as const;
 const REDRIVE_MAX = 10_000;
 const text = z.string().max(500).optional();
 
@@ -15,7 +23,14 @@ export const deliveriesQuery = page.extend({
 });
 export const deadLettersQuery = page.extend({ destinationId: text, from: moment, to: moment });
 export const redrive = z.strictObject({
-  filter: z.strictObject({ destinationId: z.string().optional(), type: z.string().optional(), from: z.iso.datetime({ offset: true }).optional(), to: z.iso.datetime({ offset: true }).optional() }).default({}),
+  filter: z
+    .strictObject({
+      destinationId: z.string().optional(),
+      type: z.string().optional(),
+      from: z.iso.datetime({ offset: true }).optional(),
+      to: z.iso.datetime({ offset: true }).optional(),
+    })
+    .default({}),
   limit: z.number().int().min(1).max(REDRIVE_MAX).default(1_000),
 });
 export const redriven = z.object({ redriven: z.number() });

@@ -15,15 +15,27 @@ const HEADERS_MAX = 20;
 
 const name = z.string().trim().min(1).max(NAME_MAX);
 const url = z.url({ protocol: /^https?$/ }).max(URL_MAX);
-const eventTypes = z.array(z.string().min(1).max(64)).max(EVENT_TYPES_MAX).describe('canonical event types; empty means all');
-const ordering = z.enum(['none', 'key']).describe('key: one after the other for each conversation or message');
+const eventTypes = z
+  .array(z.string().min(1).max(64))
+  .max(EVENT_TYPES_MAX)
+  .describe('canonical event types; empty means all');
+const ordering = z
+  .enum(['none', 'key'])
+  .describe('key: one after the other for each conversation or message');
 const retry = z.strictObject({
   maxAttempts: z.number().int().min(1).max(ATTEMPTS_MAX).default(12),
-  maxAgeSeconds: z.number().int().min(1).max(AGE_SECONDS_MAX).default(3 * 86_400),
+  maxAgeSeconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(AGE_SECONDS_MAX)
+    .default(3 * 86_400),
 });
 const maxInFlight = z.number().int().min(1).max(IN_FLIGHT_MAX);
 const ratePerSecond = z.number().int().min(1).max(RATE_MAX);
-const headers = z.record(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/), z.string().max(1_000)).refine((map) => Object.keys(map).length <= HEADERS_MAX, `at most ${HEADERS_MAX} headers`);
+const headers = z
+  .record(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/), z.string().max(1_000))
+  .refine((map) => Object.keys(map).length <= HEADERS_MAX, `at most ${HEADERS_MAX} headers`);
 
 export const createDestination = z.strictObject({
   name,
@@ -45,7 +57,9 @@ export const updateDestination = z.strictObject({
   ratePerSecond: ratePerSecond.nullable().optional().describe('null: no limit'),
   headers: headers.optional(),
 });
-export const rotateDestination = z.strictObject({ overlapSeconds: z.number().int().min(0).max(OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS_DEFAULT) });
+export const rotateDestination = z.strictObject({
+  overlapSeconds: z.number().int().min(0).max(OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS_DEFAULT),
+});
 
 export const destination = z.object({
   id: z.string(),
@@ -62,8 +76,13 @@ export const destination = z.object({
   createdAt: time,
   pending,
 });
-export const destinationCreated = destination.extend({ signingSecret: z.string().nullable().describe('whsec_…, shown once') });
-export const signingSecretCreated = secretInfo.extend({ signingSecret: z.string().nullable().describe('whsec_…, shown once'), pending });
+export const destinationCreated = destination.extend({
+  signingSecret: z.string().nullable().describe('whsec_…, shown once'),
+});
+export const signingSecretCreated = secretInfo.extend({
+  signingSecret: z.string().nullable().describe('whsec_…, shown once'),
+  pending,
+});
 
 /** A destination as the API shows it. */
 export const destinationOf = (from: Destination): z.infer<typeof destination> => ({

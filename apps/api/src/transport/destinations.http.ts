@@ -5,7 +5,15 @@ import { DispatcherClient } from '../clients/dispatcher.client.js';
 import { TenantsClient } from '../clients/tenants.client.js';
 import { actorOf, applied } from './applied.js';
 import { attempt, attemptOf } from './deliveries.dto.js';
-import { createDestination, destination, destinationCreated, destinationOf, rotateDestination, signingSecretCreated, updateDestination } from './destinations.dto.js';
+import {
+  createDestination,
+  destination,
+  destinationCreated,
+  destinationOf,
+  rotateDestination,
+  signingSecretCreated,
+  updateDestination,
+} from './destinations.dto.js';
 import { type Call, CallOf, Route } from './route.js';
 import { listOf, type Page, page } from './shapes.dto.js';
 import { secretInfoOf } from './tenants.dto.js';
@@ -22,30 +30,86 @@ export class DestinationsController {
     private readonly dispatcher: DispatcherClient,
   ) {}
 
-  @Route({ method: 'POST', path: BASE, tag: 'Destinations', summary: 'Create a destination', access: write, body: createDestination, status: 201, response: destinationCreated, errors: ['destination.address_forbidden'], secretPaths: ['signingSecret'] })
+  @Route({
+    method: 'POST',
+    path: BASE,
+    tag: 'Destinations',
+    summary: 'Create a destination',
+    access: write,
+    body: createDestination,
+    status: 201,
+    response: destinationCreated,
+    errors: ['destination.address_forbidden'],
+    secretPaths: ['signingSecret'],
+  })
   async create(@CallOf() call: Call<z.infer<typeof createDestination>>) {
     const { retry, headers, ratePerSecond, ...body } = call.body;
     const answer = await this.tenants.admin.createDestination(
-      { ...body, ...retry, actor: actorOf(call), tenant: call.tenant.id, ratePerSecond: ratePerSecond ?? 0, headersJson: JSON.stringify(headers) },
+      {
+        ...body,
+        ...retry,
+        actor: actorOf(call),
+        tenant: call.tenant.id,
+        ratePerSecond: ratePerSecond ?? 0,
+        headersJson: JSON.stringify(headers),
+      },
       this.tenants.change,
     );
-    return applied(201, { ...destinationOf(answer.destination!), signingSecret: answer.signingSecret }, answer.applied);
+    return applied(
+      201,
+      { ...destinationOf(answer.destination!), signingSecret: answer.signingSecret },
+      answer.applied,
+    );
   }
 
-  @Route({ method: 'GET', path: BASE, tag: 'Destinations', summary: 'List destinations', access: read, query: page, status: 200, response: listOf(destination) })
+  @Route({
+    method: 'GET',
+    path: BASE,
+    tag: 'Destinations',
+    summary: 'List destinations',
+    access: read,
+    query: page,
+    status: 200,
+    response: listOf(destination),
+  })
   async list(@CallOf() { tenant, query }: Call<unknown, Page>) {
-    const answer = await this.tenants.admin.listDestinations({ tenant: tenant.id, limit: query.limit, cursor: query.cursor ?? '' }, this.tenants.read);
+    const answer = await this.tenants.admin.listDestinations(
+      { tenant: tenant.id, limit: query.limit, cursor: query.cursor ?? '' },
+      this.tenants.read,
+    );
     return { data: answer.destinations.map(destinationOf), nextCursor: answer.nextCursor || null };
   }
 
-  @Route({ method: 'GET', path: `${BASE}/{id}`, tag: 'Destinations', summary: 'One destination', access: read, status: 200, response: destination, errors: ['destination.not_found'] })
+  @Route({
+    method: 'GET',
+    path: `${BASE}/{id}`,
+    tag: 'Destinations',
+    summary: 'One destination',
+    access: read,
+    status: 200,
+    response: destination,
+    errors: ['destination.not_found'],
+  })
   async get(@CallOf() call: Call) {
-    const answer = await this.tenants.admin.getDestination({ tenant: call.tenant.id, id: call.params['id']! }, this.tenants.read);
+    const answer = await this.tenants.admin.getDestination(
+      { tenant: call.tenant.id, id: call.params['id']! },
+      this.tenants.read,
+    );
     if (answer.destination === undefined) throw new AppError('destination.not_found');
     return destinationOf(answer.destination);
   }
 
-  @Route({ method: 'PATCH', path: `${BASE}/{id}`, tag: 'Destinations', summary: 'Change a destination', access: write, body: updateDestination, status: 200, response: destination, errors: ['destination.not_found', 'destination.address_forbidden'] })
+  @Route({
+    method: 'PATCH',
+    path: `${BASE}/{id}`,
+    tag: 'Destinations',
+    summary: 'Change a destination',
+    access: write,
+    body: updateDestination,
+    status: 200,
+    response: destination,
+    errors: ['destination.not_found', 'destination.address_forbidden'],
+  })
   async update(@CallOf() call: Call<z.infer<typeof updateDestination>>) {
     const { retry, headers, ratePerSecond, eventTypes, ...body } = call.body;
     return this.change(call, {
@@ -58,40 +122,108 @@ export class DestinationsController {
     });
   }
 
-  @Route({ method: 'DELETE', path: `${BASE}/{id}`, tag: 'Destinations', summary: 'Delete a destination; what waits for it is canceled', access: write, status: 204, errors: ['destination.not_found'] })
+  @Route({
+    method: 'DELETE',
+    path: `${BASE}/{id}`,
+    tag: 'Destinations',
+    summary: 'Delete a destination; what waits for it is canceled',
+    access: write,
+    status: 204,
+    errors: ['destination.not_found'],
+  })
   async delete(@CallOf() call: Call) {
-    const answer = await this.tenants.admin.deleteDestination({ actor: actorOf(call), tenant: call.tenant.id, id: call.params['id']! }, this.tenants.change);
+    const answer = await this.tenants.admin.deleteDestination(
+      { actor: actorOf(call), tenant: call.tenant.id, id: call.params['id']! },
+      this.tenants.change,
+    );
     return applied(204, undefined, answer.applied);
   }
 
-  @Route({ method: 'POST', path: `${BASE}/{id}/secrets`, tag: 'Destinations', summary: 'Rotate the signing secret; both sign during the overlap', access: write, body: rotateDestination, status: 201, response: signingSecretCreated, errors: ['destination.not_found'], secretPaths: ['signingSecret'] })
+  @Route({
+    method: 'POST',
+    path: `${BASE}/{id}/secrets`,
+    tag: 'Destinations',
+    summary: 'Rotate the signing secret; both sign during the overlap',
+    access: write,
+    body: rotateDestination,
+    status: 201,
+    response: signingSecretCreated,
+    errors: ['destination.not_found'],
+    secretPaths: ['signingSecret'],
+  })
   async rotate(@CallOf() call: Call<z.infer<typeof rotateDestination>>) {
     const answer = await this.tenants.admin.rotateDestinationSecret(
-      { actor: actorOf(call), tenant: call.tenant.id, destinationId: call.params['id']!, overlapSeconds: call.body.overlapSeconds },
+      {
+        actor: actorOf(call),
+        tenant: call.tenant.id,
+        destinationId: call.params['id']!,
+        overlapSeconds: call.body.overlapSeconds,
+      },
       this.tenants.change,
     );
-    return applied(201, { ...secretInfoOf(answer.secret!), signingSecret: answer.signingSecret }, answer.applied);
+    return applied(
+      201,
+      { ...secretInfoOf(answer.secret!), signingSecret: answer.signingSecret },
+      answer.applied,
+    );
   }
 
-  @Route({ method: 'POST', path: `${BASE}/{id}/test`, tag: 'Destinations', summary: 'Send one signed endpoint.test and tell how it went', access: write, status: 200, response: attempt, errors: ['destination.not_found'] })
+  @Route({
+    method: 'POST',
+    path: `${BASE}/{id}/test`,
+    tag: 'Destinations',
+    summary: 'Send one signed endpoint.test and tell how it went',
+    access: write,
+    status: 200,
+    response: attempt,
+    errors: ['destination.not_found'],
+  })
   async test(@CallOf() call: Call) {
-    const answer = await this.dispatcher.deliveries.testDestination({ tenantId: call.tenant.id, destinationId: call.params['id']! }, this.dispatcher.act);
+    const answer = await this.dispatcher.deliveries.testDestination(
+      { tenantId: call.tenant.id, destinationId: call.params['id']! },
+      this.dispatcher.act,
+    );
     return attemptOf(answer.attempt!);
   }
 
-  @Route({ method: 'POST', path: `${BASE}/{id}/enable`, tag: 'Destinations', summary: 'Deliver again', access: write, status: 200, response: destination, errors: ['destination.not_found'] })
+  @Route({
+    method: 'POST',
+    path: `${BASE}/{id}/enable`,
+    tag: 'Destinations',
+    summary: 'Deliver again',
+    access: write,
+    status: 200,
+    response: destination,
+    errors: ['destination.not_found'],
+  })
   async enable(@CallOf() call: Call) {
     return this.change(call, { status: 'active' });
   }
 
-  @Route({ method: 'POST', path: `${BASE}/{id}/disable`, tag: 'Destinations', summary: 'Stop delivering', access: write, status: 200, response: destination, errors: ['destination.not_found'] })
+  @Route({
+    method: 'POST',
+    path: `${BASE}/{id}/disable`,
+    tag: 'Destinations',
+    summary: 'Stop delivering',
+    access: write,
+    status: 200,
+    response: destination,
+    errors: ['destination.not_found'],
+  })
   async disable(@CallOf() call: Call) {
     return this.change(call, { status: 'disabled' });
   }
 
   private async change(call: Call<unknown>, fields: object) {
     const answer = await this.tenants.admin.updateDestination(
-      { eventTypes: [], replaceEventTypes: false, ...fields, actor: actorOf(call), tenant: call.tenant.id, id: call.params['id']! },
+      {
+        eventTypes: [],
+        replaceEventTypes: false,
+        ...fields,
+        actor: actorOf(call),
+        tenant: call.tenant.id,
+        id: call.params['id']!,
+      },
       this.tenants.change,
     );
     return applied(200, destinationOf(answer.destination!), answer.applied);

@@ -1,6 +1,11 @@
 type Json = Record<string, unknown>;
 
-const escape = (text: unknown): string => String(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+const escape = (text: unknown): string =>
+  String(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
 h1{font-size:1.6rem}h2{margin-top:2.5rem;border-bottom:1px solid #d0d7de}details{border:1px solid #d0d7de;border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}
@@ -11,8 +16,8 @@ summary{cursor:pointer}code,pre{font:13px/1.45 ui-monospace,monospace}pre{backgr
 /** The OpenAPI document as one readable page: no script, nothing loaded from elsewhere. */
 export function docsPage(document: Json): string {
   const info = document['info'] as Json;
-  const operations = Object.entries(document['paths'] as Record<string, Record<string, Json>>).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  const operations = Object.entries(document['paths'] as Record<string, Record<string, Json>>).flatMap(
+    ([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   );
   const tags = (document['tags'] as { name: string }[]).map(({ name }) => name);
   const sections = tags.map((tag) => {
@@ -27,13 +32,17 @@ export function docsPage(document: Json): string {
 
 function section({ path, method, operation }: { path: string; method: string; operation: Json }): string {
   const parameters = (operation['parameters'] as Json[]).map(
-    (parameter) => `<tr><td><code>${escape(parameter['name'])}</code></td><td>${escape(parameter['in'])}${parameter['required'] === true ? ', required' : ''}</td><td>${escape(parameter['description'] ?? (parameter['schema'] as Json)['description'] ?? '')}</td></tr>`,
+    (parameter) =>
+      `<tr><td><code>${escape(parameter['name'])}</code></td><td>${escape(parameter['in'])}${parameter['required'] === true ? ', required' : ''}</td><td>${escape(parameter['description'] ?? (parameter['schema'] as Json)['description'] ?? '')}</td></tr>`,
   );
   const body = schemaIn(operation['requestBody'] as Json | undefined);
   const responses = Object.entries(operation['responses'] as Record<string, Json>).map(
-    ([status, response]) => `<tr><td><code>${status}</code></td><td>${escape(response['description'])}</td></tr>`,
+    ([status, response]) =>
+      `<tr><td><code>${status}</code></td><td>${escape(response['description'])}</td></tr>`,
   );
-  const success = Object.entries(operation['responses'] as Record<string, Json>).find(([status]) => status.startsWith('2'))?.[1];
+  const success = Object.entries(operation['responses'] as Record<string, Json>).find(([status]) =>
+    status.startsWith('2'),
+  )?.[1];
   return `<details><summary><span class="m">${method.toUpperCase()}</span> <code>${escape(path)}</code> — ${escape(operation['summary'])}</summary>
 <p>${escape(operation['description']).replaceAll(/`([^`]+)`/g, '<code>$1</code>')}</p>
 ${parameters.length > 0 ? `<table>${parameters.join('')}</table>` : ''}${body === '' ? '' : `<p>Body</p>${body}`}${schemaIn(success) === '' ? '' : `<p>Answer</p>${schemaIn(success)}`}

@@ -3,7 +3,22 @@ import { z } from 'zod';
 import { moment, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 
 export const MESSAGE_STATES = [
-  'deferred', 'blocked', 'accepted', 'scheduled', 'queued', 'sending', 'indeterminate', 'sent', 'delivered', 'read', 'undelivered', 'failed', 'expired', 'canceled', 'unknown', 'received',
+  'deferred',
+  'blocked',
+  'accepted',
+  'scheduled',
+  'queued',
+  'sending',
+  'indeterminate',
+  'sent',
+  'delivered',
+  'read',
+  'undelivered',
+  'failed',
+  'expired',
+  'canceled',
+  'unknown',
+  'received',
 ] as const;
 const CHANNELS = ['sms', 'email', 'chat', 'push'] as const;
 const text = z.string().max(500).optional();
@@ -48,7 +63,16 @@ export const event = z.object({
 
 export const timelineEntry = z.object({
   at: time,
-  stage: z.enum(['received', 'stored', 'projected', 'fact', 'transition', 'quarantined', 'delivery', 'attempt']),
+  stage: z.enum([
+    'received',
+    'stored',
+    'projected',
+    'fact',
+    'transition',
+    'quarantined',
+    'delivery',
+    'attempt',
+  ]),
   detail: z.string(),
   sinceReceivedMs: z.number(),
   factId: z.string().nullable(),
@@ -66,7 +90,13 @@ export const payload = z.object({
   target: z.string(),
   headers: z.array(z.tuple([z.string(), z.string()])),
   bodyBase64: z.string().describe('the exact bytes that the provider sent'),
-  content: z.object({ from: z.string().nullable(), to: z.string().nullable(), text: z.string().nullable(), subject: z.string().nullable(), mediaUrls: z.array(z.string()) }),
+  content: z.object({
+    from: z.string().nullable(),
+    to: z.string().nullable(),
+    text: z.string().nullable(),
+    subject: z.string().nullable(),
+    mediaUrls: z.array(z.string()),
+  }),
 });
 
 export const message = z.object({
@@ -82,7 +112,14 @@ export const message = z.object({
   isContradicted: z.boolean(),
   createdAt: time,
   transitions: z.array(
-    z.object({ eventId: z.string(), from: z.string().nullable(), to: z.string().nullable(), occurredAt: time.nullable(), receivedAt: time, effect: z.string() }),
+    z.object({
+      eventId: z.string(),
+      from: z.string().nullable(),
+      to: z.string().nullable(),
+      occurredAt: time.nullable(),
+      receivedAt: time,
+      effect: z.string(),
+    }),
   ),
 });
 

@@ -2,7 +2,16 @@ import { Controller } from '@nestjs/common';
 import { type z } from 'zod';
 import { ExplainEvent } from '../application/explain-event.js';
 import { EventsClient } from '../clients/events.client.js';
-import { event, eventOf, eventsQuery, message, messageOf, messagesQuery, payload, timeline } from './events.dto.js';
+import {
+  event,
+  eventOf,
+  eventsQuery,
+  message,
+  messageOf,
+  messagesQuery,
+  payload,
+  timeline,
+} from './events.dto.js';
 import { type Call, CallOf, Route } from './route.js';
 import { listOf, textOf, timeAt } from './shapes.dto.js';
 
@@ -19,7 +28,16 @@ export class EventsController {
     private readonly explain: ExplainEvent,
   ) {}
 
-  @Route({ method: 'GET', path: EVENTS, tag: 'Events', summary: 'List events, newest first', access: readEvents, query: eventsQuery, status: 200, response: listOf(event) })
+  @Route({
+    method: 'GET',
+    path: EVENTS,
+    tag: 'Events',
+    summary: 'List events, newest first',
+    access: readEvents,
+    query: eventsQuery,
+    status: 200,
+    response: listOf(event),
+  })
   async list(@CallOf() { tenant, query }: Call<unknown, z.infer<typeof eventsQuery>>) {
     const answer = await this.events.query.listEvents(
       {
@@ -40,13 +58,34 @@ export class EventsController {
     return { data: answer.events.map(eventOf), nextCursor: answer.nextCursor || null };
   }
 
-  @Route({ method: 'GET', path: `${EVENTS}/{id}`, tag: 'Events', summary: 'One event', access: readEvents, status: 200, response: event, errors: ['event.not_found'] })
+  @Route({
+    method: 'GET',
+    path: `${EVENTS}/{id}`,
+    tag: 'Events',
+    summary: 'One event',
+    access: readEvents,
+    status: 200,
+    response: event,
+    errors: ['event.not_found'],
+  })
   async get(@CallOf() call: Call) {
-    const answer = await this.events.query.getEvent({ tenantId: call.tenant.id, id: call.params['id']! }, this.events.read);
+    const answer = await this.events.query.getEvent(
+      { tenantId: call.tenant.id, id: call.params['id']! },
+      this.events.read,
+    );
     return eventOf(answer.event!);
   }
 
-  @Route({ method: 'GET', path: `${EVENTS}/{id}/timeline`, tag: 'Events', summary: 'Every stage, transition, delivery and attempt of one event', access: readEvents, status: 200, response: timeline, errors: ['event.not_found'] })
+  @Route({
+    method: 'GET',
+    path: `${EVENTS}/{id}/timeline`,
+    tag: 'Events',
+    summary: 'Every stage, transition, delivery and attempt of one event',
+    access: readEvents,
+    status: 200,
+    response: timeline,
+    errors: ['event.not_found'],
+  })
   async timeline(@CallOf() call: Call) {
     const story = await this.explain.run(call.tenant.id, call.params['id']!);
     return {
@@ -67,14 +106,29 @@ export class EventsController {
     };
   }
 
-  @Route({ method: 'GET', path: `${EVENTS}/{id}/payload`, tag: 'Events', summary: 'The request as the provider sent it, and the personal data in it', access: { principal: 'tenant', scope: 'payloads:read' }, status: 200, response: payload, errors: ['event.not_found', 'data_key.not_found'] })
+  @Route({
+    method: 'GET',
+    path: `${EVENTS}/{id}/payload`,
+    tag: 'Events',
+    summary: 'The request as the provider sent it, and the personal data in it',
+    access: { principal: 'tenant', scope: 'payloads:read' },
+    status: 200,
+    response: payload,
+    errors: ['event.not_found', 'data_key.not_found'],
+  })
   async payload(@CallOf() call: Call) {
-    const { request, content } = await this.events.query.getEventPayload({ tenantId: call.tenant.id, id: call.params['id']! }, this.events.read);
+    const { request, content } = await this.events.query.getEventPayload(
+      { tenantId: call.tenant.id, id: call.params['id']! },
+      this.events.read,
+    );
     const headers = request?.headers ?? [];
     return {
       method: request?.method ?? '',
       target: request?.target ?? '',
-      headers: Array.from({ length: headers.length / 2 }, (_, index) => [headers[2 * index], headers[2 * index + 1]]),
+      headers: Array.from({ length: headers.length / 2 }, (_, index) => [
+        headers[2 * index],
+        headers[2 * index + 1],
+      ]),
       bodyBase64: Buffer.from(request?.body ?? []).toString('base64'),
       content: {
         from: textOf(content?.from ?? ''),
@@ -86,7 +140,16 @@ export class EventsController {
     };
   }
 
-  @Route({ method: 'GET', path: MESSAGES, tag: 'Messages', summary: 'List messages, newest first', access: readMessages, query: messagesQuery, status: 200, response: listOf(message) })
+  @Route({
+    method: 'GET',
+    path: MESSAGES,
+    tag: 'Messages',
+    summary: 'List messages, newest first',
+    access: readMessages,
+    query: messagesQuery,
+    status: 200,
+    response: listOf(message),
+  })
   async listMessages(@CallOf() { tenant, query }: Call<unknown, z.infer<typeof messagesQuery>>) {
     const answer = await this.events.query.listMessages(
       {
@@ -105,9 +168,21 @@ export class EventsController {
     return { data: answer.messages.map(messageOf), nextCursor: answer.nextCursor || null };
   }
 
-  @Route({ method: 'GET', path: `${MESSAGES}/{id}`, tag: 'Messages', summary: 'One message with every transition', access: readMessages, status: 200, response: message, errors: ['message.not_found'] })
+  @Route({
+    method: 'GET',
+    path: `${MESSAGES}/{id}`,
+    tag: 'Messages',
+    summary: 'One message with every transition',
+    access: readMessages,
+    status: 200,
+    response: message,
+    errors: ['message.not_found'],
+  })
   async getMessage(@CallOf() call: Call) {
-    const answer = await this.events.query.getMessage({ tenantId: call.tenant.id, id: call.params['id']! }, this.events.read);
+    const answer = await this.events.query.getMessage(
+      { tenantId: call.tenant.id, id: call.params['id']! },
+      this.events.read,
+    );
     return messageOf(answer.message!);
   }
 }

@@ -2,9 +2,18 @@ import { ERRORS, type ErrorCode } from '@posthorn/errors/registry.js';
 import { z } from 'zod';
 import { type RouteOptions } from './route.js';
 
-const ANY_ROUTE_ERRORS: readonly ErrorCode[] = ['request.invalid', 'quota.exceeded', 'service.unavailable', 'internal.error'];
+const ANY_ROUTE_ERRORS: readonly ErrorCode[] = [
+  'request.invalid',
+  'quota.exceeded',
+  'service.unavailable',
+  'internal.error',
+];
 const KEY_ERRORS: readonly ErrorCode[] = ['principal.unauthenticated', 'principal.forbidden'];
-const BODY_ERRORS: readonly ErrorCode[] = ['request.malformed', 'request.too_large', 'request.unsupported_media_type'];
+const BODY_ERRORS: readonly ErrorCode[] = [
+  'request.malformed',
+  'request.too_large',
+  'request.unsupported_media_type',
+];
 const POST_ERRORS: readonly ErrorCode[] = ['idempotency.conflict', 'idempotency.in_progress'];
 
 const problem = z.object({
@@ -19,7 +28,8 @@ const problem = z.object({
 
 type Json = Record<string, unknown>;
 const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json => {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  const json: Json = { ...z.toJSONSchema(schema, { io, unrepresentable: 'any' }) };
+  delete json['$schema'];
   return json;
 };
 
@@ -35,7 +45,8 @@ export function openApiDocument(routes: readonly RouteOptions[], version: string
     info: {
       title: 'Posthorn Admin API',
       version,
-      description: 'Tenants, sources, destinations and what happened to every event. Times are RFC 3339 in UTC with milliseconds; IDs are opaque and sort by time.',
+      description:
+        'Tenants, sources, destinations and what happened to every event. Times are RFC 3339 in UTC with milliseconds; IDs are opaque and sort by time.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
@@ -43,39 +54,72 @@ export function openApiDocument(routes: readonly RouteOptions[], version: string
     tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
     paths,
     components: {
-      securitySchemes: { apiKey: { type: 'http', scheme: 'bearer', description: 'an operator key or a tenant key' } },
+      securitySchemes: {
+        apiKey: { type: 'http', scheme: 'bearer', description: 'an operator key or a tenant key' },
+      },
       schemas: { Problem: schemaOf(problem, 'output') },
     },
   };
 }
 
 function operation(route: RouteOptions): Json {
-  const scope = route.access.principal === 'tenant' ? `Scope: \`${route.access.scope}\`.` : route.access.principal === 'operator' ? 'Operators only.' : 'No key needed.';
+  const scope =
+    route.access.principal === 'tenant'
+      ? `Scope: \`${route.access.scope}\`.`
+      : route.access.principal === 'operator'
+        ? 'Operators only.'
+        : 'No key needed.';
   return {
     operationId: `${route.method.toLowerCase()}${route.path.replaceAll(/[{}]/g, '').replaceAll(/[^A-Za-z0-9]+(\w)/g, (_, char: string) => char.toUpperCase())}`,
     tags: [route.tag],
     summary: route.summary,
     description: scope,
     parameters: parametersOf(route),
-    ...(route.body && { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(route.body, 'input') } } } }),
+    ...(route.body && {
+      requestBody: {
+        required: true,
+        content: { 'application/json': { schema: schemaOf(route.body, 'input') } },
+      },
+    }),
     ...(route.access.principal === 'public' && { security: [] }),
     responses: responsesOf(route),
   };
 }
 
 function parametersOf(route: RouteOptions): Json[] {
-  const inPath = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' }, ...(name === 'tenant' && { description: "the tenant's slug or ID" }) }));
+  const inPath = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+    ...(name === 'tenant' && { description: "the tenant's slug or ID" }),
+  }));
   const query = route.query === undefined ? {} : schemaOf(route.query, 'input');
   const required = (query['required'] as string[] | undefined) ?? [];
-  const inQuery = Object.entries((query['properties'] as Record<string, Json> | undefined) ?? {}).map(([name, schema]) => ({ name, in: 'query', required: required.includes(name), schema }));
-  const header = { name: 'Idempotency-Key', in: 'header', required: false, description: 'the same key and body within 24 h get the first answer again', schema: { type: 'string', maxLength: 255 } };
+  const inQuery = Object.entries((query['properties'] as Record<string, Json> | undefined) ?? {}).map(
+    ([name, schema]) => ({ name, in: 'query', required: required.includes(name), schema }),
+  );
+  const header = {
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    description: 'the same key and body within 24 h get the first answer again',
+    schema: { type: 'string', maxLength: 255 },
+  };
   return [...inPath, ...inQuery, ...(route.method === 'POST' ? [header] : [])];
 }
 
 function responsesOf(route: RouteOptions): Json {
-  const content = route.response === undefined ? {} : { content: { 'application/json': { schema: schemaOf(route.response, 'output') } } };
+  const content =
+    route.response === undefined
+      ? {}
+      : { content: { 'application/json': { schema: schemaOf(route.response, 'output') } } };
   const responses: Record<string, Json> = { [route.status]: { description: 'Success', ...content } };
-  if (route.method !== 'GET') responses['202'] = { description: 'Stored; `pending` names the services that have not confirmed it yet', ...content };
+  if (route.method !== 'GET')
+    responses['202'] = {
+      description: 'Stored; `pending` names the services that have not confirmed it yet',
+      ...content,
+    };
   const codes = [
     ...ANY_ROUTE_ERRORS,
     ...(route.access.principal === 'public' ? [] : KEY_ERRORS),
@@ -86,7 +130,10 @@ function responsesOf(route: RouteOptions): Json {
   ];
   for (const status of new Set(codes.map((code) => ERRORS[code].http))) {
     const here = [...new Set(codes.filter((code) => ERRORS[code].http === status))];
-    responses[status] = { description: here.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join('; '), content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } };
+    responses[status] = {
+      description: here.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join('; '),
+      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+    };
   }
   return responses;
 }

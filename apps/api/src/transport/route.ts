@@ -1,10 +1,23 @@
-import { applyDecorators, createParamDecorator, Delete, type ExecutionContext, Get, Patch, Post, Put, SetMetadata } from '@nestjs/common';
+import {
+  applyDecorators,
+  createParamDecorator,
+  Delete,
+  type ExecutionContext,
+  Get,
+  Patch,
+  Post,
+  Put,
+  SetMetadata,
+} from '@nestjs/common';
 import { type ErrorCode } from '@posthorn/errors/registry.js';
 import { type z } from 'zod';
 import { type Principal, type Scope, type TenantRef } from '../domain/principal.js';
 
 /** Who may call a route. `tenant` routes also serve operators, for every tenant. */
-export type Access = { readonly principal: 'operator' } | { readonly principal: 'tenant'; readonly scope: Scope } | { readonly principal: 'public' };
+export type Access =
+  | { readonly principal: 'operator' }
+  | { readonly principal: 'tenant'; readonly scope: Scope }
+  | { readonly principal: 'public' };
 
 /** One operation of the REST API: what validates it is what documents it. */
 export interface RouteOptions {
@@ -48,10 +61,15 @@ const METHODS = { GET: Get, POST: Post, PUT: Put, PATCH: Patch, DELETE: Delete }
 
 /** Declares a handler as an operation of the API. */
 export const Route = (options: RouteOptions): MethodDecorator =>
-  applyDecorators(METHODS[options.method](options.path.replaceAll(/\{(\w+)\}/g, ':$1')), SetMetadata(ROUTE, options));
+  applyDecorators(
+    METHODS[options.method](options.path.replaceAll(/\{(\w+)\}/g, ':$1')),
+    SetMetadata(ROUTE, options),
+  );
 
 /** Injects the Call that the admission interceptor put on the request. */
-export const CallOf = createParamDecorator((_: unknown, context: ExecutionContext): Call => context.switchToHttp().getRequest<{ call: Call }>().call);
+export const CallOf = createParamDecorator(
+  (_: unknown, context: ExecutionContext): Call => context.switchToHttp().getRequest<{ call: Call }>().call,
+);
 
 /** The routes that a controller class declares. */
 export function routesOf(controller: new (...args: never[]) => object): RouteOptions[] {

@@ -21,10 +21,14 @@ export const moment = z.iso
   .transform((text) => (text === undefined ? 0 : Date.parse(text)));
 
 /** A list's answer. */
-export const listOf = <T extends z.ZodType>(item: T) => z.object({ data: z.array(item), nextCursor: z.string().nullable() });
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.object({ data: z.array(item), nextCursor: z.string().nullable() });
 
 /** Who has not yet confirmed a change; only in a 202. */
-export const pending = z.array(z.string()).optional().describe('services that have not confirmed the change yet; the answer is 202 then');
+export const pending = z
+  .array(z.string())
+  .optional()
+  .describe('services that have not confirmed the change yet; the answer is 202 then');
 
 export const secretInfo = z.object({
   id: z.string(),

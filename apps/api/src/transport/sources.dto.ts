@@ -14,10 +14,19 @@ const status = z.enum(['active', 'paused', 'disabled']);
 export const createSource = z.strictObject({
   name,
   provider: z.string().min(1).max(64).describe('see GET …/providers'),
-  secret: z.string().min(1).max(SECRET_MAX).optional().describe('generated where the scheme lets us, when absent'),
+  secret: z
+    .string()
+    .min(1)
+    .max(SECRET_MAX)
+    .optional()
+    .describe('generated where the scheme lets us, when absent'),
   settings: json.default({}),
 });
-export const updateSource = z.strictObject({ name: name.optional(), settings: json.optional(), status: status.optional() });
+export const updateSource = z.strictObject({
+  name: name.optional(),
+  settings: json.optional(),
+  status: status.optional(),
+});
 export const rotateSource = z.strictObject({
   secret: z.string().min(1).max(SECRET_MAX).optional(),
   overlapSeconds: z.number().int().min(0).max(OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS_DEFAULT),
@@ -34,7 +43,9 @@ export const source = z.object({
   createdAt: time,
   pending,
 });
-export const sourceCreated = source.extend({ secret: z.string().nullable().optional().describe('shown once, and only when we generated it') });
+export const sourceCreated = source.extend({
+  secret: z.string().nullable().optional().describe('shown once, and only when we generated it'),
+});
 export const secretCreated = z.object({
   id: z.string(),
   status: z.enum(['current', 'previous']),

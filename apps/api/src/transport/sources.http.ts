@@ -6,7 +6,15 @@ import { actorOf, applied } from './applied.js';
 import { PublicUrls } from './public-urls.js';
 import { type Call, CallOf, Route } from './route.js';
 import { listOf, type Page, page, secretInfo } from './shapes.dto.js';
-import { createSource, rotateSource, secretCreated, source, sourceCreated, sourceOf, updateSource } from './sources.dto.js';
+import {
+  createSource,
+  rotateSource,
+  secretCreated,
+  source,
+  sourceCreated,
+  sourceOf,
+  updateSource,
+} from './sources.dto.js';
 import { secretInfoOf } from './tenants.dto.js';
 
 const read = { principal: 'tenant', scope: 'sources:read' } as const;
@@ -21,70 +29,186 @@ export class SourcesController {
     private readonly urls: PublicUrls,
   ) {}
 
-  @Route({ method: 'POST', path: BASE, tag: 'Sources', summary: 'Create a source', access: write, body: createSource, status: 201, response: sourceCreated, errors: ['source.unknown_provider', 'secret.invalid'], secretPaths: ['secret'] })
+  @Route({
+    method: 'POST',
+    path: BASE,
+    tag: 'Sources',
+    summary: 'Create a source',
+    access: write,
+    body: createSource,
+    status: 201,
+    response: sourceCreated,
+    errors: ['source.unknown_provider', 'secret.invalid'],
+    secretPaths: ['secret'],
+  })
   async create(@CallOf() call: Call<z.infer<typeof createSource>>) {
     const { name, provider, secret, settings } = call.body;
     const answer = await this.tenants.admin.createSource(
-      { actor: actorOf(call), tenant: call.tenant.id, name, provider, secret: secret ?? '', settingsJson: JSON.stringify(settings) },
+      {
+        actor: actorOf(call),
+        tenant: call.tenant.id,
+        name,
+        provider,
+        secret: secret ?? '',
+        settingsJson: JSON.stringify(settings),
+      },
       this.tenants.change,
     );
     const generated = answer.generatedSecret === '' ? {} : { secret: answer.generatedSecret };
-    return applied(201, { ...sourceOf(answer.source!, this.urls.ingress, call.tenant.slug), ...generated }, answer.applied);
+    return applied(
+      201,
+      { ...sourceOf(answer.source!, this.urls.ingress, call.tenant.slug), ...generated },
+      answer.applied,
+    );
   }
 
-  @Route({ method: 'GET', path: BASE, tag: 'Sources', summary: 'List sources', access: read, query: page, status: 200, response: listOf(source) })
+  @Route({
+    method: 'GET',
+    path: BASE,
+    tag: 'Sources',
+    summary: 'List sources',
+    access: read,
+    query: page,
+    status: 200,
+    response: listOf(source),
+  })
   async list(@CallOf() { tenant, query }: Call<unknown, Page>) {
-    const answer = await this.tenants.admin.listSources({ tenant: tenant.id, limit: query.limit, cursor: query.cursor ?? '' }, this.tenants.read);
-    return { data: answer.sources.map((item) => sourceOf(item, this.urls.ingress, tenant.slug)), nextCursor: answer.nextCursor || null };
+    const answer = await this.tenants.admin.listSources(
+      { tenant: tenant.id, limit: query.limit, cursor: query.cursor ?? '' },
+      this.tenants.read,
+    );
+    return {
+      data: answer.sources.map((item) => sourceOf(item, this.urls.ingress, tenant.slug)),
+      nextCursor: answer.nextCursor || null,
+    };
   }
 
-  @Route({ method: 'GET', path: `${BASE}/{id}`, tag: 'Sources', summary: 'One source', access: read, status: 200, response: source, errors: ['source.not_found'] })
+  @Route({
+    method: 'GET',
+    path: `${BASE}/{id}`,
+    tag: 'Sources',
+    summary: 'One source',
+    access: read,
+    status: 200,
+    response: source,
+    errors: ['source.not_found'],
+  })
   async get(@CallOf() call: Call) {
     return sourceOf(await this.find(call), this.urls.ingress, call.tenant.slug);
   }
 
-  @Route({ method: 'PATCH', path: `${BASE}/{id}`, tag: 'Sources', summary: 'Change a source', access: write, body: updateSource, status: 200, response: source, errors: ['source.not_found'] })
+  @Route({
+    method: 'PATCH',
+    path: `${BASE}/{id}`,
+    tag: 'Sources',
+    summary: 'Change a source',
+    access: write,
+    body: updateSource,
+    status: 200,
+    response: source,
+    errors: ['source.not_found'],
+  })
   async update(@CallOf() call: Call<z.infer<typeof updateSource>>) {
     const { name, settings, status } = call.body;
     const answer = await this.tenants.admin.updateSource(
-      { actor: actorOf(call), tenant: call.tenant.id, id: call.params['id']!, name, status, settingsJson: settings === undefined ? undefined : JSON.stringify(settings) },
+      {
+        actor: actorOf(call),
+        tenant: call.tenant.id,
+        id: call.params['id']!,
+        name,
+        status,
+        settingsJson: settings === undefined ? undefined : JSON.stringify(settings),
+      },
       this.tenants.change,
     );
     return applied(200, sourceOf(answer.source!, this.urls.ingress, call.tenant.slug), answer.applied);
   }
 
-  @Route({ method: 'DELETE', path: `${BASE}/{id}`, tag: 'Sources', summary: 'Delete a source; its URL stops working', access: write, status: 204, errors: ['source.not_found'] })
+  @Route({
+    method: 'DELETE',
+    path: `${BASE}/{id}`,
+    tag: 'Sources',
+    summary: 'Delete a source; its URL stops working',
+    access: write,
+    status: 204,
+    errors: ['source.not_found'],
+  })
   async delete(@CallOf() call: Call) {
-    const answer = await this.tenants.admin.deleteSource({ actor: actorOf(call), tenant: call.tenant.id, id: call.params['id']! }, this.tenants.change);
+    const answer = await this.tenants.admin.deleteSource(
+      { actor: actorOf(call), tenant: call.tenant.id, id: call.params['id']! },
+      this.tenants.change,
+    );
     return applied(204, undefined, answer.applied);
   }
 
-  @Route({ method: 'POST', path: `${BASE}/{id}/secrets`, tag: 'Sources', summary: 'Rotate the secret; the former stays valid for the overlap', access: write, body: rotateSource, status: 201, response: secretCreated, errors: ['source.not_found', 'secret.invalid'], secretPaths: ['secret'] })
+  @Route({
+    method: 'POST',
+    path: `${BASE}/{id}/secrets`,
+    tag: 'Sources',
+    summary: 'Rotate the secret; the former stays valid for the overlap',
+    access: write,
+    body: rotateSource,
+    status: 201,
+    response: secretCreated,
+    errors: ['source.not_found', 'secret.invalid'],
+    secretPaths: ['secret'],
+  })
   async rotate(@CallOf() call: Call<z.infer<typeof rotateSource>>) {
     const answer = await this.tenants.admin.rotateSourceSecret(
-      { actor: actorOf(call), tenant: call.tenant.id, sourceId: call.params['id']!, secret: call.body.secret ?? '', overlapSeconds: call.body.overlapSeconds },
+      {
+        actor: actorOf(call),
+        tenant: call.tenant.id,
+        sourceId: call.params['id']!,
+        secret: call.body.secret ?? '',
+        overlapSeconds: call.body.overlapSeconds,
+      },
       this.tenants.change,
     );
     const generated = answer.generatedSecret === '' ? {} : { secret: answer.generatedSecret };
     return applied(201, { ...secretInfoOf(answer.secret!), ...generated }, answer.applied);
   }
 
-  @Route({ method: 'GET', path: `${BASE}/{id}/secrets`, tag: 'Sources', summary: 'The secrets of a source, without their values', access: read, status: 200, response: listOf(secretInfo), errors: ['source.not_found'] })
+  @Route({
+    method: 'GET',
+    path: `${BASE}/{id}/secrets`,
+    tag: 'Sources',
+    summary: 'The secrets of a source, without their values',
+    access: read,
+    status: 200,
+    response: listOf(secretInfo),
+    errors: ['source.not_found'],
+  })
   async secrets(@CallOf() call: Call) {
     return { data: (await this.find(call)).secrets.map(secretInfoOf), nextCursor: null };
   }
 
-  @Route({ method: 'DELETE', path: `${BASE}/{id}/secrets/{secretId}`, tag: 'Sources', summary: 'Revoke a secret now', access: write, status: 204, errors: ['secret.not_found'] })
+  @Route({
+    method: 'DELETE',
+    path: `${BASE}/{id}/secrets/{secretId}`,
+    tag: 'Sources',
+    summary: 'Revoke a secret now',
+    access: write,
+    status: 204,
+    errors: ['secret.not_found'],
+  })
   async revoke(@CallOf() call: Call) {
     const answer = await this.tenants.admin.revokeSourceSecret(
-      { actor: actorOf(call), tenant: call.tenant.id, sourceId: call.params['id']!, secretId: call.params['secretId']! },
+      {
+        actor: actorOf(call),
+        tenant: call.tenant.id,
+        sourceId: call.params['id']!,
+        secretId: call.params['secretId']!,
+      },
       this.tenants.change,
     );
     return applied(204, undefined, answer.applied);
   }
 
   private async find(call: Call) {
-    const answer = await this.tenants.admin.getSource({ tenant: call.tenant.id, id: call.params['id']! }, this.tenants.read);
+    const answer = await this.tenants.admin.getSource(
+      { tenant: call.tenant.id, id: call.params['id']! },
+      this.tenants.read,
+    );
     if (answer.source === undefined) throw new AppError('source.not_found');
     return answer.source;
   }

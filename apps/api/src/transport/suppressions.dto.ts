@@ -7,7 +7,12 @@ const ADDRESS_MAX = 320;
 const REASON_MAX = 500;
 
 export const createSuppression = z.strictObject({
-  address: z.string().trim().min(3).max(ADDRESS_MAX).describe('phone number in E.164, or email address; kept as a keyed hash only'),
+  address: z
+    .string()
+    .trim()
+    .min(3)
+    .max(ADDRESS_MAX)
+    .describe('phone number in E.164, or email address; kept as a keyed hash only'),
   channel: z.enum(CHANNELS).default('all'),
   scope: z.string().min(1).max(64).default('all'),
   reason: z.enum(['opt_out', 'complaint', 'hard_bounce', 'manual']).default('manual'),

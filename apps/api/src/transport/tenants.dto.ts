@@ -1,4 +1,8 @@
-import { type ApiKey, type SecretInfo, type Tenant } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import {
+  type ApiKey,
+  type SecretInfo,
+  type Tenant,
+} from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { z } from 'zod';
 import { SCOPES } from '../domain/principal.js';
 import { pending, time, timeAt, timeOf } from './shapes.dto.js';
@@ -9,11 +13,18 @@ const slug = z
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/)
   .describe('lower-case letters, digits and hyphens; 1–63; part of the intake URL');
 const name = z.string().trim().min(1).max(NAME_MAX);
-const country = z.string().regex(/^[A-Z]{2}$/).describe('ISO 3166-1 alpha-2');
+const country = z
+  .string()
+  .regex(/^[A-Z]{2}$/)
+  .describe('ISO 3166-1 alpha-2');
 const timeZone = z.string().min(1).max(64).describe('IANA name, such as Europe/Vienna');
 
 export const createTenant = z.strictObject({ slug, name, country, timeZone });
-export const updateTenant = z.strictObject({ name: name.optional(), country: country.optional(), timeZone: timeZone.optional() });
+export const updateTenant = z.strictObject({
+  name: name.optional(),
+  country: country.optional(),
+  timeZone: timeZone.optional(),
+});
 
 export const tenant = z.object({
   id: z.string(),
@@ -41,7 +52,9 @@ export const apiKey = z.object({
   createdAt: time,
 });
 export const apiKeyCreated = apiKey.extend({ secret: z.string().nullable().describe('shown once') });
-export const tenantCreated = tenant.extend({ apiKey: z.object({ id: z.string(), secret: z.string().nullable().describe('shown once') }) });
+export const tenantCreated = tenant.extend({
+  apiKey: z.object({ id: z.string(), secret: z.string().nullable().describe('shown once') }),
+});
 
 /** A tenant as the API shows it. */
 export const tenantOf = (from: Tenant): z.infer<typeof tenant> => ({

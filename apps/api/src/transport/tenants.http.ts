@@ -4,7 +4,17 @@ import { TenantsClient } from '../clients/tenants.client.js';
 import { actorOf, applied } from './applied.js';
 import { type Call, CallOf, Route } from './route.js';
 import { listOf, type Page, page } from './shapes.dto.js';
-import { apiKey, apiKeyCreated, apiKeyOf, createApiKey, createTenant, tenant, tenantCreated, tenantOf, updateTenant } from './tenants.dto.js';
+import {
+  apiKey,
+  apiKeyCreated,
+  apiKeyOf,
+  createApiKey,
+  createTenant,
+  tenant,
+  tenantCreated,
+  tenantOf,
+  updateTenant,
+} from './tenants.dto.js';
 
 const operator = { principal: 'operator' } as const;
 
@@ -13,53 +23,157 @@ const operator = { principal: 'operator' } as const;
 export class TenantsController {
   constructor(private readonly tenants: TenantsClient) {}
 
-  @Route({ method: 'POST', path: '/v1/tenants', tag: 'Tenants', summary: 'Create a tenant and its first API key', access: operator, body: createTenant, status: 201, response: tenantCreated, errors: ['tenant.slug_taken'], secretPaths: ['apiKey.secret'] })
+  @Route({
+    method: 'POST',
+    path: '/v1/tenants',
+    tag: 'Tenants',
+    summary: 'Create a tenant and its first API key',
+    access: operator,
+    body: createTenant,
+    status: 201,
+    response: tenantCreated,
+    errors: ['tenant.slug_taken'],
+    secretPaths: ['apiKey.secret'],
+  })
   async create(@CallOf() call: Call<z.infer<typeof createTenant>>) {
-    const answer = await this.tenants.admin.createTenant({ ...call.body, actor: actorOf(call) }, this.tenants.change);
-    return applied(201, { ...tenantOf(answer.tenant!), apiKey: { id: answer.apiKey!.id, secret: answer.apiKeySecret } }, answer.applied);
+    const answer = await this.tenants.admin.createTenant(
+      { ...call.body, actor: actorOf(call) },
+      this.tenants.change,
+    );
+    return applied(
+      201,
+      { ...tenantOf(answer.tenant!), apiKey: { id: answer.apiKey!.id, secret: answer.apiKeySecret } },
+      answer.applied,
+    );
   }
 
-  @Route({ method: 'GET', path: '/v1/tenants', tag: 'Tenants', summary: 'List tenants', access: operator, query: page, status: 200, response: listOf(tenant) })
+  @Route({
+    method: 'GET',
+    path: '/v1/tenants',
+    tag: 'Tenants',
+    summary: 'List tenants',
+    access: operator,
+    query: page,
+    status: 200,
+    response: listOf(tenant),
+  })
   async list(@CallOf() { query }: Call<unknown, Page>) {
-    const answer = await this.tenants.admin.listTenants({ limit: query.limit, cursor: query.cursor ?? '' }, this.tenants.read);
+    const answer = await this.tenants.admin.listTenants(
+      { limit: query.limit, cursor: query.cursor ?? '' },
+      this.tenants.read,
+    );
     return { data: answer.tenants.map(tenantOf), nextCursor: answer.nextCursor || null };
   }
 
-  @Route({ method: 'GET', path: '/v1/tenants/{tenant}', tag: 'Tenants', summary: 'One tenant', access: { principal: 'tenant', scope: 'tenant:read' }, status: 200, response: tenant, errors: ['tenant.not_found'] })
+  @Route({
+    method: 'GET',
+    path: '/v1/tenants/{tenant}',
+    tag: 'Tenants',
+    summary: 'One tenant',
+    access: { principal: 'tenant', scope: 'tenant:read' },
+    status: 200,
+    response: tenant,
+    errors: ['tenant.not_found'],
+  })
   async get(@CallOf() call: Call) {
-    return tenantOf((await this.tenants.admin.getTenant({ tenant: call.tenant.id }, this.tenants.read)).tenant!);
+    return tenantOf(
+      (await this.tenants.admin.getTenant({ tenant: call.tenant.id }, this.tenants.read)).tenant!,
+    );
   }
 
-  @Route({ method: 'PATCH', path: '/v1/tenants/{tenant}', tag: 'Tenants', summary: 'Change a tenant', access: { principal: 'tenant', scope: 'tenant:write' }, body: updateTenant, status: 200, response: tenant, errors: ['tenant.not_found'] })
+  @Route({
+    method: 'PATCH',
+    path: '/v1/tenants/{tenant}',
+    tag: 'Tenants',
+    summary: 'Change a tenant',
+    access: { principal: 'tenant', scope: 'tenant:write' },
+    body: updateTenant,
+    status: 200,
+    response: tenant,
+    errors: ['tenant.not_found'],
+  })
   async update(@CallOf() call: Call<z.infer<typeof updateTenant>>) {
-    const answer = await this.tenants.admin.updateTenant({ ...call.body, actor: actorOf(call), tenant: call.tenant.id }, this.tenants.change);
+    const answer = await this.tenants.admin.updateTenant(
+      { ...call.body, actor: actorOf(call), tenant: call.tenant.id },
+      this.tenants.change,
+    );
     return applied(200, tenantOf(answer.tenant!), answer.applied);
   }
 
-  @Route({ method: 'DELETE', path: '/v1/tenants/{tenant}', tag: 'Tenants', summary: 'Delete a tenant', access: operator, status: 204, errors: ['tenant.not_found'] })
+  @Route({
+    method: 'DELETE',
+    path: '/v1/tenants/{tenant}',
+    tag: 'Tenants',
+    summary: 'Delete a tenant',
+    access: operator,
+    status: 204,
+    errors: ['tenant.not_found'],
+  })
   async delete(@CallOf() call: Call) {
-    const answer = await this.tenants.admin.deleteTenant({ actor: actorOf(call), tenant: call.tenant.id }, this.tenants.change);
+    const answer = await this.tenants.admin.deleteTenant(
+      { actor: actorOf(call), tenant: call.tenant.id },
+      this.tenants.change,
+    );
     return applied(204, undefined, answer.applied);
   }
 
-  @Route({ method: 'POST', path: '/v1/tenants/{tenant}/api-keys', tag: 'API keys', summary: 'Create an API key', access: { principal: 'tenant', scope: 'api-keys:write' }, body: createApiKey, status: 201, response: apiKeyCreated, secretPaths: ['secret'] })
+  @Route({
+    method: 'POST',
+    path: '/v1/tenants/{tenant}/api-keys',
+    tag: 'API keys',
+    summary: 'Create an API key',
+    access: { principal: 'tenant', scope: 'api-keys:write' },
+    body: createApiKey,
+    status: 201,
+    response: apiKeyCreated,
+    secretPaths: ['secret'],
+  })
   async createKey(@CallOf() call: Call<z.infer<typeof createApiKey>>) {
     const { name, scopes, expiresAt } = call.body;
     const answer = await this.tenants.admin.createApiKey(
-      { actor: actorOf(call), tenant: call.tenant.id, name, scopes, expiresAtMs: expiresAt === undefined ? 0 : Date.parse(expiresAt) },
+      {
+        actor: actorOf(call),
+        tenant: call.tenant.id,
+        name,
+        scopes,
+        expiresAtMs: expiresAt === undefined ? 0 : Date.parse(expiresAt),
+      },
       this.tenants.change,
     );
     return { ...apiKeyOf(answer.apiKey!), secret: answer.secret };
   }
 
-  @Route({ method: 'GET', path: '/v1/tenants/{tenant}/api-keys', tag: 'API keys', summary: 'List API keys', access: { principal: 'tenant', scope: 'api-keys:read' }, query: page, status: 200, response: listOf(apiKey) })
+  @Route({
+    method: 'GET',
+    path: '/v1/tenants/{tenant}/api-keys',
+    tag: 'API keys',
+    summary: 'List API keys',
+    access: { principal: 'tenant', scope: 'api-keys:read' },
+    query: page,
+    status: 200,
+    response: listOf(apiKey),
+  })
   async listKeys(@CallOf() { tenant: { id }, query }: Call<unknown, Page>) {
-    const answer = await this.tenants.admin.listApiKeys({ tenant: id, limit: query.limit, cursor: query.cursor ?? '' }, this.tenants.read);
+    const answer = await this.tenants.admin.listApiKeys(
+      { tenant: id, limit: query.limit, cursor: query.cursor ?? '' },
+      this.tenants.read,
+    );
     return { data: answer.apiKeys.map(apiKeyOf), nextCursor: answer.nextCursor || null };
   }
 
-  @Route({ method: 'DELETE', path: '/v1/tenants/{tenant}/api-keys/{id}', tag: 'API keys', summary: 'Revoke an API key now', access: { principal: 'tenant', scope: 'api-keys:write' }, status: 204, errors: ['api_key.not_found'] })
+  @Route({
+    method: 'DELETE',
+    path: '/v1/tenants/{tenant}/api-keys/{id}',
+    tag: 'API keys',
+    summary: 'Revoke an API key now',
+    access: { principal: 'tenant', scope: 'api-keys:write' },
+    status: 204,
+    errors: ['api_key.not_found'],
+  })
   async deleteKey(@CallOf() call: Call) {
-    await this.tenants.admin.deleteApiKey({ actor: actorOf(call), tenant: call.tenant.id, id: call.params['id']! }, this.tenants.change);
+    await this.tenants.admin.deleteApiKey(
+      { actor: actorOf(call), tenant: call.tenant.id, id: call.params['id']! },
+      this.tenants.change,
+    );
   }
 }

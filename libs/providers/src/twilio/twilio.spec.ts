@@ -41,7 +41,9 @@ function isAccepted(url: string, body: string, signature: string): boolean {
 }
 
 function formOf(fields: Record<string, string | string[]>): string {
-  const pairs = Object.entries(fields).flatMap(([name, value]) => [value].flat().map((each): [string, string] => [name, each]));
+  const pairs = Object.entries(fields).flatMap(([name, value]) =>
+    [value].flat().map((each): [string, string] => [name, each]),
+  );
   return new URLSearchParams(pairs).toString();
 }
 

@@ -1,0 +1,300 @@
+import {
+  AppendResult_Outcome,
+  type AppendRequest,
+  type AppendResponse,
+  type AppendResult,
+  type IntakeRequest,
+} from '@posthorn/contracts/posthorn/events/v1/events.js';
+import type { Clock } from '@posthorn/clock/clock.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import type { Duplex } from 'node:stream';
+
+export type { IntakeRequest } from '@posthorn/contracts/posthorn/events/v1/events.js';
+
+/** Bounds of the way to the store. Times in milliseconds. */
+export interface AppendLimits {
+  readonly batchRequestsMax: number;
+  readonly batchBytesMax: number;
+  readonly batchesInFlightMax: number;
+  readonly waitingRequestsMax: number;
+  readonly waitingBytesMax: number;
+  /** After this a request is answered, whatever is known. */
+  readonly deadlineMs: number;
+  /** A stream that leaves a batch unanswered for this long is replaced. */
+  readonly silenceMs: number;
+}
+
+export const APPEND_LIMITS: AppendLimits = {
+  batchRequestsMax: 256,
+  batchBytesMax: 512 * 1024,
+  batchesInFlightMax: 4,
+  waitingRequestsMax: 2_000,
+  waitingBytesMax: 8 * 1024 * 1024,
+  deadlineMs: 1_500,
+  silenceMs: 5_000,
+};
+
+/** What was committed. */
+export interface Appended {
+  readonly isDuplicate: boolean;
+  readonly eventsStored: number;
+  readonly eventsDuplicate: number;
+}
+
+/** What the client reports about itself. */
+export interface AppendObserver {
+  batchSent(requests: number): void;
+  waiting(requests: number): void;
+  connected(isUp: boolean): void;
+  broken(cause: string): void;
+}
+
+interface Entry {
+  readonly request: IntakeRequest;
+  readonly bytes: number;
+  readonly deadlineAtMs: number;
+  readonly resolve: (appended: Appended) => void;
+  readonly reject: (error: AppError) => void;
+  isSettled: boolean;
+}
+interface Batch {
+  readonly entries: readonly Entry[];
+  readonly sentAtMs: number;
+}
+
+const SWEEP_MS = 25;
+const RETRY_AFTER_MS = 1_000;
+const BACKOFF_MS_MIN = 20;
+const BACKOFF_MS_MAX = 1_000;
+/** Field tags, lengths, and the small fields of an IntakeRequest and of an event in it. */
+const OVERHEAD_BYTES = 200;
+
+/**
+ * Hands requests to the event log over one long-lived stream.
+ * Natural batching: whatever waits goes out as one numbered batch as long as few batches are in flight; the
+ * slower the store, the larger the batches, without a timer. Every queue is bounded, every request answered
+ * within its deadline, and what was sent on a stream that broke is never sent again: its outcome is not
+ * known, and the provider's own retry meets the dedup key.
+ */
+export class AppendClient {
+  private readonly waiting: Entry[] = [];
+  private readonly inFlight = new Map<bigint, Batch>();
+  private waitingBytes = 0;
+  private batchNumber = 0n;
+  private stream: Duplex | undefined;
+  private isWritable = false;
+  private isFlushScheduled = false;
+  private isClosed = false;
+  private failures = 0;
+  private sweepTimer: NodeJS.Timeout | undefined;
+  private reconnectTimer: NodeJS.Timeout | undefined;
+
+  /** @param open starts a stream of AppendRequest to AppendResponse; resolves when the peer is reached. */
+  constructor(
+    private readonly open: () => Promise<Duplex>,
+    private readonly clock: Clock,
+    private readonly observer: AppendObserver,
+    private readonly limits: AppendLimits = APPEND_LIMITS,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    void this.connect();
+  }
+
+  /** Answers what is still under way, then ends the stream. HTTP is closed before. */
+  async onApplicationShutdown(): Promise<void> {
+    const until = this.clock.monotonicMs() + this.limits.deadlineMs;
+    while (this.waiting.length + this.inFlight.size > 0 && this.clock.monotonicMs() < until) {
+      await new Promise((resolve) => setTimeout(resolve, SWEEP_MS));
+    }
+    this.isClosed = true;
+    clearTimeout(this.reconnectTimer);
+    clearTimeout(this.sweepTimer);
+    this.stream?.end();
+    for (const entry of this.waiting.splice(0)) settle(entry, unavailable('this process is ending'));
+  }
+
+  /**
+   * @throws AppError `store.overloaded` at once when too much waits, `store.unavailable` when the stream
+   * broke or the store said so, `service.deadline` when no answer came in time, `request.invalid` when the
+   * store can never take it.
+   */
+  append(request: IntakeRequest): Promise<Appended> {
+    const bytes = sizeOf(request);
+    const { waitingRequestsMax, waitingBytesMax, deadlineMs } = this.limits;
+    if (
+      this.waiting.length >= waitingRequestsMax ||
+      this.waitingBytes + bytes > waitingBytesMax ||
+      this.isClosed
+    ) {
+      return Promise.reject(new AppError('store.overloaded', { retryAfterMs: RETRY_AFTER_MS }));
+    }
+    return new Promise((resolve, reject) => {
+      this.waiting.push({
+        request,
+        bytes,
+        deadlineAtMs: this.clock.monotonicMs() + deadlineMs,
+        resolve,
+        reject,
+        isSettled: false,
+      });
+      this.waitingBytes += bytes;
+      this.observer.waiting(this.waiting.length);
+      this.scheduleFlush();
+      this.sweepTimer ??= setTimeout(() => this.sweep(), SWEEP_MS);
+    });
+  }
+
+  private async connect(): Promise<void> {
+    try {
+      const stream = await this.open();
+      if (this.isClosed) return void stream.destroy();
+      this.stream = stream;
+      this.isWritable = true;
+      stream.on('data', (response: AppendResponse) => this.onResponse(response));
+      stream.on('drain', () => ((this.isWritable = true), this.flush()));
+      stream.on('error', (error: Error) => this.onBroken(stream, error.message));
+      stream.on('end', () => this.onBroken(stream, 'the stream ended'));
+      stream.on('close', () => this.onBroken(stream, 'the stream closed'));
+      this.observer.connected(true);
+      this.flush();
+    } catch (error) {
+      this.scheduleReconnect(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private onBroken(stream: Duplex, cause: string): void {
+    if (this.stream !== stream) return;
+    this.stream = undefined;
+    this.isWritable = false;
+    const batches = [...this.inFlight.values()];
+    this.inFlight.clear();
+    for (const { entries } of batches)
+      for (const entry of entries) settle(entry, unavailable('outcome unknown'));
+    this.observer.connected(false);
+    if (!this.isClosed) this.scheduleReconnect(cause);
+  }
+
+  private scheduleReconnect(cause: string): void {
+    this.observer.broken(cause);
+    // At once after a stream that worked; then doubling, with jitter.
+    const ceilingMs = this.failures === 0 ? 0 : Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** this.failures);
+    this.failures += 1;
+    this.reconnectTimer = setTimeout(() => void this.connect(), ceilingMs * (0.5 + Math.random() / 2));
+  }
+
+  private scheduleFlush(): void {
+    if (this.isFlushScheduled) return;
+    this.isFlushScheduled = true;
+    // After the I/O of this turn: requests that arrived together share a batch.
+    setImmediate(() => {
+      this.isFlushScheduled = false;
+      this.flush();
+    });
+  }
+
+  private flush(): void {
+    while (
+      this.stream !== undefined &&
+      this.isWritable &&
+      this.waiting.length > 0 &&
+      this.inFlight.size < this.limits.batchesInFlightMax
+    ) {
+      const entries = this.takeBatch();
+      this.batchNumber += 1n;
+      this.inFlight.set(this.batchNumber, { entries, sentAtMs: this.clock.monotonicMs() });
+      const message: AppendRequest = {
+        batch: this.batchNumber,
+        requests: entries.map(({ request }) => request),
+      };
+      this.isWritable = this.stream.write(message);
+      this.observer.batchSent(entries.length);
+      this.observer.waiting(this.waiting.length);
+    }
+  }
+
+  private takeBatch(): Entry[] {
+    let [count, bytes] = [0, 0];
+    while (count < this.waiting.length && count < this.limits.batchRequestsMax) {
+      bytes += this.waiting[count]!.bytes;
+      if (count > 0 && bytes > this.limits.batchBytesMax) break;
+      count += 1;
+    }
+    const entries = this.waiting.splice(0, count);
+    for (const entry of entries) this.waitingBytes -= entry.bytes;
+    return entries;
+  }
+
+  private onResponse({ batch, results }: AppendResponse): void {
+    this.failures = 0;
+    const sent = this.inFlight.get(batch);
+    if (sent === undefined) return;
+    this.inFlight.delete(batch);
+    sent.entries.forEach((entry, index) => settle(entry, outcomeOf(results[index])));
+    this.flush();
+  }
+
+  /** One timer for all deadlines: thousands of timers a second would cost more than the coarse grain does. */
+  private sweep(): void {
+    const nowMs = this.clock.monotonicMs();
+    let expired = 0;
+    while (expired < this.waiting.length && this.waiting[expired]!.deadlineAtMs <= nowMs) expired += 1;
+    for (const entry of this.waiting.splice(0, expired)) {
+      this.waitingBytes -= entry.bytes;
+      settle(
+        entry,
+        new AppError('service.deadline', {
+          detail: 'the store did not take it in time',
+          retryAfterMs: RETRY_AFTER_MS,
+        }),
+      );
+    }
+    let isSilent = false;
+    for (const { entries, sentAtMs } of this.inFlight.values()) {
+      for (const entry of entries) {
+        if (entry.deadlineAtMs <= nowMs)
+          settle(
+            entry,
+            new AppError('service.deadline', { detail: 'outcome unknown', retryAfterMs: RETRY_AFTER_MS }),
+          );
+      }
+      isSilent ||= nowMs - sentAtMs >= this.limits.silenceMs;
+    }
+    if (expired > 0) this.observer.waiting(this.waiting.length);
+    if (isSilent) this.stream?.destroy(new Error('a batch was not answered'));
+    this.sweepTimer =
+      this.waiting.length + this.inFlight.size > 0 ? setTimeout(() => this.sweep(), SWEEP_MS) : undefined;
+  }
+}
+
+function settle(entry: Entry, outcome: Appended | AppError): void {
+  if (entry.isSettled) return;
+  entry.isSettled = true;
+  if (outcome instanceof AppError) entry.reject(outcome);
+  else entry.resolve(outcome);
+}
+
+function outcomeOf(result: AppendResult | undefined): Appended | AppError {
+  switch (result?.outcome) {
+    case AppendResult_Outcome.OUTCOME_STORED:
+    case AppendResult_Outcome.OUTCOME_DUPLICATE:
+      return {
+        isDuplicate: result.outcome === AppendResult_Outcome.OUTCOME_DUPLICATE,
+        eventsStored: result.eventsStored,
+        eventsDuplicate: result.eventsDuplicate,
+      };
+    case AppendResult_Outcome.OUTCOME_REFUSED:
+      return new AppError('request.invalid', { detail: 'the store can never take this request' });
+    default:
+      return unavailable('not known to be committed');
+  }
+}
+
+const unavailable = (detail: string): AppError =>
+  new AppError('store.unavailable', { detail, retryAfterMs: RETRY_AFTER_MS });
+
+function sizeOf(request: IntakeRequest): number {
+  let bytes = OVERHEAD_BYTES + request.raw.length;
+  for (const { content } of request.events) bytes += OVERHEAD_BYTES + content.length;
+  return bytes;
+}

@@ -35,6 +35,9 @@ export class Platform {
   private nats: NatsServer | undefined;
   private readonly services: Supervised[] = [];
   private isStopping = false;
+  private isPublished = false;
+  private readonly pids: Record<string, number> = {};
+  private writing: Promise<void> = Promise.resolve();
   private file!: LocalFile;
 
   constructor(
@@ -52,7 +55,7 @@ export class Platform {
   async start(): Promise<LocalFile> {
     const { dataDir } = this.options;
     await mkdir(join(dataDir, 'logs'), { recursive: true, mode: 0o700 });
-    await this.stopLeftovers();
+    await this.setPid('platform', process.pid);
     const secrets = await ensureLocalSecrets(dataDir);
     const certificates = await makeCertificates(join(dataDir, 'certificates'), [...SERVICES]);
     const databaseUrl = await this.startPostgres();
@@ -78,11 +81,10 @@ export class Platform {
     return this.file;
   }
 
-  /** Writes local.json, atomically: whoever sees it sees all of it. */
+  /** Writes local.json: from here on others may use the platform. */
   async writeLocalFile(): Promise<void> {
-    const path = join(this.options.dataDir, 'local.json');
-    await writeFile(`${path}.new`, `${JSON.stringify(this.file, null, 2)}\n`, { mode: 0o600 });
-    await rename(`${path}.new`, path);
+    this.isPublished = true;
+    await this.write('local.json', this.file);
   }
 
   /** Stops the services first, in the direction of the events, then NATS, then Postgres. */
@@ -93,7 +95,7 @@ export class Platform {
     for (const name of order) await this.services.find((service) => service.name === name)?.stop();
     await this.nats?.stop();
     await this.postgres?.stop();
-    await rm(join(this.options.dataDir, 'local.json'), { force: true });
+    for (const file of ['pids.json', 'local.json']) await rm(this.path(file), { force: true });
   }
 
   /** Starts the server again after something killed it (the fault runs do). */
@@ -125,6 +127,7 @@ export class Platform {
     const start = (): Promise<PostgresServer> =>
       startPostgres({ dataDir: join(this.options.dataDir, 'postgres'), port: this.ports.postgres });
     this.postgres = await start();
+    await this.setPid('postgres', this.postgres.pid);
     void this.keepPostgresRunning(this.postgres, start);
     const client = new pg.Client({ connectionString: this.postgres.url });
     await client.connect();
@@ -146,6 +149,7 @@ export class Platform {
     const start = (): Promise<NatsServer> =>
       startNats({ storeDir: join(this.options.dataDir, 'nats'), port: this.ports.nats });
     this.nats = await start();
+    await this.setPid('nats', this.nats.pid);
     void this.keepNatsRunning(this.nats, start);
     this.say(`NATS: ${this.nats.url}`);
     return this.nats.url;
@@ -168,11 +172,7 @@ export class Platform {
         compliance: url(this.ports.complianceHealth),
         dispatcher: url(this.ports.dispatcherHealth),
       },
-      pids: {
-        platform: process.pid,
-        ...(this.postgres && { postgres: this.postgres.pid }),
-        ...(this.nats && { nats: this.nats.pid }),
-      },
+      pids: this.pids,
     };
   }
 
@@ -216,8 +216,13 @@ export class Platform {
   }
 
   private async setPid(name: string, pid: number): Promise<void> {
-    this.file.pids[name] = pid;
-    if (existsSync(join(this.options.dataDir, 'local.json'))) await this.writeLocalFile();
+    this.pids[name] = pid;
+    // One writer at a time: renames of the same temporary file would cross.
+    this.writing = this.writing.then(async () => {
+      await this.write('pids.json', this.pids);
+      if (this.isPublished) await this.write('local.json', this.file);
+    });
+    await this.writing;
   }
 
   private async waitUntilReady(): Promise<void> {
@@ -239,10 +244,10 @@ export class Platform {
   }
 
   /** Ends what an earlier run left behind when it was killed itself. */
-  private async stopLeftovers(): Promise<void> {
-    const path = join(this.options.dataDir, 'local.json');
+  async endLeftovers(): Promise<void> {
+    const path = this.path('pids.json');
     if (!existsSync(path)) return;
-    const { pids } = JSON.parse(await readFile(path, 'utf8')) as LocalFile;
+    const pids = JSON.parse(await readFile(path, 'utf8')) as LocalFile['pids'];
     for (const [name, pid] of Object.entries(pids)) {
       if (pid === process.pid || !(await isOurs(pid, this.root, this.options.dataDir))) continue;
       if (name === 'platform')
@@ -253,7 +258,17 @@ export class Platform {
       process.kill(pid, 'SIGTERM');
       await untilGone(pid);
     }
-    await rm(path, { force: true });
+    for (const file of ['pids.json', 'local.json']) await rm(this.path(file), { force: true });
+  }
+
+  private path(file: string): string {
+    return join(this.options.dataDir, file);
+  }
+
+  /** Atomically: whoever sees the file sees all of it. */
+  private async write(file: string, value: unknown): Promise<void> {
+    await writeFile(this.path(`${file}.new`), `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+    await rename(this.path(`${file}.new`), this.path(file));
   }
 }
 

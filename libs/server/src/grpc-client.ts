@@ -1,0 +1,260 @@
+import type { Duplex } from 'node:stream';
+import {
+  Client,
+  type ClientDuplexStream,
+  connectivityState,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { SystemClock } from '@posthorn/clock/clock.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import { appErrorOf } from './grpc-errors.js';
+import { type Counter, type Histogram, type Metrics } from './metrics.js';
+import { channelCredentials, type Tls } from './tls.js';
+import { type Tracer } from './trace.js';
+
+/** Largest message in either direction. */
+export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Metadata keys that every call may carry. */
+export const TRACEPARENT_KEY = 'traceparent';
+export const TENANT_KEY = 'posthorn-tenant-id';
+
+const KEEPALIVE_INTERVAL_MS = 10_000;
+const KEEPALIVE_TIMEOUT_MS = 5_000;
+const RECONNECT_MS_MIN = 100;
+const RECONNECT_MS_MAX = 2_000;
+const CONNECT_TIMEOUT_MS = 3_000;
+/** Why not the process' clock: grpc-js compares deadlines with the machine's. */
+const machineClock = new SystemClock();
+
+/** How one call is made. */
+export interface CallOptions {
+  /** Milliseconds from now; every call has one. */
+  readonly deadlineMs: number;
+  /** W3C traceparent of what causes the call. */
+  readonly traceparent?: string;
+  readonly tenantId?: string;
+}
+
+interface UnaryDefinition<Request, Response> {
+  readonly path: string;
+  readonly requestStream: false;
+  readonly responseStream: false;
+  readonly requestSerialize: (value: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Response;
+}
+
+/** A bidirectional method of a generated service object, such as `AppendServiceService.append`. */
+export interface StreamMethodDefinition<Request, Response> {
+  readonly path: string;
+  readonly requestStream: true;
+  readonly responseStream: true;
+  readonly requestSerialize: (value: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Response;
+}
+
+/** The unary methods of a generated service object, as functions. */
+export type GrpcClient<S> = {
+  readonly [
+    K in keyof S as S[K] extends { requestStream: false; responseStream: false } ? K : never
+  ]: S[K] extends {
+    requestSerialize: (value: infer Request) => Buffer;
+    responseDeserialize: (bytes: Buffer) => infer Response;
+  }
+    ? (request: Request, options: CallOptions) => Promise<Response>
+    : never;
+};
+
+/** What a channel needs of its process. */
+export interface ChannelProcess {
+  readonly tls: Tls;
+  readonly tracer: Tracer;
+  readonly metrics: Metrics;
+}
+
+/**
+ * One connection to one service, with a certificate on both sides; reconnects by itself.
+ * A subclass makes a token for `provideValue` where a process has several.
+ */
+export class GrpcChannel {
+  private readonly client: Client;
+  private readonly seconds: Histogram;
+  private readonly failures: Counter;
+  private readonly tracer: Tracer;
+
+  /** @param peer service name, which the server's certificate must carry. @throws AppError `config.invalid` */
+  constructor(
+    process: ChannelProcess,
+    address: string,
+    readonly peer: string,
+  ) {
+    this.tracer = process.tracer;
+    this.seconds = process.metrics.histogram({
+      name: 'posthorn_grpc_client_call_seconds',
+      help: 'Duration of unary calls to other services',
+      labels: ['peer', 'method'],
+    });
+    this.failures = process.metrics.counter({
+      name: 'posthorn_grpc_client_failures_total',
+      help: 'Unary calls to other services that failed, by error code',
+      labels: ['peer', 'method', 'code'],
+    });
+    this.client = new Client(address, channelCredentials(process.tls), {
+      'grpc.ssl_target_name_override': peer,
+      'grpc.default_authority': peer,
+      'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
+      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+      'grpc.initial_reconnect_backoff_ms': RECONNECT_MS_MIN,
+      'grpc.max_reconnect_backoff_ms': RECONNECT_MS_MAX,
+      'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+      'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+      'grpc.enable_retries': 0, // who may repeat a call knows so; the channel does not
+      'grpc.enable_http_proxy': 0,
+      'grpc.service_config_disable_resolution': 1,
+      // Why: each channel has its own connection, so that one peer's large answers do not wait behind another's.
+      'grpc.use_local_subchannel_pool': 1,
+    });
+  }
+
+  /** One call. @throws AppError of the peer, `service.unavailable` or `service.deadline`. */
+  async call<Request, Response>(
+    definition: UnaryDefinition<Request, Response>,
+    request: Request,
+    options: CallOptions,
+  ): Promise<Response> {
+    const span =
+      options.traceparent === undefined
+        ? undefined
+        : this.tracer.start(definition.path, {
+            parent: options.traceparent,
+            kind: 'client',
+            attributes: { peer: this.peer },
+          });
+    const metadata = new Metadata();
+    if (span !== undefined) metadata.set(TRACEPARENT_KEY, span.traceparent);
+    if (options.tenantId !== undefined) metadata.set(TENANT_KEY, options.tenantId);
+    const startMs = machineClock.monotonicMs();
+    const labels = { peer: this.peer, method: definition.path };
+    try {
+      const response = await this.send(definition, request, metadata, options.deadlineMs);
+      span?.end();
+      return response;
+    } catch (error) {
+      this.failures.inc({ ...labels, code: error instanceof AppError ? error.code : 'internal.error' });
+      span?.end(undefined, error);
+      throw error;
+    } finally {
+      this.seconds.observe((machineClock.monotonicMs() - startMs) / 1_000, labels);
+    }
+  }
+
+  /** Resolves when connected. @throws AppError `service.unavailable` */
+  waitUntilReady(timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.client.waitForReady(machineClock.nowMs() + timeoutMs, (cause) =>
+        cause === undefined || cause === null
+          ? resolve()
+          : reject(new AppError('service.unavailable', { detail: `${this.peer}: cannot be reached`, cause })),
+      );
+    });
+  }
+
+  /** Whether a connection is up now. */
+  get isConnected(): boolean {
+    return this.client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  }
+
+  /** A call of a bidirectional method without a deadline; errors of the stream are AppErrors. */
+  stream<Request, Response>(
+    definition: StreamMethodDefinition<Request, Response>,
+    traceparent?: string,
+  ): ClientDuplexStream<Request, Response> {
+    const metadata = new Metadata();
+    if (traceparent !== undefined) metadata.set(TRACEPARENT_KEY, traceparent);
+    const stream = this.client.makeBidiStreamRequest(
+      definition.path,
+      definition.requestSerialize,
+      definition.responseDeserialize,
+      metadata,
+    );
+    return tame(stream, this.peer);
+  }
+
+  onApplicationShutdown(): void {
+    this.client.close();
+  }
+
+  private send<Request, Response>(
+    definition: UnaryDefinition<Request, Response>,
+    request: Request,
+    metadata: Metadata,
+    deadlineMs: number,
+  ): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      this.client.makeUnaryRequest(
+        definition.path,
+        definition.requestSerialize,
+        definition.responseDeserialize,
+        request,
+        metadata,
+        { deadline: machineClock.nowMs() + deadlineMs },
+        (error: ServiceError | null, response?: Response) =>
+          error === null ? resolve(response!) : reject(appErrorOf(error, this.peer)),
+      );
+    });
+  }
+}
+
+/** Opens a channel; it connects with its first call. @throws AppError `config.invalid` without a certificate. */
+export const openChannel = (process: ChannelProcess, address: string, peer: string): GrpcChannel =>
+  new GrpcChannel(process, address, peer);
+
+/** Functions for the unary methods of a generated service object, such as `AdminServiceService`. */
+export function grpcClient<S extends object>(definition: S, channel: GrpcChannel): GrpcClient<S> {
+  const methods = Object.entries(definition as Record<string, UnaryDefinition<unknown, unknown>>)
+    .filter(([, method]) => !method.requestStream && !method.responseStream)
+    .map(([name, method]) => [
+      name,
+      (request: unknown, options: CallOptions) => channel.call(method, request, options),
+    ]);
+  return Object.fromEntries(methods) as GrpcClient<S>;
+}
+
+/**
+ * Opens a long-lived stream of messages once the connection is up.
+ * @returns an objectMode duplex; `write` answers false when the peer reads too slowly; it has no deadline, a
+ * peer that is gone is noticed by keepalive; `destroy()` or `end()` it.
+ * @throws AppError `service.unavailable`; the stream's own `error` events are AppErrors too.
+ */
+export async function openStream<Request, Response>(
+  channel: GrpcChannel,
+  method: StreamMethodDefinition<Request, Response>,
+  options: { readonly connectTimeoutMs?: number; readonly traceparent?: string } = {},
+): Promise<Duplex> {
+  await channel.waitUntilReady(options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
+  return channel.stream(method, options.traceparent) as unknown as Duplex;
+}
+
+/**
+ * Makes a call behave like any other stream: a failure destroys it with an AppError, whatever is sent after is
+ * dropped, destroying it cancels the call, and the peer's end closes it.
+ * Why: grpc-js only emits `error`, and leaves the call open when its stream is destroyed.
+ */
+function tame<Request, Response>(
+  stream: ClientDuplexStream<Request, Response>,
+  peer: string,
+): ClientDuplexStream<Request, Response> {
+  const emit = stream.emit.bind(stream) as (event: string | symbol, ...args: unknown[]) => boolean;
+  stream.emit = (event: string | symbol, ...args: unknown[]): boolean => {
+    if (event !== 'error' || args[0] instanceof AppError) return emit(event, ...args);
+    stream.destroy(appErrorOf(args[0] as ServiceError, peer));
+    return true;
+  };
+  stream._destroy = (error, done) => {
+    stream.cancel();
+    done(error);
+  };
+  stream.once('end', () => stream.destroy());
+  return stream;
+}

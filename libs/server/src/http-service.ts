@@ -1,0 +1,129 @@
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AppError } from '@posthorn/errors/app-error.js';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type ServerConfig } from './config.js';
+import { drainOnSignals, type RunningService } from './drain.js';
+import { healthAnswer, splitListen } from './health-server.js';
+import { ProblemFilter, sendProblem, toAppError } from './http-problem.js';
+import { nestLogger } from './nest.js';
+import { type Process } from './process.js';
+import { RouteTable } from './route-table.js';
+
+export { problemOf, sendProblem } from './http-problem.js';
+export { processProviders } from './nest.js';
+
+/** A process whose main port speaks HTTP. */
+export interface HttpServiceOptions {
+  readonly process: Process<ServerConfig>;
+  /** Nest module class or DynamicModule. */
+  readonly module: unknown;
+  /** host:port; port 0 lets the system choose. */
+  readonly listen: string;
+  readonly bodyBytesMax: number;
+  /** Routes and hooks that go to Fastify directly; runs before Nest's routes are made. */
+  readonly configure?: (fastify: FastifyInstance) => void | Promise<void>;
+}
+
+const REQUEST_TIMEOUT_MS = 15_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+const HEADER_BYTES_MAX = 16 * 1024;
+const PARAM_LENGTH_MAX = 256;
+const REQUESTS_PER_SOCKET_MAX = 0;
+const HEALTH_PATHS = ['/health/live', '/health/ready', '/metrics'];
+
+/**
+ * Serves a Nest module on Fastify until SIGTERM or SIGINT, with health and metrics on the same port.
+ * Every body arrives as a Buffer (`request.body`; undefined without one), whatever its content type: who
+ * needs more parses it, after the signature. Errors leave as problem+json.
+ * Requests run through no Nest interceptor, guard or pipe, unless the module has its own.
+ */
+export async function runHttpService(options: HttpServiceOptions): Promise<RunningService> {
+  const { process, module, listen } = options;
+  let isServing = false;
+  process.health.add('start', () => isServing || 'starting');
+  const server = openFastify(process, options.bodyBytesMax);
+  const routes = new RouteTable(server);
+  addHealthRoutes(server, process);
+  await options.configure?.(server);
+  const app = await NestFactory.create<NestFastifyApplication>(
+    module as never,
+    new FastifyAdapter(server as never),
+    {
+      bodyParser: false,
+      logger: nestLogger(process.log),
+      abortOnError: false,
+      forceCloseConnections: false,
+      return503OnClosing: false,
+    },
+  );
+  app.useGlobalFilters(new ProblemFilter(process));
+  await app.init();
+  server.setNotFoundHandler((request, reply) => refuseUnknown(routes, request, reply));
+  server.setErrorHandler((error, request, reply) => sendProblem(reply, toAppError(error, request, process)));
+  const address = (await server.listen(splitListen(listen))).replace(/^https?:\/\//, '');
+  isServing = true;
+  process.log.info({ address, kind: 'http' }, 'serving');
+  const close = drainOnSignals(process, async () => {
+    await app.close();
+    await process.tracer.onApplicationShutdown();
+  });
+  return { address, healthAddress: address, close };
+}
+
+/** A Fastify that hands bodies over untouched and trusts no header about the client's address. */
+export function openFastify(
+  process: Pick<Process, 'health' | 'log' | 'clock'>,
+  bodyBytesMax: number,
+): FastifyInstance {
+  const server = fastify({
+    logger: false,
+    trustProxy: false,
+    bodyLimit: bodyBytesMax,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    maxRequestsPerSocket: REQUESTS_PER_SOCKET_MAX,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false, // what still comes on an open connection is served, and told to go elsewhere
+    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS },
+    routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
+    frameworkErrors: (error, request, reply) =>
+      sendProblem(reply as never, toAppError(error, request as never, process)),
+    clientErrorHandler: refuseUnreadable,
+  });
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  process.health.onDraining(() => {
+    server.addHook('onSend', async (_request, reply) => void reply.header('connection', 'close'));
+  });
+  return server as unknown as FastifyInstance;
+}
+
+function addHealthRoutes(server: FastifyInstance, process: Process): void {
+  for (const path of HEALTH_PATHS) {
+    server.get(path, async (_request, reply) => {
+      const { status, type, body } = (await healthAnswer(process, path))!;
+      return reply.code(status).header('cache-control', 'no-store').type(type).send(body);
+    });
+  }
+}
+
+function refuseUnknown(routes: RouteTable, request: FastifyRequest, reply: FastifyReply): void {
+  const methods = routes.methodsOf(request.url.split('?', 1)[0]!);
+  if (methods.length === 0) return sendProblem(reply, new AppError('request.not_found'));
+  void reply.header('allow', methods.join(', '));
+  return sendProblem(reply, new AppError('request.method_not_allowed'));
+}
+
+/** What is not HTTP, too slow or too large in its head: answered on the bare socket. */
+function refuseUnreadable(error: Error & { code?: string }, socket: import('node:net').Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return;
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+}

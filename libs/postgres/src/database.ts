@@ -1,0 +1,263 @@
+import { readFile } from 'node:fs/promises';
+import pg from 'pg';
+import type { Clock } from '@posthorn/clock/clock.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import { parseConnectionUrl } from './connection-url.js';
+import { asStoreError, type FailurePhase, isConnectionLost } from './database-error.js';
+
+export { isDataError, isOutcomeUnknown, isUniqueViolation, sqlState } from './database-error.js';
+
+const STATEMENT_TIMEOUT_MS = 15_000;
+const LOCK_TIMEOUT_MS = 5_000;
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
+/** To reach the server, or to get a connection of the pool. */
+const CONNECT_TIMEOUT_MS = 3_000;
+/** How long after its statement timeout a silent server counts as gone. */
+const SILENCE_AFTER_TIMEOUT_MS = 2_000;
+const IDLE_CONNECTION_MS = 60_000;
+const WAITING_MAX = 1_000;
+const CLOSE_TIMEOUT_MS = 10_000;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** Weaker settings answer COMMIT before the log is on this machine's disk and on its synchronous standbys. */
+const DURABLE_COMMITS: readonly string[] = ['on', 'remote_apply'];
+
+/** Where a service's tables are and as whom it logs in. */
+export interface DatabaseOptions {
+  readonly url: string;
+  /** Login role; replaces the user of the URL. */
+  readonly role: string;
+  /** Read again for every new connection, so that a changed password needs no restart. */
+  readonly passwordFile?: string;
+  readonly password?: string;
+  readonly poolMax: number;
+  readonly applicationName: string;
+  readonly clock?: Clock;
+  readonly statementTimeoutMs?: number;
+  readonly lockTimeoutMs?: number;
+  readonly connectTimeoutMs?: number;
+}
+
+/** A statement that is prepared once per connection. A name belongs to one text. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What a statement gave. `rowCount` counts the rows returned or changed. */
+export interface Rows<Row> {
+  rows: Row[];
+  rowCount: number;
+}
+
+/**
+ * An open transaction. Statements that do not wait for each other's result may be sent together
+ * (`Promise.all`): they travel in one round trip and run in the order in which they were sent.
+ * Parameters: a Buffer is sent as it is (bytea, or the 16 bytes of a uuid), an array becomes a Postgres array.
+ * Results: bytea is a Buffer, timestamptz a Date; uuid, int8, numeric and xid8 are texts.
+ */
+export interface Tx {
+  query<Row = Record<string, unknown>>(
+    statement: Statement | string,
+    values?: readonly unknown[],
+  ): Promise<Rows<Row>>;
+}
+
+/**
+ * One service's connections to Postgres.
+ * @throws AppError `store.unavailable` (retryable) from every method when the store is the reason: not reachable,
+ * stopping, too slow, deadlock; `store.overloaded` when too many wait for a connection. Its detail is
+ * `outcome unknown` when the work may have been committed all the same. Other errors of pg pass unchanged.
+ */
+export class Database {
+  private readonly pool: pg.Pool;
+  private closed: Promise<void> | undefined;
+
+  constructor(options: DatabaseOptions) {
+    const { host, port, database, ssl } = parseConnectionUrl(options.url);
+    const statementTimeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
+    const config = {
+      host,
+      port,
+      database,
+      ssl,
+      user: options.role,
+      password: passwordOf(options),
+      max: options.poolMax,
+      application_name: options.applicationName,
+      statement_timeout: statementTimeoutMs,
+      lock_timeout: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+      connectionTimeoutMillis: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      query_timeout: statementTimeoutMs + SILENCE_AFTER_TIMEOUT_MS,
+      idleTimeoutMillis: IDLE_CONNECTION_MS,
+      keepAlive: true,
+      pipeline: true,
+    };
+    this.pool = new pg.Pool(config);
+    // Without listeners a connection that dies while nobody uses it would end the process. Whoever uses a
+    // dead one gets the error from the query itself, so there is nothing to do here.
+    this.pool.on('error', ignore);
+    this.pool.on('connect', (client) => client.on('error', ignore));
+  }
+
+  /** Runs `work` in one READ COMMITTED transaction: commits when it resolves, rolls back when it rejects. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.run('BEGIN ISOLATION LEVEL READ COMMITTED', work);
+  }
+
+  /**
+   * A transaction in which row-level security shows the rows of one tenant only.
+   * @param tenantId UUID text.
+   */
+  tenantTransaction<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    if (!UUID.test(tenantId)) return Promise.reject(new Error('tenantId must be a UUID text'));
+    // One simple query: when BEGIN fails, SET is not run.
+    return this.run(
+      `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL posthorn.tenant_id = '${tenantId}'`,
+      work,
+    );
+  }
+
+  /** One statement in a transaction of its own. */
+  async query<Row = Record<string, unknown>>(
+    statement: Statement | string,
+    values?: readonly unknown[],
+  ): Promise<Rows<Row>> {
+    const client = await this.acquire();
+    let failure: unknown;
+    try {
+      return await send<Row>(client, 'commit', statement, values);
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      client.release(isConnectionLost(failure));
+    }
+  }
+
+  /**
+   * Refuses a server that may forget what it acknowledged.
+   * @throws AppError `config.invalid` unless fsync and full_page_writes are on and synchronous_commit is at least on.
+   */
+  async verifyDurability(): Promise<void> {
+    const { rows } = await this.query<{ fsync: string; pages: string; commit: string }>(
+      `SELECT current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages,
+              current_setting('synchronous_commit') AS commit`,
+    );
+    const { fsync, pages, commit } = rows[0]!;
+    const weak = [
+      ...(fsync === 'on' ? [] : [`fsync=${fsync}`]),
+      ...(pages === 'on' ? [] : [`full_page_writes=${pages}`]),
+      ...(DURABLE_COMMITS.includes(commit) ? [] : [`synchronous_commit=${commit}`]),
+    ];
+    if (weak.length > 0) {
+      throw new AppError('config.invalid', { detail: `Postgres runs with ${weak.join(', ')}` });
+    }
+  }
+
+  /** Whether the server answers. Never throws. */
+  async ping(): Promise<boolean> {
+    try {
+      await this.query('SELECT 1');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Closes the pool: waits for what is running, for 10 s at most. */
+  onApplicationShutdown(): Promise<void> {
+    this.closed ??= this.close();
+    return this.closed;
+  }
+
+  private async close(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((done) => {
+      timer = setTimeout(done, CLOSE_TIMEOUT_MS);
+    });
+    await Promise.race([this.pool.end(), timeout]);
+    clearTimeout(timer);
+  }
+
+  private async run<T>(begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    const client = await this.acquire();
+    let isBroken = true;
+    try {
+      await send(client, 'work', begin);
+      const result = await work(new ClientTx(client));
+      await commit(client);
+      isBroken = false;
+      return result;
+    } catch (error) {
+      isBroken = isConnectionLost(error) || !(await rollback(client));
+      throw error;
+    } finally {
+      client.release(isBroken);
+    }
+  }
+
+  private async acquire(): Promise<pg.PoolClient> {
+    if (this.pool.waitingCount >= WAITING_MAX) {
+      throw new AppError('store.overloaded', { detail: 'too many wait for a database connection' });
+    }
+    try {
+      return await this.pool.connect();
+    } catch (cause) {
+      throw new AppError('store.unavailable', { cause });
+    }
+  }
+}
+
+class ClientTx implements Tx {
+  constructor(private readonly client: pg.PoolClient) {}
+
+  query<Row>(statement: Statement | string, values?: readonly unknown[]): Promise<Rows<Row>> {
+    return send<Row>(this.client, 'work', statement, values);
+  }
+}
+
+async function send<Row>(
+  client: pg.PoolClient,
+  phase: FailurePhase,
+  statement: Statement | string,
+  values?: readonly unknown[],
+): Promise<Rows<Row>> {
+  const config = typeof statement === 'string' ? { text: statement } : statement;
+  try {
+    const result = await client.query({ ...config, ...(values !== undefined && { values: [...values] }) });
+    return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
+  } catch (error) {
+    throw asStoreError(error, phase);
+  }
+}
+
+async function commit(client: pg.PoolClient): Promise<void> {
+  let command: string;
+  try {
+    ({ command } = await client.query('COMMIT'));
+  } catch (error) {
+    throw asStoreError(error, 'commit');
+  }
+  // A transaction whose failed statement `work` swallowed ends as ROLLBACK, without an error.
+  if (command !== 'COMMIT') throw new Error('a statement of the transaction failed and was not passed on');
+}
+
+async function rollback(client: pg.PoolClient): Promise<boolean> {
+  try {
+    await client.query('ROLLBACK');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function passwordOf(options: DatabaseOptions): string | (() => Promise<string>) {
+  const { passwordFile } = options;
+  if (passwordFile !== undefined && passwordFile !== '') {
+    return async () => (await readFile(passwordFile, 'utf8')).trim();
+  }
+  return options.password ?? '';
+}
+
+const ignore = (): void => undefined;

@@ -1,0 +1,11 @@
+/** The fields this library logs; all on the house's allow-list. */
+export interface PostgresLogFields {
+  readonly count?: number;
+  readonly err?: unknown;
+}
+
+/** The part of the house's logger that this library uses. */
+export interface LoggerLike {
+  info(fields: PostgresLogFields, message: string): void;
+  warn(fields: PostgresLogFields, message: string): void;
+}

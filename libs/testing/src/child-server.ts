@@ -1,0 +1,97 @@
+import type { ChildProcess } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const POLL_MS = 20;
+
+/** A server process this program started. */
+export interface ChildServer {
+  readonly port: number;
+  readonly pid: number;
+  /** Resolves when the process has ended, for whatever reason. */
+  readonly exited: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** One step of ending a process: a signal, and how long to wait after it. */
+export interface StopStep {
+  readonly signal: NodeJS.Signals;
+  readonly waitMs: number;
+}
+
+/** A port nobody listens on at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done, failed) => {
+    server.once('error', failed);
+    server.listen(0, '127.0.0.1', done);
+  });
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((done) => server.close(() => done()));
+  return port;
+}
+
+/** Resolves when the child is gone. */
+export const exitOf = (child: ChildProcess): Promise<void> =>
+  new Promise((done) => {
+    child.once('exit', () => done());
+    child.once('error', () => done());
+  });
+
+/** Ends a process this program started, by one signal after the other. */
+export async function stopChild(
+  child: ChildProcess,
+  exited: Promise<void>,
+  steps: readonly StopStep[],
+): Promise<void> {
+  for (const { signal, waitMs } of steps) {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
+    const timer = new AbortController();
+    await Promise.race([
+      exited,
+      delay(waitMs, undefined, { signal: timer.signal, ref: false }).catch(() => undefined),
+    ]);
+    timer.abort();
+  }
+}
+
+/**
+ * Ends a process an earlier run left behind.
+ * @param mark text its command line must have: a PID alone may belong to somebody else by now.
+ * @returns false when that PID is somebody else's.
+ */
+export async function stopLeftover(pid: number, mark: string, steps: readonly StopStep[]): Promise<boolean> {
+  if (!(await commandOf(pid)).includes(mark)) return false;
+  for (const { signal, waitMs } of steps) {
+    if (!isAlive(pid)) return true;
+    process.kill(pid, signal);
+    for (let waited = 0; waited < waitMs && isAlive(pid); waited += POLL_MS) await delay(POLL_MS);
+  }
+  return true;
+}
+
+/** Whether there is a process of that number. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function commandOf(pid: number): Promise<string> {
+  try {
+    return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ');
+  } catch {
+    if (process.platform === 'linux') return '';
+    const { execFileSync } = await import('node:child_process');
+    try {
+      return execFileSync('ps', ['-p', String(pid), '-o', 'command='], { encoding: 'utf8' });
+    } catch {
+      return '';
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import { parseId } from '@posthorn/clock/id.js';
+import type { DataKey, TenantConfig } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { SealedBox } from '@posthorn/crypto/sealed-box.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const WEEK_DAYS = 7;
+
+/** A tenant and its keys, as long as the keys may stay in memory. */
+export class EdgeTenant {
+  /** `ten_…` */
+  readonly id: string;
+  readonly uuid: Buffer;
+  readonly slug: string;
+  readonly status: string;
+  /** The lanes of the log this tenant uses. */
+  readonly shards: readonly number[];
+  private dataKeys: readonly DataKey[];
+  private secretHashKey: Buffer | undefined;
+  private readonly boxes = new Map<string, SealedBox>();
+
+  /** @param mayUseKeys false when tenants has not been heard for so long that keys must not be used. */
+  constructor(
+    config: TenantConfig,
+    private readonly mayUseKeys: () => boolean,
+  ) {
+    this.id = config.id;
+    this.uuid = uuidOf('ten', config.id);
+    this.slug = config.slug;
+    this.status = config.status;
+    this.shards = config.shards;
+    this.dataKeys = config.dataKeys;
+    this.secretHashKey = config.hashKey.length > 0 ? config.hashKey : undefined;
+  }
+
+  /** 32 bytes; undefined when not asked for by kind, or evicted. */
+  get hashKey(): Buffer | undefined {
+    return this.mayUseKeys() ? this.secretHashKey : undefined;
+  }
+
+  /** Seals with the data key of the week. @param nowMs Unix milliseconds. */
+  boxFor(nowMs: number): SealedBox | undefined {
+    const day = Math.floor(nowMs / DAY_MS);
+    return this.boxOf(
+      this.dataKeys.find(({ weekStartDay }) => weekStartDay <= day && day < weekStartDay + WEEK_DAYS),
+    );
+  }
+
+  /** Opens what was sealed with that data key. @param keyId 16 bytes. */
+  box(keyId: Buffer): SealedBox | undefined {
+    return this.boxOf(this.dataKeys.find(({ id }) => id.equals(keyId)));
+  }
+
+  /** Forgets all key material. */
+  evictKeys(): void {
+    this.dataKeys = [];
+    this.secretHashKey = undefined;
+    this.boxes.clear();
+  }
+
+  private boxOf(key: DataKey | undefined): SealedBox | undefined {
+    if (key === undefined || !this.mayUseKeys()) return undefined;
+    const name = key.id.toString('hex');
+    let box = this.boxes.get(name);
+    if (box === undefined) this.boxes.set(name, (box = new SealedBox(key.id, key.key)));
+    return box;
+  }
+}
+
+/** @throws AppError `config.invalid` when it is not an ID of that kind. */
+export function uuidOf(prefix: 'ten' | 'src' | 'dst', id: string): Buffer {
+  const uuid = parseId(prefix, id);
+  if (uuid === undefined) throw new AppError('config.invalid', { detail: `not a ${prefix} ID` });
+  return uuid;
+}

@@ -1,0 +1,207 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { Clock } from '@posthorn/clock/clock.js';
+import {
+  AdminServiceService,
+  ConfigServiceService,
+  IdempotencyServiceService,
+  PrincipalServiceService,
+} from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { FileKeyWrapper } from '@posthorn/crypto/file-key-wrapper.js';
+import { KeyWrapper } from '@posthorn/crypto/key-wrapper.js';
+import { NatsLink } from '@posthorn/jetstream/nats-link.js';
+import { Database } from '@posthorn/postgres/database.js';
+import { type GrpcExposure, processProviders } from '@posthorn/server/grpc-service.js';
+import { Health } from '@posthorn/server/health.js';
+import { Logger } from '@posthorn/server/logger.js';
+import { Metrics } from '@posthorn/server/metrics.js';
+import { type Process } from '@posthorn/server/process.js';
+import { provide, provideValue } from '@posthorn/server/provide.js';
+import { AuthenticatePrincipal } from './application/authenticate-principal.js';
+import { AwaitConfirmations } from './application/await-confirmations.js';
+import { BeginRequest } from './application/begin-request.js';
+import { ChangeRunner } from './application/change-runner.js';
+import { CompleteRequest } from './application/complete-request.js';
+import { ConfigFeed } from './application/config-feed.js';
+import { ConfigLoader } from './application/config-loader.js';
+import { ConfigWake } from './application/config-wake.js';
+import { CreateApiKey } from './application/create-api-key.js';
+import { CreateDestination } from './application/create-destination.js';
+import { CreateSource } from './application/create-source.js';
+import { CreateTenant } from './application/create-tenant.js';
+import { DeleteApiKey } from './application/delete-api-key.js';
+import { DeleteDestination } from './application/delete-destination.js';
+import { DeleteSource } from './application/delete-source.js';
+import { DeleteTenant } from './application/delete-tenant.js';
+import { DestinationRules } from './application/destination-rules.js';
+import { EnsureDataKeys } from './application/ensure-data-keys.js';
+import { GetDataKey } from './application/get-data-key.js';
+import { Housekeeping, OperatorKeyFile } from './application/housekeeping.js';
+import { InstallOperatorKey } from './application/install-operator-key.js';
+import { OwnerSecrets } from './application/owner-secrets.js';
+import { ReadConfiguration } from './application/read-configuration.js';
+import { RemoveExpired } from './application/remove-expired.js';
+import { RevokeSourceSecret } from './application/revoke-source-secret.js';
+import { RotateDestinationSecret } from './application/rotate-destination-secret.js';
+import { RotateSourceSecret } from './application/rotate-source-secret.js';
+import { SecretVault } from './application/secret-vault.js';
+import { UpdateDestination } from './application/update-destination.js';
+import { UpdateSource } from './application/update-source.js';
+import { UpdateTenant } from './application/update-tenant.js';
+import { WatchConfig } from './application/watch-config.js';
+import { WatcherRegistry } from './application/watcher-registry.js';
+import { type Config } from './config.js';
+import { ApiKeyStore } from './persistence/api-key.store.js';
+import { AuditStore } from './persistence/audit.store.js';
+import { ConfigRead } from './persistence/config.read.js';
+import { ConfigStore } from './persistence/config.store.js';
+import { DestinationStore } from './persistence/destination.store.js';
+import { IdempotencyStore } from './persistence/idempotency.store.js';
+import { KeyStore } from './persistence/key.store.js';
+import { OperatorKeyStore } from './persistence/operator-key.store.js';
+import { ReaderDatabase } from './persistence/reader-database.js';
+import { READER_ROLE, WORKER_ROLE } from './persistence/roles.js';
+import { SecretStore } from './persistence/secret.store.js';
+import { SourceStore } from './persistence/source.store.js';
+import { TenantStore } from './persistence/tenant.store.js';
+import { WatcherStore } from './persistence/watcher.store.js';
+import { ConfigController } from './transport/config.grpc.js';
+import { DestinationController } from './transport/destinations.grpc.js';
+import { IdempotencyController } from './transport/idempotency.grpc.js';
+import { PrincipalController } from './transport/principals.grpc.js';
+import { SourceController } from './transport/sources.grpc.js';
+import { TenantController } from './transport/tenants.grpc.js';
+
+/** What this service answers, and to whom. */
+export const EXPOSURES: readonly GrpcExposure[] = [
+  { definition: ConfigServiceService, callers: ['ingress', 'events', 'compliance', 'dispatcher'] },
+  { definition: PrincipalServiceService, callers: ['api'] },
+  { definition: IdempotencyServiceService, callers: ['api'] },
+  { definition: AdminServiceService, callers: ['api'] },
+];
+
+@Module({})
+export class AppModule {
+  /** The composition root: one line per object of the process. */
+  static of(process: Process<Config>): DynamicModule {
+    return {
+      module: AppModule,
+      controllers: [
+        ...[ConfigController, PrincipalController, IdempotencyController],
+        ...[TenantController, SourceController, DestinationController],
+      ],
+      providers: [
+        ...processProviders(process),
+        ...platform(process),
+        ...persistence(),
+        ...watching(),
+        ...changing(),
+      ],
+    };
+  }
+}
+
+function platform({ config, log }: Process<Config>) {
+  const database = {
+    url: config.databaseUrl,
+    passwordFile: config.databasePasswordFile,
+    poolMax: config.databasePoolMax,
+    applicationName: 'tenants',
+  };
+  const nats = { url: config.natsUrl, name: 'tenants' };
+  return [
+    provideValue(Database, new Database({ ...database, role: WORKER_ROLE })),
+    provideValue(ReaderDatabase, new ReaderDatabase({ ...database, role: READER_ROLE })),
+    provideValue(NatsLink, new NatsLink(nats, log)),
+    provideValue(KeyWrapper, FileKeyWrapper.load(config.kekFile)),
+    provideValue(DestinationRules, new DestinationRules(config.allowLoopbackDestinations)),
+    provideValue(OperatorKeyFile, new OperatorKeyFile(config.operatorKeyFile)),
+  ];
+}
+
+const persistence = () => [
+  provide(ApiKeyStore),
+  provide(AuditStore),
+  provide(ConfigRead, Database),
+  provide(ConfigStore),
+  provide(DestinationStore),
+  provide(IdempotencyStore),
+  provide(KeyStore),
+  provide(OperatorKeyStore),
+  provide(SecretStore),
+  provide(SourceStore),
+  provide(TenantStore),
+  provide(WatcherStore),
+];
+
+const watching = () => [
+  provide(ConfigWake, NatsLink),
+  provide(SecretVault, KeyWrapper),
+  provide(ConfigLoader, ConfigRead, SecretVault, Clock, Logger),
+  provide(ConfigFeed, Database, ConfigStore, ConfigLoader, ConfigWake, Clock),
+  provide(WatcherRegistry, Database, WatcherStore, ConfigWake, Logger, Metrics),
+  provide(WatchConfig, ConfigFeed, ConfigLoader, WatcherRegistry, ConfigWake, Clock),
+  provide(AwaitConfirmations, Database, WatcherStore, ConfigWake, Clock, Logger, Metrics),
+  provide(GetDataKey, Database, KeyStore, SecretVault),
+  provide(EnsureDataKeys, Database, KeyStore, ConfigStore, SecretVault, ConfigWake, Clock, Metrics),
+  provide(
+    RemoveExpired,
+    Database,
+    SecretStore,
+    IdempotencyStore,
+    ConfigStore,
+    WatcherStore,
+    ConfigWake,
+    Clock,
+  ),
+  provide(InstallOperatorKey, Database, OperatorKeyStore, AuditStore, Clock),
+  provide(
+    Housekeeping,
+    Database,
+    EnsureDataKeys,
+    RemoveExpired,
+    InstallOperatorKey,
+    OperatorKeyFile,
+    Health,
+    Logger,
+  ),
+];
+
+const changing = () => [
+  provide(AuthenticatePrincipal, Database, ApiKeyStore, Clock, Logger),
+  provide(BeginRequest, Database, IdempotencyStore, Clock),
+  provide(CompleteRequest, Database, IdempotencyStore),
+  provide(
+    ReadConfiguration,
+    ...([Database, ReaderDatabase, TenantStore, ApiKeyStore, SourceStore, DestinationStore] as const),
+    ...([SecretStore, KeyStore, AuditStore, SecretVault, Clock] as const),
+  ),
+  provide(
+    ChangeRunner,
+    Database,
+    TenantStore,
+    AuditStore,
+    ConfigStore,
+    AwaitConfirmations,
+    ConfigWake,
+    Clock,
+  ),
+  provide(OwnerSecrets, SecretStore, KeyStore, SecretVault),
+  provide(CreateTenant, ChangeRunner, TenantStore, KeyStore, ApiKeyStore, SecretVault),
+  provide(UpdateTenant, ChangeRunner, TenantStore),
+  provide(
+    DeleteTenant,
+    ...([ChangeRunner, TenantStore, SourceStore, DestinationStore, SecretStore] as const),
+    ...([ApiKeyStore, KeyStore] as const),
+  ),
+  provide(CreateApiKey, ChangeRunner, ApiKeyStore, Clock),
+  provide(DeleteApiKey, ChangeRunner, ApiKeyStore),
+  provide(CreateSource, ChangeRunner, SourceStore, OwnerSecrets),
+  provide(UpdateSource, ChangeRunner, SourceStore, OwnerSecrets),
+  provide(DeleteSource, ChangeRunner, SourceStore, SecretStore),
+  provide(RotateSourceSecret, ChangeRunner, SourceStore, OwnerSecrets),
+  provide(RevokeSourceSecret, ChangeRunner, SourceStore, SecretStore, OwnerSecrets),
+  provide(CreateDestination, ChangeRunner, DestinationStore, OwnerSecrets, SecretVault, DestinationRules),
+  provide(UpdateDestination, ChangeRunner, DestinationStore, OwnerSecrets, SecretVault, DestinationRules),
+  provide(DeleteDestination, ChangeRunner, DestinationStore, SecretStore),
+  provide(RotateDestinationSecret, ChangeRunner, DestinationStore, OwnerSecrets),
+];

@@ -1,0 +1,197 @@
+import { type Clock } from '@posthorn/clock/clock.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import { type Logger } from '@posthorn/server/logger.js';
+import { type ConfigKind } from '../domain/config-kind.js';
+import {
+  type ConfigDestination,
+  type ConfigPage,
+  type ConfigSecret,
+  type ConfigSource,
+  type ConfigTenant,
+  emptyPage,
+  PAGE_OBJECTS_MAX,
+} from '../domain/config-page.js';
+import { edgeWeeks } from '../domain/data-key-week.js';
+import {
+  type ConfigRead,
+  type DestinationConfigRow,
+  FIRST_PAGE,
+  type PageStart,
+  type SourceConfigRow,
+  type TenantConfigRow,
+} from '../persistence/config.read.js';
+import { type ConfigChanges } from '../persistence/config.store.js';
+import { type WrappedDataKey, type WrappedKey } from '../persistence/key.store.js';
+import { type SecretVault } from './secret-vault.js';
+
+/** Reads configuration for the edge and opens what is sealed. */
+export class ConfigLoader {
+  constructor(
+    private readonly read: ConfigRead,
+    private readonly vault: SecretVault,
+    private readonly clock: Clock,
+    private readonly log: Logger,
+  ) {}
+
+  /** Everything of some kinds, in bounded pages without a version. */
+  async *snapshot(kinds: readonly ConfigKind[]): AsyncGenerator<ConfigPage> {
+    const wants = (...wanted: ConfigKind[]): boolean => wanted.some((kind) => kinds.includes(kind));
+    if (wants('tenants', 'hash_keys', 'data_keys')) yield* this.tenantPages();
+    if (wants('sources')) yield* this.sourcePages();
+    if (wants('destinations')) yield* this.destinationPages();
+  }
+
+  /** The objects of some changes as they are now: what is not found is gone. */
+  async changes({ version, changes }: ConfigChanges): Promise<ConfigPage> {
+    const of = (object: string) => changes.filter((change) => change.object === object);
+    const idsOf = (object: string) => [...new Set(of(object).map(({ objectId }) => objectId))];
+    const ownersOf = (object: string) => {
+      const byId = new Map(of(object).map((change) => [change.objectId, change.tenantId]));
+      return [[...byId.values()], [...byId.keys()]] as const;
+    };
+    const [tenantIds, sources, destinations] = [idsOf('tenant'), ownersOf('source'), ownersOf('destination')];
+    const tenantRows = await this.read.tenants(tenantIds);
+    const sourceRows = await this.read.sources(...sources);
+    const destinationRows = await this.read.destinations(...destinations);
+    const gone = (ids: readonly string[], found: readonly string[]) => {
+      const known = new Set(found);
+      return ids.filter((id) => !known.has(id));
+    };
+    return {
+      version,
+      isSnapshotComplete: false,
+      tenants: await this.openTenants(tenantRows),
+      sources: await this.openSources(sourceRows),
+      destinations: await this.openDestinations(destinationRows),
+      deletedTenantIds: gone(
+        tenantIds,
+        tenantRows.map((row) => row.tenantId),
+      ),
+      deletedSourceIds: gone(
+        sources[1],
+        sourceRows.map((row) => row.sourceId),
+      ),
+      deletedDestinationIds: gone(
+        destinations[1],
+        destinationRows.map((row) => row.destinationId),
+      ),
+    };
+  }
+
+  private async *tenantPages(): AsyncGenerator<ConfigPage> {
+    let after = FIRST_PAGE[0];
+    for (;;) {
+      const rows = await this.read.tenantPage(after, PAGE_OBJECTS_MAX);
+      if (rows.length > 0) yield { ...emptyPage(0n), tenants: await this.openTenants(rows) };
+      if (rows.length < PAGE_OBJECTS_MAX) return;
+      after = rows.at(-1)!.tenantId;
+    }
+  }
+
+  private async *sourcePages(): AsyncGenerator<ConfigPage> {
+    let after: PageStart = FIRST_PAGE;
+    for (;;) {
+      const rows = await this.read.sourcePage(after, PAGE_OBJECTS_MAX);
+      if (rows.length > 0) yield { ...emptyPage(0n), sources: await this.openSources(rows) };
+      if (rows.length < PAGE_OBJECTS_MAX) return;
+      after = [rows.at(-1)!.tenantId, rows.at(-1)!.sourceId];
+    }
+  }
+
+  private async *destinationPages(): AsyncGenerator<ConfigPage> {
+    let after: PageStart = FIRST_PAGE;
+    for (;;) {
+      const rows = await this.read.destinationPage(after, PAGE_OBJECTS_MAX);
+      if (rows.length > 0) yield { ...emptyPage(0n), destinations: await this.openDestinations(rows) };
+      if (rows.length < PAGE_OBJECTS_MAX) return;
+      after = [rows.at(-1)!.tenantId, rows.at(-1)!.destinationId];
+    }
+  }
+
+  private async openTenants(rows: readonly TenantConfigRow[]): Promise<ConfigTenant[]> {
+    const ids = rows.map(({ tenantId }) => tenantId);
+    const dataKeys = await this.read.dataKeys(ids, edgeWeeks(this.clock.nowMs()));
+    const byTenant = new Map<string, WrappedDataKey[]>(ids.map((tenantId) => [tenantId, []]));
+    for (const key of dataKeys) byTenant.get(key.tenantId)!.push(key);
+    return rows.map(({ hashKeyId, hashKeyWrapped, ...tenant }) => ({
+      ...tenant,
+      hashKey:
+        hashKeyId === null || hashKeyWrapped === null
+          ? undefined
+          : this.openOrReport(tenant.tenantId, () =>
+              this.vault.openKey(tenant.tenantId, { keyId: hashKeyId, wrapped: hashKeyWrapped }),
+            ),
+      dataKeys: byTenant.get(tenant.tenantId)!.flatMap((wrapped) => {
+        const { keyId, weekStartDay } = wrapped;
+        const key = this.openOrReport(tenant.tenantId, () => this.vault.openKey(tenant.tenantId, wrapped));
+        return key === undefined ? [] : [{ keyId, weekStartDay, key }];
+      }),
+    }));
+  }
+
+  private async openSources(rows: readonly SourceConfigRow[]): Promise<ConfigSource[]> {
+    const secrets = await this.openSecrets(rows.map((row) => ({ ...row, ownerId: row.sourceId })));
+    return rows.map(({ sourceId, tenantId, provider, settingsJson, status }) => ({
+      ...{ sourceId, tenantId, provider, settingsJson, status },
+      secrets: secrets.get(sourceId) ?? [],
+    }));
+  }
+
+  private async openDestinations(rows: readonly DestinationConfigRow[]): Promise<ConfigDestination[]> {
+    const secrets = await this.openSecrets(rows.map((row) => ({ ...row, ownerId: row.destinationId })));
+    return rows.flatMap((row) => {
+      const headersJson = this.openOrReport(row.tenantId, () =>
+        this.vault.open(row.tenantId, keyOf(row), row.destinationId, row.headersSealed),
+      );
+      // Without its headers a delivery could be refused by the destination for good; better none.
+      if (headersJson === undefined) return [];
+      return [{ ...row, headersJson, secrets: secrets.get(row.destinationId) ?? [] }];
+    });
+  }
+
+  private async openSecrets(
+    owners: readonly (KeyColumns & { readonly ownerId: string })[],
+  ): Promise<Map<string, ConfigSecret[]>> {
+    const byId = new Map(owners.map((owner) => [owner.ownerId, owner]));
+    const rows = await this.read.secrets(
+      owners.map(({ tenantId }) => tenantId),
+      owners.map(({ ownerId }) => ownerId),
+      this.clock.nowMs(),
+    );
+    const secrets = new Map<string, ConfigSecret[]>();
+    for (const { secretId, ownerId, sealed, status, expiresAtMs } of rows) {
+      const owner = byId.get(ownerId)!;
+      const value = this.openOrReport(owner.tenantId, () =>
+        this.vault.open(owner.tenantId, keyOf(owner), secretId, sealed),
+      );
+      if (value === undefined) continue;
+      const known = secrets.get(ownerId);
+      const secret = { secretId, value, status, expiresAtMs };
+      if (known === undefined) secrets.set(ownerId, [secret]);
+      else known.push(secret);
+    }
+    return secrets;
+  }
+
+  /** One value that cannot be opened must not take the configuration of everybody with it. */
+  private openOrReport<T>(tenantId: string, open: () => T): T | undefined {
+    try {
+      return open();
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.log.error({ tenantId, code: error.code }, 'a sealed value cannot be opened');
+      return undefined;
+    }
+  }
+}
+
+interface KeyColumns {
+  readonly tenantId: string;
+  readonly secretKeyId: string;
+  readonly secretKeyWrapped: Buffer;
+}
+
+const keyOf = ({ secretKeyId, secretKeyWrapped }: KeyColumns): WrappedKey => ({
+  keyId: secretKeyId,
+  wrapped: secretKeyWrapped,
+});

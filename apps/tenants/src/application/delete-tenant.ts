@@ -1,0 +1,46 @@
+import { idOfUuid } from '@posthorn/clock/id.js';
+import { type Actor } from '../domain/actor.js';
+import { type ApiKeyStore } from '../persistence/api-key.store.js';
+import { type DestinationStore } from '../persistence/destination.store.js';
+import { type KeyStore } from '../persistence/key.store.js';
+import { type SecretStore } from '../persistence/secret.store.js';
+import { type SourceStore } from '../persistence/source.store.js';
+import { type TenantStore } from '../persistence/tenant.store.js';
+import { type Applied, type ChangeRunner } from './change-runner.js';
+
+/**
+ * Deletes a tenant: its access, its configuration, and every key, so that what they sealed is unreadable from
+ * then on. Its audit log stays, and its slug is never given away again: a provider may go on posting to it.
+ */
+export class DeleteTenant {
+  constructor(
+    private readonly changes: ChangeRunner,
+    private readonly tenants: TenantStore,
+    private readonly sources: SourceStore,
+    private readonly destinations: DestinationStore,
+    private readonly secrets: SecretStore,
+    private readonly apiKeys: ApiKeyStore,
+    private readonly keys: KeyStore,
+  ) {}
+
+  /** @throws AppError `tenant.not_found` */
+  async run(actor: Actor, ref: string): Promise<Applied> {
+    const { applied } = await this.changes.run(actor, ref, async (change) => {
+      const { tx, tenant, nowMs } = change;
+      const { tenantId, slug, name } = tenant;
+      const sources = await this.sources.deleteAll(tx, tenantId);
+      const destinations = await this.destinations.deleteAll(tx, tenantId);
+      await this.secrets.deleteOfTenant(tx, tenantId);
+      await this.apiKeys.deleteAll(tx, tenantId);
+      await this.keys.destroy(tx, tenantId);
+      await this.tenants.delete(tx, tenantId, nowMs);
+      change.touch('tenant', tenantId);
+      for (const sourceId of sources) change.touch('source', sourceId);
+      for (const destinationId of destinations) change.touch('destination', destinationId);
+      change.audit('tenant.deleted', idOfUuid('ten', tenantId), {
+        before: { slug, name, sources: sources.length, destinations: destinations.length },
+      });
+    });
+    return applied;
+  }
+}

@@ -1,0 +1,49 @@
+import { newUuid, uuidText } from '@posthorn/clock/id.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import { planRotation, type SecretInfo, type SecretOwner } from '../domain/secret.js';
+import { type KeyStore, type WrappedKey } from '../persistence/key.store.js';
+import { type SecretStore } from '../persistence/secret.store.js';
+import { type Change } from './change-runner.js';
+import { type SecretVault } from './secret-vault.js';
+
+/** The secrets of a source or destination, inside a change. */
+export class OwnerSecrets {
+  constructor(
+    private readonly secrets: SecretStore,
+    private readonly keys: KeyStore,
+    private readonly vault: SecretVault,
+  ) {}
+
+  /** The key that seals this tenant's values. */
+  async key({ tx, tenant }: Pick<Change, 'tx' | 'tenant'>): Promise<WrappedKey> {
+    const key = await this.keys.secretKey(tx, tenant.tenantId);
+    if (key === undefined) throw new AppError('tenant.not_found');
+    return key;
+  }
+
+  /** Seals a value as the current secret of an owner that has none. */
+  async add(change: Change, owner: SecretOwner, value: string): Promise<SecretInfo> {
+    const { tx, tenant, nowMs } = change;
+    const secretId = uuidText(newUuid(nowMs));
+    const sealed = this.vault.seal(tenant.tenantId, await this.key(change), secretId, value);
+    return this.secrets.insert(tx, tenant.tenantId, owner, secretId, sealed, nowMs);
+  }
+
+  /** Makes a value the current secret; the former is accepted for the overlap. @throws AppError `request.invalid` */
+  async rotate(
+    change: Change,
+    owner: SecretOwner,
+    value: string,
+    overlapSeconds: number,
+  ): Promise<SecretInfo> {
+    const { tx, tenant, nowMs } = change;
+    const plan = planRotation(await this.list(change, owner.objectId), overlapSeconds, nowMs);
+    await this.secrets.rotate(tx, tenant.tenantId, plan, nowMs);
+    return this.add(change, owner, value);
+  }
+
+  /** Those valid now. */
+  async list({ tx, tenant, nowMs }: Change, ownerId: string): Promise<SecretInfo[]> {
+    return (await this.secrets.list(tx, tenant.tenantId, [ownerId], nowMs)).get(ownerId)!;
+  }
+}

@@ -1,0 +1,56 @@
+import { idOfUuid, uuidOfId } from '@posthorn/clock/id.js';
+import { type Actor } from '../domain/actor.js';
+import {
+  checkSettings,
+  checkSource,
+  mergeSettings,
+  providerOf,
+  type Settings,
+  type Source,
+  type SourceStatus,
+} from '../domain/source.js';
+import { type SourceStore } from '../persistence/source.store.js';
+import { changedFields } from './audit-detail.js';
+import { type Applied, type ChangeRunner } from './change-runner.js';
+import { type OwnerSecrets } from './owner-secrets.js';
+
+/** What may change of a source; absent stays. */
+export interface SourcePatch {
+  readonly name?: string;
+  /** Each setting replaces, null removes, absent stays. */
+  readonly settings?: Settings;
+  readonly status?: string;
+}
+
+/** Changes a source. */
+export class UpdateSource {
+  constructor(
+    private readonly changes: ChangeRunner,
+    private readonly sources: SourceStore,
+    private readonly secrets: OwnerSecrets,
+  ) {}
+
+  /** @param id `src_…`. @throws AppError `request.invalid`, `tenant.not_found`, `source.not_found` */
+  async run(
+    actor: Actor,
+    tenant: string,
+    id: string,
+    patch: SourcePatch,
+  ): Promise<{ source: Source; applied: Applied }> {
+    checkSource(patch);
+    const { value, applied } = await this.changes.run(actor, tenant, async (change) => {
+      const { tenantId } = change.tenant;
+      const before = await this.sources.get(change.tx, tenantId, uuidOfId('src', id));
+      const settings = mergeSettings(before.settings, patch.settings ?? {});
+      if (patch.settings !== undefined) checkSettings(providerOf(before.provider), settings);
+      const { name = before.name, status = before.status } = patch;
+      const after = { ...before, name, status: status as SourceStatus, settings };
+      await this.sources.update(change.tx, tenantId, after);
+      change.touch('source', after.sourceId);
+      const detail = changedFields(before, after, ['name', 'settings', 'status']);
+      change.audit('source.updated', idOfUuid('src', after.sourceId), detail);
+      return { ...after, secrets: await this.secrets.list(change, after.sourceId) };
+    });
+    return { source: value, applied };
+  }
+}

@@ -1,0 +1,39 @@
+import {
+  boolean,
+  type ConfigOf,
+  DATABASE_CONFIG,
+  GRPC_CONFIG,
+  loadConfig,
+  NATS_CONFIG,
+  SERVER_CONFIG,
+} from '@posthorn/server/config.js';
+import { z } from 'zod';
+
+const SCHEMA = {
+  ...SERVER_CONFIG,
+  ...GRPC_CONFIG,
+  ...DATABASE_CONFIG,
+  ...NATS_CONFIG,
+  kekFile: {
+    env: 'KEK_FILE',
+    description: 'file with the key-encryption keys; without it no secret and no payload can be read again',
+    parse: z.string().min(1),
+  },
+  operatorKeyFile: {
+    env: 'OPERATOR_KEY_FILE',
+    description: 'file with the first operator key; its hash is kept, and replaced when the file changed',
+    default: '',
+    parse: z.string(),
+  },
+  allowLoopbackDestinations: {
+    env: 'ALLOW_LOOPBACK_DESTINATIONS',
+    description: 'whether destinations may be on this machine, by plain http; for developers only',
+    default: 'false',
+    parse: boolean,
+  },
+} as const;
+
+export type Config = ConfigOf<typeof SCHEMA>;
+
+/** The configuration of this process, from its environment. */
+export const readConfig = (): Config => loadConfig(SCHEMA);

@@ -1,0 +1,30 @@
+import { AppError } from '@posthorn/errors/app-error.js';
+import { checkKinds, type ConfigKind } from './config-kind.js';
+
+const KINDS: ConfigKind[] = ['tenants', 'hash_keys', 'data_keys', 'sources', 'destinations'];
+
+/** What a caller may hold. */
+const allowed = (caller: string): ConfigKind[] =>
+  KINDS.filter((kind) => {
+    try {
+      checkKinds(caller, [kind]);
+      return true;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'caller.forbidden') return false;
+      throw error;
+    }
+  });
+
+test('B9 each service may hold what its work needs, and nothing else', () => {
+  // A service that could ask for more would widen what its capture gives away.
+  expect(allowed('ingress')).toEqual(['tenants', 'hash_keys', 'data_keys', 'sources']);
+  expect(allowed('events')).toEqual(['tenants', 'hash_keys', 'data_keys']);
+  expect(allowed('compliance')).toEqual(['tenants', 'hash_keys']);
+  expect(allowed('dispatcher')).toEqual(['tenants', 'hash_keys', 'data_keys', 'destinations']);
+  expect(allowed('api')).toEqual([]);
+  expect(allowed('')).toEqual([]);
+});
+
+test('one forbidden kind among allowed ones refuses all of them', () => {
+  expect(() => checkKinds('compliance', ['tenants', 'data_keys'])).toThrow('caller.forbidden');
+});

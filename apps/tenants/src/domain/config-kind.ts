@@ -1,0 +1,30 @@
+import { AppError } from '@posthorn/errors/app-error.js';
+
+/** What a watcher can ask for. */
+export type ConfigKind = 'tenants' | 'hash_keys' | 'data_keys' | 'sources' | 'destinations';
+
+/** What a change can touch. */
+export type ConfigObject = 'tenant' | 'source' | 'destination';
+
+/** Which services may hold what. Sources and destinations come with their secrets. */
+const CALLERS: Readonly<Record<ConfigKind, readonly string[]>> = {
+  tenants: ['ingress', 'events', 'compliance', 'dispatcher'],
+  hash_keys: ['ingress', 'events', 'compliance', 'dispatcher'],
+  data_keys: ['ingress', 'events', 'dispatcher'],
+  sources: ['ingress'],
+  destinations: ['dispatcher'],
+};
+
+/** The kinds whose watchers hold an object of that sort. */
+export const KINDS_OF: Readonly<Record<ConfigObject, readonly ConfigKind[]>> = {
+  tenant: ['tenants', 'hash_keys', 'data_keys'],
+  source: ['sources'],
+  destination: ['destinations'],
+};
+
+/** @throws AppError `caller.forbidden` unless that service may hold all of these. */
+export function checkKinds(caller: string, kinds: readonly ConfigKind[]): void {
+  const forbidden = kinds.filter((kind) => !CALLERS[kind].includes(caller));
+  if (forbidden.length > 0)
+    throw new AppError('caller.forbidden', { detail: `${caller} may not hold ${forbidden.join(', ')}` });
+}

@@ -1,0 +1,103 @@
+import { uuidOfId } from '@posthorn/clock/id.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import { isUniqueViolation, type Tx } from '@posthorn/postgres/database.js';
+import { type Tenant, type TenantFields } from '../domain/tenant.js';
+import { msOf, timeOf } from './time.sql.js';
+
+const COLUMNS = `tenant_id AS "tenantId", slug, name, country, time_zone AS "timeZone", status, shards,
+  ${msOf('created_at')} AS "createdAtMs"`;
+
+const INSERT = {
+  name: 'tenant_insert',
+  text: `INSERT INTO tenants.tenant (tenant_id, slug, name, country, time_zone, shards, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6::smallint[], ${timeOf('$7')}) RETURNING ${COLUMNS}`,
+};
+const find = (condition: string, lock: string): string =>
+  `SELECT ${COLUMNS} FROM tenants.tenant WHERE ${condition} AND status <> 'deleted' ${lock}`;
+const FIND_BY_ID = { name: 'tenant_by_id', text: find('tenant_id = $1', '') };
+const FIND_BY_SLUG = { name: 'tenant_by_slug', text: find('slug = $1', '') };
+const LOCK_BY_ID = { name: 'tenant_lock_by_id', text: find('tenant_id = $1', 'FOR NO KEY UPDATE') };
+const LOCK_BY_SLUG = { name: 'tenant_lock_by_slug', text: find('slug = $1', 'FOR NO KEY UPDATE') };
+const UPDATE = {
+  name: 'tenant_update',
+  text: `UPDATE tenants.tenant SET name = $2, country = $3, time_zone = $4 WHERE tenant_id = $1`,
+};
+const DELETE = {
+  name: 'tenant_delete',
+  text: `UPDATE tenants.tenant SET status = 'deleted', deleted_at = ${timeOf('$2')} WHERE tenant_id = $1`,
+};
+const LIST = {
+  name: 'tenant_list',
+  text: `SELECT ${COLUMNS} FROM tenants.tenant WHERE status <> 'deleted' AND ($1::uuid IS NULL OR tenant_id < $1)
+    ORDER BY tenant_id DESC LIMIT $2`,
+};
+
+/** Tenants. A deleted one keeps its row, so that its slug is never given to somebody else. */
+export class TenantStore {
+  /** @throws AppError `tenant.slug_taken` */
+  async insert(
+    tx: Tx,
+    tenantId: string,
+    fields: TenantFields,
+    shards: readonly number[],
+    nowMs: number,
+  ): Promise<Tenant> {
+    const { slug, name, country, timeZone } = fields;
+    try {
+      const { rows } = await tx.query<Tenant>(INSERT, [
+        tenantId,
+        slug,
+        name,
+        country,
+        timeZone,
+        shards,
+        nowMs,
+      ]);
+      return rows[0]!;
+    } catch (error) {
+      if (!isUniqueViolation(error)) throw error;
+      throw new AppError('tenant.slug_taken', {
+        cause: error,
+        fields: [{ path: 'slug', message: 'this slug is taken' }],
+      });
+    }
+  }
+
+  /** @param tenant ID or slug. @throws AppError `tenant.not_found` */
+  async get(tx: Pick<Tx, 'query'>, tenant: string): Promise<Tenant> {
+    const tenantId = uuidOfId('ten', tenant);
+    const { rows } = await tx.query<Tenant>(tenantId === undefined ? FIND_BY_SLUG : FIND_BY_ID, [
+      tenantId ?? tenant,
+    ]);
+    return found(rows);
+  }
+
+  /** The same, held until the transaction ends: changes of one tenant come one after the other. */
+  async lock(tx: Tx, tenant: string): Promise<Tenant> {
+    const tenantId = uuidOfId('ten', tenant);
+    const { rows } = await tx.query<Tenant>(tenantId === undefined ? LOCK_BY_SLUG : LOCK_BY_ID, [
+      tenantId ?? tenant,
+    ]);
+    return found(rows);
+  }
+
+  async update(tx: Tx, tenant: Tenant): Promise<void> {
+    await tx.query(UPDATE, [tenant.tenantId, tenant.name, tenant.country, tenant.timeZone]);
+  }
+
+  async delete(tx: Tx, tenantId: string, nowMs: number): Promise<void> {
+    await tx.query(DELETE, [tenantId, nowMs]);
+  }
+
+  /** Newest first. @param before ID of the last tenant of the page before. */
+  async list(tx: Pick<Tx, 'query'>, before: string | undefined, limit: number): Promise<Tenant[]> {
+    const { rows } = await tx.query<Tenant>(LIST, [before ?? null, limit]);
+    return rows;
+  }
+}
+
+function found(rows: readonly Tenant[]): Tenant {
+  const [tenant] = rows;
+  if (tenant === undefined) throw new AppError('tenant.not_found');
+  return tenant;
+}

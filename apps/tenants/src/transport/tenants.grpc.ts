@@ -1,0 +1,116 @@
+import { Controller } from '@nestjs/common';
+import { GrpcMethod } from '@nestjs/microservices';
+import {
+  type CreateApiKeyRequest,
+  type CreateApiKeyResponse,
+  type CreateTenantRequest,
+  type CreateTenantResponse,
+  type DeleteApiKeyRequest,
+  type DeleteApiKeyResponse,
+  type DeleteTenantRequest,
+  type DeleteTenantResponse,
+  type GetTenantRequest,
+  type GetTenantResponse,
+  type ListApiKeysRequest,
+  type ListApiKeysResponse,
+  type ListAuditRequest,
+  type ListAuditResponse,
+  type ListTenantsRequest,
+  type ListTenantsResponse,
+  type UpdateTenantRequest,
+  type UpdateTenantResponse,
+} from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { CreateApiKey } from '../application/create-api-key.js';
+import { CreateTenant } from '../application/create-tenant.js';
+import { DeleteApiKey } from '../application/delete-api-key.js';
+import { DeleteTenant } from '../application/delete-tenant.js';
+import { ReadConfiguration } from '../application/read-configuration.js';
+import { UpdateTenant } from '../application/update-tenant.js';
+import { type ApiKey } from '../domain/scope.js';
+import { type Tenant } from '../domain/tenant.js';
+import { actorOf, apiKeyMessage, appliedMessage, auditEntryMessage, tenantMessage } from './messages.js';
+import { byId, byNumber, listPage } from './page.js';
+import { present } from './patch.js';
+
+const SERVICE = 'AdminService';
+
+/** Tenants, their API keys, their audit log. */
+@Controller()
+export class TenantController {
+  constructor(
+    private readonly read: ReadConfiguration,
+    private readonly create: CreateTenant,
+    private readonly update: UpdateTenant,
+    private readonly remove: DeleteTenant,
+    private readonly createKey: CreateApiKey,
+    private readonly deleteKey: DeleteApiKey,
+  ) {}
+
+  @GrpcMethod(SERVICE, 'createTenant')
+  async createTenant(request: CreateTenantRequest): Promise<CreateTenantResponse> {
+    const { slug, name, country, timeZone } = request;
+    const made = await this.create.run(actorOf(request.actor), { slug, name, country, timeZone });
+    return {
+      tenant: tenantMessage(made.tenant),
+      apiKey: apiKeyMessage(made.apiKey),
+      apiKeySecret: made.token,
+      applied: appliedMessage(made.applied),
+    };
+  }
+
+  @GrpcMethod(SERVICE, 'listTenants')
+  async listTenants(request: ListTenantsRequest): Promise<ListTenantsResponse> {
+    const position = byId('ten', (tenant: Tenant) => tenant.tenantId);
+    const { items, nextCursor } = await listPage(request, position, (page) => this.read.listTenants(page));
+    return { tenants: items.map(tenantMessage), nextCursor };
+  }
+
+  @GrpcMethod(SERVICE, 'getTenant')
+  async getTenant({ tenant }: GetTenantRequest): Promise<GetTenantResponse> {
+    return { tenant: tenantMessage(await this.read.tenant(tenant)) };
+  }
+
+  @GrpcMethod(SERVICE, 'updateTenant')
+  async updateTenant(request: UpdateTenantRequest): Promise<UpdateTenantResponse> {
+    const { name, country, timeZone } = request;
+    const patch = present({ name, country, timeZone });
+    const { tenant, applied } = await this.update.run(actorOf(request.actor), request.tenant, patch);
+    return { tenant: tenantMessage(tenant), applied: appliedMessage(applied) };
+  }
+
+  @GrpcMethod(SERVICE, 'deleteTenant')
+  async deleteTenant(request: DeleteTenantRequest): Promise<DeleteTenantResponse> {
+    return { applied: appliedMessage(await this.remove.run(actorOf(request.actor), request.tenant)) };
+  }
+
+  @GrpcMethod(SERVICE, 'createApiKey')
+  async createApiKey(request: CreateApiKeyRequest): Promise<CreateApiKeyResponse> {
+    const { tenant, name, scopes, expiresAtMs } = request;
+    const expiry = expiresAtMs === 0 ? null : expiresAtMs;
+    const made = await this.createKey.run(actorOf(request.actor), tenant, name, scopes, expiry);
+    return { apiKey: apiKeyMessage(made.apiKey), secret: made.token };
+  }
+
+  @GrpcMethod(SERVICE, 'listApiKeys')
+  async listApiKeys(request: ListApiKeysRequest): Promise<ListApiKeysResponse> {
+    const position = byId('key', (key: ApiKey) => key.apiKeyId);
+    const { items, nextCursor } = await listPage(request, position, (page) =>
+      this.read.listApiKeys(request.tenant, page),
+    );
+    return { apiKeys: items.map(apiKeyMessage), nextCursor };
+  }
+
+  @GrpcMethod(SERVICE, 'deleteApiKey')
+  async deleteApiKey({ actor, tenant, id }: DeleteApiKeyRequest): Promise<DeleteApiKeyResponse> {
+    await this.deleteKey.run(actorOf(actor), tenant, id);
+    return {};
+  }
+
+  @GrpcMethod(SERVICE, 'listAudit')
+  async listAudit(request: ListAuditRequest): Promise<ListAuditResponse> {
+    const { items, nextCursor } = await listPage(request, byNumber(), (page) =>
+      this.read.listAudit(request.tenant, page),
+    );
+    return { entries: items.map(auditEntryMessage), nextCursor };
+  }
+}

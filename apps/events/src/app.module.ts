@@ -1,0 +1,172 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { Clock } from '@posthorn/clock/clock.js';
+import {
+  AppendServiceService,
+  EventQueryServiceService,
+  FactServiceService,
+} from '@posthorn/contracts/posthorn/events/v1/events.js';
+import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
+import { FactPublisher } from '@posthorn/jetstream/fact-publisher.js';
+import { NatsLink } from '@posthorn/jetstream/nats-link.js';
+import { Partitions } from '@posthorn/postgres/partitions.js';
+import { type GrpcExposure, processProviders } from '@posthorn/server/grpc-service.js';
+import { Health } from '@posthorn/server/health.js';
+import { Logger } from '@posthorn/server/logger.js';
+import { Metrics } from '@posthorn/server/metrics.js';
+import { type Process } from '@posthorn/server/process.js';
+import { provide, provideFactory, provideValue } from '@posthorn/server/provide.js';
+import { Tracer } from '@posthorn/server/trace.js';
+import { APPEND_LIMITS } from './application/append-limits.js';
+import { AppendMetrics } from './application/append-metrics.js';
+import { AppendRequests } from './application/append-requests.js';
+import { AppendServiceEvents } from './application/append-service-events.js';
+import { FollowLog } from './application/follow-log.js';
+import { ProjectEvents } from './application/project-events.js';
+import { ProjectionMetrics } from './application/projection-metrics.js';
+import { ReadPayload } from './application/read-payload.js';
+import { RelayFacts } from './application/relay-facts.js';
+import { RelayMetrics } from './application/relay-metrics.js';
+import { StoreReadiness } from './application/store-readiness.js';
+import { Wake } from './application/wake.js';
+import { EVENTS_CONFIG_KINDS, TenantsChannel, TenantsClient } from './clients/tenants.client.js';
+import { type Config } from './config.js';
+import { AppendStore } from './persistence/append.store.js';
+import { AppendDatabase, ReaderDatabase, WorkerDatabase } from './persistence/databases.js';
+import { EventRead } from './persistence/event.read.js';
+import { LogLeases } from './persistence/log-leases.js';
+import { LogRead } from './persistence/log.read.js';
+import { MessageRead } from './persistence/message.read.js';
+import { OutboxRead } from './persistence/outbox.read.js';
+import { ProjectionStore } from './persistence/projection.store.js';
+import { ROLES } from './persistence/roles.js';
+import { EVENTS_SCHEMA } from './persistence/schema.js';
+import { AppendController } from './transport/append.grpc.js';
+import { EventQueryController } from './transport/event-query.grpc.js';
+import { FactController } from './transport/facts.grpc.js';
+
+/** What this service answers, and to whom; AppendService.Append is used by ingress only. */
+export const EXPOSURES: readonly GrpcExposure[] = [
+  { definition: AppendServiceService, callers: ['ingress', 'compliance', 'dispatcher', 'tenants'] },
+  { definition: FactServiceService, callers: ['dispatcher', 'compliance'] },
+  { definition: EventQueryServiceService, callers: ['api'] },
+];
+
+@Module({})
+export class AppModule {
+  /** The composition root: one line per object of the process. */
+  static of(process: Process<Config>): DynamicModule {
+    return {
+      module: AppModule,
+      controllers: [AppendController, FactController, EventQueryController],
+      providers: [
+        ...processProviders(process),
+        ...platform(process),
+        ...edge(process),
+        ...append(process.config),
+        ...projection(),
+        ...queries(),
+      ],
+    };
+  }
+
+  constructor(
+    health: Health,
+    store: StoreReadiness,
+    partitions: Partitions,
+    edge: EdgeConfig,
+    append: AppendRequests,
+  ) {
+    health.add('database', () => store.isAnswering || 'does not answer');
+    health.add('partitions', () => partitions.isReady || 'not made for the coming days');
+    health.add('config', () => edge.isReady || 'no snapshot of the configuration yet');
+    health.add('append', () => !append.isFailing || 'commits fail');
+  }
+}
+
+/** Less than ingress waits for: a statement that takes longer frees its lane and is answered as unknown. */
+const APPEND_STATEMENT_TIMEOUT_MS = 1_200;
+
+function platform({ config, clock, log, instanceId }: Process<Config>) {
+  const database = {
+    url: config.databaseUrl,
+    passwordFile: config.databasePasswordFile,
+    poolMax: config.databasePoolMax,
+    applicationName: 'events',
+    clock,
+  };
+  const append = { poolMax: config.appendLanes, statementTimeoutMs: APPEND_STATEMENT_TIMEOUT_MS };
+  return [
+    provideValue(AppendDatabase, new AppendDatabase({ ...database, ...append, role: ROLES.append })),
+    provideValue(WorkerDatabase, new WorkerDatabase({ ...database, role: ROLES.worker })),
+    provideValue(ReaderDatabase, new ReaderDatabase({ ...database, role: ROLES.reader })),
+    provideValue(NatsLink, new NatsLink({ url: config.natsUrl, name: 'events' }, log)),
+    provideFactory(
+      Partitions,
+      (db: WorkerDatabase) => new Partitions(db, clock, log, EVENTS_SCHEMA.schema),
+      WorkerDatabase,
+    ),
+    provideFactory(
+      LogLeases,
+      (db: WorkerDatabase) => new LogLeases(db, clock, log, { schema: EVENTS_SCHEMA.schema, instanceId }),
+      WorkerDatabase,
+    ),
+    provideFactory(
+      FactPublisher,
+      (link: NatsLink, metrics: RelayMetrics) =>
+        new FactPublisher(link, log, metrics, { replicas: config.natsReplicas }),
+      NatsLink,
+      RelayMetrics,
+    ),
+    provide(StoreReadiness, WorkerDatabase, Clock, Logger),
+  ];
+}
+
+function edge(process: Process<Config>) {
+  const { config, clock, log, service, instanceId } = process;
+  const options = { service, instanceId, kinds: EVENTS_CONFIG_KINDS };
+  return [
+    provideValue(TenantsChannel, new TenantsChannel(process, config.tenantsAddress, 'tenants')),
+    provide(TenantsClient, TenantsChannel),
+    provideFactory(
+      EdgeConfig,
+      (tenants: TenantsClient) => new EdgeConfig(() => tenants.watch(), clock, log, options),
+      TenantsClient,
+    ),
+  ];
+}
+
+const append = (config: Config) => [
+  provide(Wake, NatsLink),
+  provide(AppendMetrics, Metrics),
+  provide(AppendStore, AppendDatabase),
+  provideFactory(
+    AppendRequests,
+    (...[store, wake, clock, log, metrics]: [AppendStore, Wake, Clock, Logger, AppendMetrics]) =>
+      new AppendRequests(store, wake, clock, log, metrics, { ...APPEND_LIMITS, lanes: config.appendLanes }),
+    ...([AppendStore, Wake, Clock, Logger, AppendMetrics] as const),
+  ),
+  provide(AppendServiceEvents, AppendRequests, EdgeConfig, Clock),
+];
+
+const projection = () => [
+  provide(ProjectionMetrics, Metrics),
+  provide(RelayMetrics, Metrics),
+  provide(RelayFacts, FactPublisher),
+  provide(LogRead, WorkerDatabase),
+  provide(ProjectionStore),
+  provide(
+    ProjectEvents,
+    ...([WorkerDatabase, ProjectionStore, RelayFacts, Clock, Tracer, Logger, ProjectionMetrics] as const),
+  ),
+  provide(
+    FollowLog,
+    ...([LogLeases, LogRead, ProjectEvents, RelayFacts, Wake, Clock, Logger, ProjectionMetrics] as const),
+  ),
+  provide(OutboxRead, WorkerDatabase),
+];
+
+const queries = () => [
+  provide(EventRead),
+  provide(MessageRead),
+  provide(ReadPayload, ReaderDatabase, EventRead, EdgeConfig, TenantsClient),
+];

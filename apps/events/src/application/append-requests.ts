@@ -1,0 +1,256 @@
+import type { Clock } from '@posthorn/clock/clock.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import { isDataError, sqlState } from '@posthorn/postgres/database-error.js';
+import type { Logger } from '@posthorn/server/logger.js';
+import { FairQueue, type Weight } from '../domain/fair-queue.js';
+import { intakeFault, type IntakeRequest } from '../domain/intake.js';
+import type { AppendStore, Inserted } from '../persistence/append.store.js';
+import { APPEND_LIMITS, type AppendLimits } from './append-limits.js';
+import type { AppendMetrics } from './append-metrics.js';
+import type { Wake } from './wake.js';
+
+/** What became of one request. Stored and duplicate mean: committed. */
+export interface AppendOutcome {
+  readonly outcome: 'stored' | 'duplicate' | 'refused' | 'unavailable';
+  readonly eventsStored: number;
+  readonly eventsDuplicate: number;
+  readonly detail: string;
+}
+
+interface Call {
+  readonly outcomes: AppendOutcome[];
+  open: number;
+  readonly resolve: (outcomes: AppendOutcome[]) => void;
+}
+interface Entry extends Weight {
+  readonly request: IntakeRequest;
+  readonly call: Call;
+  readonly index: number;
+  readonly waitsUntilMs: number;
+  isAnswered: boolean;
+}
+
+/** Tags, lengths and the small columns of a request and of an event. */
+const OVERHEAD_BYTES = 300;
+/** Deadlocks and serialization failures: certainly not committed, so tried again at once. */
+const CONFLICT_STATES: ReadonlySet<string> = new Set(['40001', '40P01']);
+const CONFLICT_TRIES_MAX = 3;
+/** Not ready after this many failures within this time. */
+const FAILURES_MAX = 3;
+const FAILURES_WITHIN_MS = 2_000;
+
+/**
+ * Merges what all streams brought into few transactions.
+ * Natural batching: a lane that becomes free takes what waits; the slower the disk, the larger the batches,
+ * without a timer. Every queue is bounded; what does not fit is answered at once.
+ */
+export class AppendRequests {
+  private readonly queue = new FairQueue<Entry>();
+  private busyLanes = 0;
+  private lateLanes = 0;
+  private isPumpScheduled = false;
+  private isClosed = false;
+  private readonly failuresAtMs: number[] = [];
+  private readonly idleListeners: (() => void)[] = [];
+
+  constructor(
+    private readonly store: Pick<AppendStore, 'insert'>,
+    private readonly wake: Pick<Wake, 'appended'>,
+    private readonly clock: Clock,
+    private readonly log: Pick<Logger, 'debug' | 'warn'>,
+    private readonly metrics: AppendMetrics,
+    private readonly limits: AppendLimits = APPEND_LIMITS,
+  ) {}
+
+  /** Why readers of streams should pause, for a while. */
+  get isCongested(): boolean {
+    return (
+      this.queue.length >= this.limits.waitingRequestsMax / 2 ||
+      this.queue.bytes >= this.limits.waitingBytesMax / 2
+    );
+  }
+
+  /** Whether commits fail: three times within two seconds. */
+  get isFailing(): boolean {
+    const oldest = this.failuresAtMs[0];
+    return (
+      this.failuresAtMs.length === FAILURES_MAX && this.clock.monotonicMs() - oldest! < FAILURES_WITHIN_MS
+    );
+  }
+
+  /** @returns one outcome for each request, in order. Never rejects. */
+  run(requests: readonly IntakeRequest[]): Promise<AppendOutcome[]> {
+    if (requests.length === 0) return Promise.resolve([]);
+    return new Promise((resolve) => {
+      const call: Call = { outcomes: new Array(requests.length), open: requests.length, resolve };
+      const waitsUntilMs = this.clock.monotonicMs() + this.limits.waitDeadlineMs;
+      requests.forEach((request, index) => this.enqueue(request, call, index, waitsUntilMs));
+      this.metrics.waiting.set(this.queue.length);
+      this.schedulePump();
+    });
+  }
+
+  /** Resolves when nothing waits and no lane works. */
+  async whenIdle(): Promise<void> {
+    if (this.busyLanes + this.queue.length > 0)
+      await new Promise<void>((resolve) => this.idleListeners.push(resolve));
+  }
+
+  /** Finishes what was taken; takes nothing more. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.isClosed = true;
+    await this.whenIdle();
+  }
+
+  private enqueue(request: IntakeRequest, call: Call, index: number, waitsUntilMs: number): void {
+    const bytes = sizeOf(request);
+    const entry: Entry = {
+      request,
+      call,
+      index,
+      waitsUntilMs,
+      bytes,
+      events: request.events.length,
+      isAnswered: false,
+    };
+    const fault = intakeFault(request);
+    if (fault !== undefined) return this.answer(entry, refused(fault));
+    const { waitingRequestsMax, waitingBytesMax, lanes } = this.limits;
+    if (
+      this.isClosed ||
+      this.lateLanes === lanes ||
+      this.queue.length >= waitingRequestsMax ||
+      this.queue.bytes + bytes > waitingBytesMax
+    )
+      return this.answer(entry, unavailable('too much is waiting'));
+    this.queue.push(request.tenantId.toString('latin1'), entry);
+  }
+
+  private schedulePump(): void {
+    if (this.isPumpScheduled) return;
+    this.isPumpScheduled = true;
+    // After the I/O of this turn: what several streams brought together shares a batch.
+    setImmediate(() => {
+      this.isPumpScheduled = false;
+      this.pump();
+    });
+  }
+
+  private pump(): void {
+    while (this.busyLanes < this.limits.lanes && this.queue.length > 0) {
+      const taken = this.queue.take(this.limits.batchEventsMax, this.limits.batchBytesMax);
+      const nowMs = this.clock.monotonicMs();
+      const batch = taken.filter((entry) => entry.waitsUntilMs > nowMs);
+      if (batch.length < taken.length)
+        for (const entry of taken) if (entry.waitsUntilMs <= nowMs) this.answer(entry, unavailable('waited'));
+      if (batch.length > 0) void this.runLane(batch);
+    }
+    if (this.busyLanes + this.queue.length === 0)
+      for (const listener of this.idleListeners.splice(0)) listener();
+  }
+
+  private async runLane(batch: readonly Entry[]): Promise<void> {
+    this.busyLanes += 1;
+    let isLate = false;
+    const startMs = this.clock.monotonicMs();
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.lateLanes += 1;
+      this.failed(new AppError('service.deadline', { detail: 'the commit takes too long' }));
+      for (const entry of batch) this.answer(entry, unavailable('not known to be committed'));
+    }, this.limits.commitDeadlineMs);
+    await this.commit(batch);
+    clearTimeout(timer);
+    if (isLate) this.lateLanes -= 1;
+    this.busyLanes -= 1;
+    const durationMs = this.clock.monotonicMs() - startMs;
+    this.metrics.committed(batch.length, durationMs);
+    this.log.debug({ stage: 'append', count: batch.length, durationMs }, 'a batch was appended');
+    this.metrics.waiting.set(this.queue.length);
+    this.pump();
+  }
+
+  /** Never rejects. A refused row costs its neighbours a second try, in halves. */
+  private async commit(batch: readonly Entry[]): Promise<void> {
+    let inserted: Inserted;
+    try {
+      inserted = await this.insert(batch);
+    } catch (error) {
+      if (!isDataError(error)) return this.giveUp(batch, error);
+      if (batch.length === 1) {
+        this.log.warn({ stage: 'append', code: sqlState(error)!, outcome: 'refused' }, 'a row was refused');
+        return this.answer(batch[0]!, refused('a value cannot be stored'));
+      }
+      const middle = batch.length >>> 1;
+      await this.commit(batch.slice(0, middle));
+      return this.commit(batch.slice(middle));
+    }
+    const shards = new Set<number>();
+    batch.forEach((entry, index) => this.settle(entry, inserted.duplicates[index]!, shards));
+    if (shards.size > 0) this.wake.appended(shards, inserted.xid);
+  }
+
+  private async insert(batch: readonly Entry[]): Promise<Inserted> {
+    const requests = batch.map(({ request }) => request);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.store.insert(requests);
+      } catch (error) {
+        const state = sqlState(error instanceof AppError ? error.cause : error);
+        if (state === undefined || !CONFLICT_STATES.has(state) || tries === CONFLICT_TRIES_MAX) throw error;
+      }
+    }
+  }
+
+  private settle(entry: Entry, duplicates: number, shards: Set<number>): void {
+    const { events } = entry.request;
+    const stored = events.length - duplicates;
+    if (stored > 0) for (const { shard } of events) shards.add(shard);
+    this.metrics.events('stored', stored);
+    if (duplicates > 0) this.metrics.events('duplicate', duplicates);
+    this.answer(entry, {
+      outcome: stored > 0 ? 'stored' : 'duplicate',
+      eventsStored: stored,
+      eventsDuplicate: duplicates,
+      detail: '',
+    });
+  }
+
+  private giveUp(batch: readonly Entry[], error: unknown): void {
+    this.failed(error);
+    const detail = error instanceof AppError ? (error.detail ?? error.code) : 'internal error';
+    for (const entry of batch) this.answer(entry, unavailable(detail));
+  }
+
+  private failed(error: unknown): void {
+    this.failuresAtMs.push(this.clock.monotonicMs());
+    if (this.failuresAtMs.length > FAILURES_MAX) this.failuresAtMs.shift();
+    this.metrics.failures.inc();
+    this.log.warn({ stage: 'append', err: error }, 'a batch was not appended');
+  }
+
+  private answer(entry: Entry, outcome: AppendOutcome): void {
+    if (entry.isAnswered) return;
+    entry.isAnswered = true;
+    if (outcome.outcome === 'refused' || outcome.outcome === 'unavailable')
+      this.metrics.events(outcome.outcome, entry.events);
+    const { call } = entry;
+    call.outcomes[entry.index] = outcome;
+    call.open -= 1;
+    if (call.open === 0) call.resolve(call.outcomes);
+  }
+}
+
+const refused = (detail: string): AppendOutcome => ({
+  outcome: 'refused',
+  eventsStored: 0,
+  eventsDuplicate: 0,
+  detail,
+});
+const unavailable = (detail: string): AppendOutcome => ({ ...refused(detail), outcome: 'unavailable' });
+
+function sizeOf({ raw, events }: IntakeRequest): number {
+  let bytes = OVERHEAD_BYTES + raw.length;
+  for (const { content } of events) bytes += OVERHEAD_BYTES + content.length;
+  return bytes;
+}

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '@posthorn/clock/clock.js';
+import { formatId } from '@posthorn/clock/id.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import type { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
+import { NO_SOURCE, SHARD_COUNT, type EventAttributes, type IntakeRequest } from '../domain/intake.js';
+import type { AppendRequests } from './append-requests.js';
+
+/** One row of another service's outgoing table. */
+export interface ServiceEvent {
+  readonly number: bigint;
+  readonly eventId: Buffer;
+  readonly tenantId: Buffer;
+  readonly type: string;
+  /** 16 bytes, or empty. */
+  readonly personHash: Buffer;
+  /** 0 = not said. */
+  readonly occurredAtMs: number;
+  readonly attributes: EventAttributes | undefined;
+  readonly traceparent: string;
+}
+
+const EVENTS_MAX = 1_000;
+const HASH_BYTES = 16;
+const SERVICE = /^[a-z][a-z-]{0,31}$/;
+const NONE = Buffer.alloc(0);
+
+/** What our own services did, from their outgoing tables: each number once, in the same log. */
+export class AppendServiceEvents {
+  constructor(
+    private readonly append: Pick<AppendRequests, 'run'>,
+    private readonly edge: Pick<EdgeConfig, 'tenant'>,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * @returns the number up to which all of these are in the log.
+   * @throws AppError `store.unavailable` when not even the first is known to be, `request.invalid` when that one
+   * can never be.
+   */
+  async run(service: string, events: readonly ServiceEvent[]): Promise<bigint> {
+    if (!SERVICE.test(service)) throw new AppError('request.invalid', { detail: 'no such service' });
+    if (events.length === 0 || events.length > EVENTS_MAX)
+      throw new AppError('request.invalid', { detail: `1 to ${EVENTS_MAX} events a call` });
+    const ordered = [...events].sort((a, b) => (a.number < b.number ? -1 : 1));
+    const nowMs = this.clock.nowMs();
+    const outcomes = await this.append.run(ordered.map((event) => this.requestOf(service, event, nowMs)));
+    let storedThrough: bigint | undefined;
+    for (const [index, { outcome, detail }] of outcomes.entries()) {
+      if (outcome === 'stored' || outcome === 'duplicate') {
+        storedThrough = ordered[index]!.number;
+        continue;
+      }
+      if (storedThrough !== undefined) break;
+      throw new AppError(outcome === 'refused' ? 'request.invalid' : 'store.unavailable', {
+        detail: `number ${ordered[index]!.number}: ${detail}`,
+      });
+    }
+    return storedThrough!;
+  }
+
+  private requestOf(service: string, event: ServiceEvent, nowMs: number): IntakeRequest {
+    const dedupHash = createHash('sha256').update(`${service}:${event.number}`).digest();
+    return {
+      requestId: NONE,
+      tenantId: event.tenantId,
+      sourceId: NO_SOURCE,
+      provider: service,
+      secretId: NONE,
+      receivedAtMs: nowMs,
+      dataKeyId: NONE,
+      raw: NONE,
+      traceparent: event.traceparent,
+      events: [
+        {
+          eventId: event.eventId,
+          dedupHash: dedupHash.subarray(0, HASH_BYTES),
+          type: event.type,
+          shard: this.shardOf(event),
+          personHash: event.personHash,
+          occurredAtMs: event.occurredAtMs,
+          attributes: event.attributes,
+          content: NONE,
+        },
+      ],
+    };
+  }
+
+  /** One of the tenant's lanes; any lane of the log for a tenant that is not known here (any more). */
+  private shardOf({ tenantId, personHash, eventId }: ServiceEvent): number {
+    const key = personHash.length === HASH_BYTES ? personHash : eventId;
+    // The random end of a UUID, not its time; every part of a hash is as good.
+    const hash = key.length === HASH_BYTES ? key.readUInt32BE(HASH_BYTES - 4) : 0;
+    const shards = this.edge.tenant(formatId('ten', tenantId))?.shards ?? [];
+    return shards.length === 0 ? hash % SHARD_COUNT : shards[hash % shards.length]!;
+  }
+}

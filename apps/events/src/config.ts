@@ -1,0 +1,41 @@
+import {
+  type ConfigOf,
+  DATABASE_CONFIG,
+  GRPC_CONFIG,
+  hostPort,
+  integer,
+  loadConfig,
+  NATS_CONFIG,
+  SERVER_CONFIG,
+} from '@posthorn/server/config.js';
+
+/** Every key of this service. */
+export const SCHEMA = {
+  ...SERVER_CONFIG,
+  ...GRPC_CONFIG,
+  ...DATABASE_CONFIG,
+  ...NATS_CONFIG,
+  tenantsAddress: {
+    env: 'TENANTS_ADDRESS',
+    description: 'host:port of the gRPC server of tenants',
+    default: '127.0.0.1:9101',
+    parse: hostPort,
+  },
+  appendLanes: {
+    env: 'APPEND_LANES',
+    description: 'transactions of intake at the same time',
+    default: '2',
+    parse: integer(1, 16),
+  },
+  natsReplicas: {
+    env: 'NATS_REPLICAS',
+    description: 'copies of the stream of facts in a NATS cluster',
+    default: '1',
+    parse: integer(1, 5),
+  },
+} as const;
+
+export type Config = ConfigOf<typeof SCHEMA>;
+
+/** @throws AppError `config.invalid` that names every wrong variable. */
+export const readConfig = (): Config => loadConfig(SCHEMA);

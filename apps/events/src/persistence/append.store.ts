@@ -1,0 +1,132 @@
+import type { Database, Statement } from '@posthorn/postgres/database.js';
+import type { IntakeEvent, IntakeRequest } from '../domain/intake.js';
+import { encodeAttributes } from './attributes.codec.js';
+import { byteaArray, int2Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
+
+/** The part of the database that can only append: its role reads no bodies. */
+export type AppendDatabase = Pick<Database, 'query'>;
+
+interface Row {
+  readonly request: IntakeRequest;
+  readonly requestIndex: number;
+  readonly event: IntakeEvent;
+}
+
+/**
+ * Everything of one batch in one statement, so in one transaction and one round trip.
+ * - Dedup keys are inserted in their order: two batches that share keys wait for each other in that order
+ *   only, and so cannot deadlock. Log rows are inserted as they arrived: that is the order within a lane.
+ * - The other rows follow for what is new. `(… IN (…)) IS TRUE` keeps the planner from turning the hashed
+ *   subplan into a join: it believes that `unnest` gives ten rows, and a nested loop over 256 costs more than
+ *   all the inserts.
+ * - It answers with its transaction and the duplicates, so usually with one row.
+ */
+const INSERT: Statement = {
+  name: 'append',
+  text: `
+WITH e AS MATERIALIZED (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::uuid[], $5::int2[], $6::uuid[], $7::uuid[],
+    $8::text[], $9::text[], $10::text[], $11::bytea[], $12::uuid[], $13::timestamptz[], $14::timestamptz[],
+    $15::text[], $16::bytea[], $17::uuid[], $18::bytea[]) WITH ORDINALITY
+  AS e (tenant_id, source_id, dedup_hash, event_id, shard, request_id, secret_id,
+    type, provider, provider_event_id, person_hash, conversation_id, occurred_at, received_at,
+    traceparent, attributes, data_key_id, content, ordinal)
+), d AS (
+  INSERT INTO events.dedup (tenant_id, source_id, dedup_hash, event_id)
+  SELECT tenant_id, source_id, dedup_hash, event_id FROM e
+  ORDER BY tenant_id, source_id, dedup_hash, ordinal
+  ON CONFLICT DO NOTHING
+  RETURNING event_id
+), l AS (
+  INSERT INTO events.event_log (shard, tenant_id, event_id, source_id, request_id, secret_id, type, provider,
+    provider_event_id, person_hash, conversation_id, occurred_at, received_at, traceparent, attributes)
+  SELECT shard, tenant_id, event_id, source_id, request_id, secret_id, type, provider,
+    provider_event_id, person_hash, conversation_id, occurred_at, received_at, traceparent, attributes
+  FROM e WHERE (event_id IN (SELECT event_id FROM d)) IS TRUE
+), c AS (
+  INSERT INTO events.content (tenant_id, event_id, person_hash, data_key_id, body)
+  SELECT tenant_id, event_id, person_hash, data_key_id, content
+  FROM e WHERE content IS NOT NULL AND (event_id IN (SELECT event_id FROM d)) IS TRUE
+), r AS (
+  INSERT INTO events.raw (tenant_id, request_id, source_id, data_key_id, received_at, body)
+  SELECT tenant_id, request_id, source_id, data_key_id, received_at, body
+  FROM unnest($19::uuid[], $20::uuid[], $21::uuid[], $22::uuid[], $23::timestamptz[], $24::bytea[])
+    AS r (tenant_id, request_id, source_id, data_key_id, received_at, body)
+  WHERE (r.request_id IN (
+    SELECT e.request_id FROM e WHERE e.request_id IS NOT NULL AND (e.event_id IN (SELECT event_id FROM d)) IS TRUE
+  )) IS TRUE
+)
+SELECT 0 AS ordinal, pg_current_xact_id()::text AS xid
+UNION ALL
+SELECT ordinal::int4, NULL FROM e WHERE NOT (event_id IN (SELECT event_id FROM d))`,
+};
+
+/** What one transaction of intake did. */
+export interface Inserted {
+  readonly xid: bigint;
+  /** For each request how many of its events were there before. */
+  readonly duplicates: readonly number[];
+}
+
+/** Writes requests and their events, each event once. */
+export class AppendStore {
+  constructor(private readonly db: AppendDatabase) {}
+
+  /**
+   * Commits all requests, or none.
+   * @throws AppError `store.unavailable`, with detail `outcome unknown` when it may be committed all the same.
+   * @throws the error of pg, class 22 or 23, when a row is refused.
+   */
+  async insert(requests: readonly IntakeRequest[]): Promise<Inserted> {
+    const rows = rowsOf(requests);
+    const { rows: found } = await this.db.query<{ ordinal: number; xid: string | null }>(INSERT, [
+      ...eventColumns(rows),
+      ...rawColumns(requests.filter(({ raw }) => raw.length > 0)),
+    ]);
+    const duplicates = requests.map(() => 0);
+    let xid = 0n;
+    for (const row of found) {
+      if (row.xid !== null) xid = BigInt(row.xid);
+      else duplicates[rows[row.ordinal - 1]!.requestIndex]! += 1;
+    }
+    return { xid, duplicates };
+  }
+}
+
+const rowsOf = (requests: readonly IntakeRequest[]): Row[] =>
+  requests.flatMap((request, requestIndex) =>
+    request.events.map((event) => ({ request, requestIndex, event })),
+  );
+
+function eventColumns(rows: readonly Row[]): Buffer[] {
+  const received = timeArray(rows.map(({ request }) => request.receivedAtMs));
+  return [
+    uuidArray(rows.map(({ request }) => request.tenantId)),
+    uuidArray(rows.map(({ request }) => request.sourceId)),
+    byteaArray(rows.map(({ event }) => event.dedupHash)),
+    uuidArray(rows.map(({ event }) => event.eventId)),
+    int2Array(rows.map(({ event }) => event.shard)),
+    uuidArray(rows.map(({ request }) => request.requestId)),
+    uuidArray(rows.map(({ request }) => request.secretId)),
+    textArray(rows.map(({ event }) => event.type)),
+    textArray(rows.map(({ request }) => request.provider)),
+    textArray(rows.map(({ event }) => event.attributes?.providerEventId ?? '')),
+    byteaArray(rows.map(({ event }) => event.personHash)),
+    uuidArray(rows.map(({ event }) => event.attributes?.conversationHash)),
+    timeArray(rows.map(({ event }) => event.occurredAtMs)),
+    received,
+    textArray(rows.map(({ request }) => request.traceparent)),
+    byteaArray(rows.map(({ event }) => encodeAttributes(event.attributes))),
+    uuidArray(rows.map(({ request }) => request.dataKeyId)),
+    byteaArray(rows.map(({ event }) => event.content)),
+  ];
+}
+
+const rawColumns = (requests: readonly IntakeRequest[]): Buffer[] => [
+  uuidArray(requests.map(({ tenantId }) => tenantId)),
+  uuidArray(requests.map(({ requestId }) => requestId)),
+  uuidArray(requests.map(({ sourceId }) => sourceId)),
+  uuidArray(requests.map(({ dataKeyId }) => dataKeyId)),
+  timeArray(requests.map(({ receivedAtMs }) => receivedAtMs)),
+  byteaArray(requests.map(({ raw }) => raw)),
+];

@@ -1,0 +1,195 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import { Server, type handleBidiStreamingCall, type handleUnaryCall } from '@grpc/grpc-js';
+import { formatId } from '@posthorn/clock/id.js';
+import {
+  AppendServiceService,
+  EventQueryServiceService,
+  FactServiceService,
+  type AppendResponse,
+} from '@posthorn/contracts/posthorn/events/v1/events.js';
+import {
+  ConfigServiceService,
+  type DataKey,
+  type GetDataKeyRequest,
+  type GetDataKeyResponse,
+  type WatchRequest,
+  type WatchResponse,
+} from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { loadConfig } from '@posthorn/server/config.js';
+import { grpcClient, openChannel, openStream, type GrpcChannel } from '@posthorn/server/grpc-client.js';
+import { runGrpcService } from '@posthorn/server/grpc-service.js';
+import { serverCredentials } from '@posthorn/server/tls.js';
+import { makeCertificates, type Certificates } from '@posthorn/testing/certificates.js';
+import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
+import { testProcess } from '@posthorn/testing/test-process.js';
+import { testServers } from '@posthorn/testing/test-servers.js';
+import { AppModule, EXPOSURES } from '../src/app.module.js';
+import { SCHEMA } from '../src/config.js';
+import type { IntakeRequest } from '../src/domain/intake.js';
+import { EVENTS_SCHEMA } from '../src/persistence/schema.js';
+import { id } from './intake.builder.js';
+
+/** A tenant and the keys that tenants gives for it. */
+export interface KnownTenant {
+  readonly uuid: Buffer;
+  readonly shards: readonly number[];
+  /** In the snapshot. */
+  readonly dataKey: DataKey;
+  /** Only when asked for. */
+  readonly oldDataKey: DataKey;
+}
+
+const SERVICES = ['events', 'tenants', 'ingress', 'dispatcher', 'api', 'compliance'];
+const CALL = { deadlineMs: 5_000 };
+
+const keyOf = (weekStartDay: number): DataKey => ({ id: id(), key: randomBytes(32), weekStartDay });
+const tenantOf = (shards: readonly number[]): KnownTenant => ({
+  uuid: id(),
+  shards,
+  dataKey: keyOf(20_000),
+  oldDataKey: keyOf(19_000),
+});
+
+/** The service as it runs, on a database of its own, and everybody who talks with it. */
+export class Rig {
+  readonly tenants = [tenantOf([3, 17, 40, 63]), tenantOf([4, 5, 6, 7])] as const;
+  private readonly closers: (() => Promise<unknown> | unknown)[] = [];
+
+  private constructor(
+    readonly database: TestDatabase,
+    private readonly dir: string,
+    private readonly certificates: Certificates,
+  ) {}
+
+  static async open(): Promise<Rig> {
+    const dir = await mkdtemp(join(tmpdir(), 'posthorn-events-'));
+    const rig = new Rig(
+      await createTestDatabase('events service', [EVENTS_SCHEMA]),
+      dir,
+      await makeCertificates(join(dir, 'tls'), SERVICES),
+    );
+    await writeFile(join(dir, 'password'), rig.database.password);
+    return rig;
+  }
+
+  /** Starts one instance, and returns the clients of its callers. */
+  async start(env: NodeJS.ProcessEnv = {}) {
+    const tenantsAddress = await this.serveTenants();
+    const config = loadConfig(SCHEMA, {
+      GRPC_LISTEN: '127.0.0.1:0',
+      HEALTH_LISTEN: '127.0.0.1:0',
+      DATABASE_URL: this.database.url,
+      DATABASE_PASSWORD_FILE: join(this.dir, 'password'),
+      NATS_URL: testServers().natsUrl,
+      TENANTS_ADDRESS: tenantsAddress,
+      DRAIN_TIMEOUT_MS: '4000',
+      ...env,
+    });
+    const process = testProcess('events', { config, tls: this.certificates.of('events') });
+    const service = await runGrpcService({ process, module: AppModule.of(process), exposures: EXPOSURES });
+    this.closers.push(() => service.close());
+    const channel = (caller: string): GrpcChannel => {
+      const opened = openChannel(
+        testProcess(caller, { tls: this.certificates.of(caller) }),
+        service.address,
+        'events',
+      );
+      this.closers.push(() => opened.onApplicationShutdown());
+      return opened;
+    };
+    return {
+      process,
+      close: () => service.close(),
+      query: grpcClient(EventQueryServiceService, channel('api')),
+      facts: grpcClient(FactServiceService, channel('dispatcher')),
+      append: grpcClient(AppendServiceService, channel('compliance')),
+      forbidden: grpcClient(EventQueryServiceService, channel('ingress')),
+      stream: async () => new AppendStream(await openStream(channel('ingress'), AppendServiceService.append)),
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.closers.reverse()) await close();
+    await this.database.drop();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  /** Another service, as this one sees it: the contract of ConfigService over a real connection. */
+  private async serveTenants(): Promise<string> {
+    const server = new Server();
+    const watch: handleBidiStreamingCall<WatchRequest, WatchResponse> = (call) => {
+      call.on('data', ({ message }: WatchRequest) => {
+        if (message?.$case === 'hello') call.write(this.snapshot());
+      });
+      call.on('end', () => call.end());
+    };
+    const getDataKey: handleUnaryCall<GetDataKeyRequest, GetDataKeyResponse> = ({ request }, answer) => {
+      const known = this.tenants.map(({ oldDataKey }) => oldDataKey);
+      const dataKey = known.find((key) => key.id.equals(request.dataKeyId));
+      answer(null, { dataKey });
+    };
+    server.addService(ConfigServiceService, { watch, getDataKey });
+    const credentials = serverCredentials(this.certificates.of('tenants'));
+    const port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync('127.0.0.1:0', credentials, (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      ),
+    );
+    this.closers.push(() => server.forceShutdown());
+    return `127.0.0.1:${port}`;
+  }
+
+  private snapshot(): WatchResponse {
+    return {
+      version: 1n,
+      snapshotComplete: true,
+      tenants: this.tenants.map(({ uuid, shards, dataKey }, index) => ({
+        id: formatId('ten', uuid),
+        slug: `tenant-${index}`,
+        status: 'active',
+        shards: [...shards],
+        hashKey: Buffer.alloc(0),
+        dataKeys: [dataKey],
+      })),
+      sources: [],
+      destinations: [],
+      deletedTenantIds: [],
+      deletedSourceIds: [],
+      deletedDestinationIds: [],
+    };
+  }
+}
+
+/** Ingress' end of the stream. */
+export class AppendStream {
+  private readonly waiting = new Map<bigint, (response: AppendResponse) => void>();
+  private batch = 0n;
+  readonly ended: Promise<void>;
+
+  constructor(private readonly stream: Duplex) {
+    stream.on('data', (response: AppendResponse) => {
+      this.waiting.get(response.batch)?.(response);
+      this.waiting.delete(response.batch);
+    });
+    stream.on('error', () => {});
+    this.ended = new Promise((resolve) => stream.once('close', resolve));
+  }
+
+  send(requests: readonly IntakeRequest[]): Promise<AppendResponse> {
+    const batch = (this.batch += 1n);
+    return new Promise((resolve) => {
+      this.waiting.set(batch, resolve);
+      this.stream.write({ batch, requests });
+    });
+  }
+
+  end(): void {
+    this.stream.end();
+  }
+}
+
+export { CALL };

@@ -172,10 +172,11 @@ export class AppendClient {
     for (const { entries } of batches)
       for (const entry of entries) settle(entry, unavailable('outcome unknown'));
     this.observer.connected(false);
-    if (!this.isClosed) this.scheduleReconnect(cause);
+    this.scheduleReconnect(cause);
   }
 
   private scheduleReconnect(cause: string): void {
+    if (this.isClosed) return;
     this.observer.broken(cause);
     // At once after a stream that worked; then doubling, with jitter.
     const ceilingMs = this.failures === 0 ? 0 : Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** this.failures);

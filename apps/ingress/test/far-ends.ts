@@ -1,0 +1,271 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { type Clock, SystemClock } from '@posthorn/clock/clock.js';
+import { formatId, newUuid } from '@posthorn/clock/id.js';
+import {
+  AppendResult_Outcome as Outcome,
+  AppendServiceService,
+  type AppendRequest,
+  type AppendResponse,
+  type IntakeRequest,
+} from '@posthorn/contracts/posthorn/events/v1/events.js';
+import {
+  ConfigServiceService,
+  type SourceConfig,
+  type TenantConfig,
+  type WatchRequest,
+  type WatchResponse,
+} from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { runHttpService } from '@posthorn/server/http-service.js';
+import {
+  makeCertificates,
+  type CertificateFiles,
+  type Certificates,
+} from '@posthorn/testing/certificates.js';
+import { testProcess } from '@posthorn/testing/test-process.js';
+import { AppModule } from '../src/app.module.js';
+import { readConfig, type Config } from '../src/config.js';
+
+export const clock = new SystemClock();
+const DAY_MS = 86_400_000;
+
+/** The machine's clock, moved. */
+export class MovedClock extends SystemClock {
+  /** Unix milliseconds that it is now. */
+  set(nowMs: number): void {
+    this.offsetMs = nowMs - super.nowMs();
+  }
+
+  override nowMs(): number {
+    return super.nowMs() + this.offsetMs;
+  }
+
+  private offsetMs = 0;
+}
+
+/** The first day of a week that covers a moment. */
+export const weekOf = (nowMs: number): number => Math.floor(nowMs / DAY_MS) - 3;
+
+/** A gRPC server with a certificate, on a port that stays the same over restarts. */
+class FarEnd {
+  private server: Server | undefined;
+  private port = 0;
+
+  constructor(
+    private readonly tls: CertificateFiles,
+    private readonly add: (server: Server) => void,
+  ) {}
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    const [ca, cert, key] = await Promise.all(
+      [this.tls.caFile, this.tls.certFile, this.tls.keyFile].map((file) => readFile(file)),
+    );
+    const server = new Server();
+    this.add(server);
+    const credentials = ServerCredentials.createSsl(ca!, [{ cert_chain: cert!, private_key: key! }], true);
+    this.port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync(`127.0.0.1:${this.port}`, credentials, (error, port) =>
+        error === null ? resolve(port) : reject(error),
+      ),
+    );
+    this.server = server;
+  }
+
+  stop(): void {
+    this.server?.forceShutdown();
+    this.server = undefined;
+  }
+}
+
+/** The event log, played: keeps what it commits, knows duplicates, can be slow or silent. */
+export class FarEvents {
+  readonly stored: IntakeRequest[] = [];
+  readonly batchSizes: number[] = [];
+  mode: 'store' | 'silent' | 'unavailable' = 'store';
+  /** How long a commit takes. */
+  commitMs = 0;
+  readonly end: FarEnd;
+  private readonly keys = new Set<string>();
+
+  constructor(tls: CertificateFiles) {
+    const append = (stream: ServerDuplexStream<AppendRequest, AppendResponse>): void => {
+      stream.on('error', () => {});
+      stream.on('end', () => stream.end());
+      stream.on('data', ({ batch, requests }: AppendRequest) => {
+        this.batchSizes.push(requests.length);
+        if (this.mode === 'silent') return;
+        const results = requests.map((request) => this.commit(request));
+        if (this.commitMs === 0) stream.write({ batch, results });
+        else setTimeout(() => stream.write({ batch, results }), this.commitMs);
+      });
+    };
+    this.end = new FarEnd(tls, (server) =>
+      server.addService(AppendServiceService as never, { append } as UntypedServiceImplementation),
+    );
+  }
+
+  private commit(request: IntakeRequest) {
+    if (this.mode === 'unavailable')
+      return { outcome: Outcome.OUTCOME_UNAVAILABLE, eventsStored: 0, eventsDuplicate: 0, detail: '' };
+    const fresh = request.events.filter(({ dedupHash }) => {
+      const key = request.sourceId.toString('hex') + dedupHash.toString('hex');
+      return !this.keys.has(key) && this.keys.add(key);
+    });
+    if (fresh.length > 0) this.stored.push(request);
+    return {
+      outcome: fresh.length > 0 ? Outcome.OUTCOME_STORED : Outcome.OUTCOME_DUPLICATE,
+      eventsStored: fresh.length,
+      eventsDuplicate: request.events.length - fresh.length,
+      detail: '',
+    };
+  }
+}
+
+/** The tenants service, played: hands out a snapshot, then what is pushed. */
+export class FarTenants {
+  readonly tenants: TenantConfig[] = [];
+  readonly sources: SourceConfig[] = [];
+  readonly end: FarEnd;
+  private readonly streams = new Set<ServerDuplexStream<WatchRequest, WatchResponse>>();
+  private version = 1n;
+
+  constructor(tls: CertificateFiles) {
+    const watch = (stream: ServerDuplexStream<WatchRequest, WatchResponse>): void => {
+      stream.on('error', () => {});
+      stream.on('close', () => this.streams.delete(stream));
+      stream.on('end', () => stream.end());
+      stream.on('data', ({ message }: WatchRequest) => {
+        if (message?.$case !== 'hello') return;
+        this.streams.add(stream);
+        stream.write({
+          ...NO_CHANGE,
+          version: this.version,
+          tenants: this.tenants,
+          sources: this.sources,
+          snapshotComplete: true,
+        });
+      });
+    };
+    this.end = new FarEnd(tls, (server) =>
+      server.addService(ConfigServiceService as never, { watch } as UntypedServiceImplementation),
+    );
+  }
+
+  addTenant(slug: string, overrides: Partial<TenantConfig> = {}): TenantConfig {
+    const tenant: TenantConfig = {
+      id: formatId('ten', newUuid(clock.nowMs())),
+      slug,
+      status: 'active',
+      shards: [3, 17, 40, 63],
+      hashKey: randomBytes(32),
+      dataKeys: [{ id: newUuid(clock.nowMs()), key: randomBytes(32), weekStartDay: weekOf(clock.nowMs()) }],
+      ...overrides,
+    };
+    this.tenants.push(tenant);
+    this.push({ tenants: [tenant] });
+    return tenant;
+  }
+
+  addSource(
+    tenant: TenantConfig,
+    provider: string,
+    secret: string | SourceConfig['secrets'],
+    settings: object = {},
+    status = 'active',
+  ): SourceConfig {
+    const nowMs = clock.nowMs();
+    const source: SourceConfig = {
+      id: formatId('src', newUuid(nowMs)),
+      tenantId: tenant.id,
+      provider,
+      settingsJson: JSON.stringify(settings),
+      status,
+      secrets:
+        typeof secret === 'string'
+          ? [{ id: formatId('sec', newUuid(nowMs)), value: secret, status: 'current', expiresAtMs: 0 }]
+          : secret,
+    };
+    this.sources.push(source);
+    this.push({ sources: [source] });
+    return source;
+  }
+
+  push(change: Partial<WatchResponse>): void {
+    this.version += 1n;
+    for (const stream of this.streams) stream.write({ ...NO_CHANGE, ...change, version: this.version });
+  }
+}
+
+const NO_CHANGE: WatchResponse = {
+  version: 0n,
+  snapshotComplete: false,
+  tenants: [],
+  sources: [],
+  destinations: [],
+  deletedTenantIds: [],
+  deletedSourceIds: [],
+  deletedDestinationIds: [],
+};
+
+/** A whole ingress between two far ends. */
+export interface TestIngress {
+  readonly url: string;
+  readonly events: FarEvents;
+  readonly tenants: FarTenants;
+  readonly certificates: Certificates;
+  metrics(): Promise<string>;
+  close(): Promise<void>;
+}
+
+export async function startIngress(
+  overrides: Partial<Config> = {},
+  itsClock: Clock = clock,
+): Promise<TestIngress> {
+  const folder = await mkdtemp(join(tmpdir(), 'posthorn-ingress-'));
+  const certificates = await makeCertificates(folder, ['ingress', 'events', 'tenants']);
+  const events = new FarEvents(certificates.of('events'));
+  const tenants = new FarTenants(certificates.of('tenants'));
+  await Promise.all([events.end.start(), tenants.end.start()]);
+  const config: Config = {
+    ...readConfig(),
+    httpListen: '127.0.0.1:0',
+    tenantsAddress: tenants.end.address,
+    eventsAddress: events.end.address,
+    ...overrides,
+  };
+  const tls = certificates.of('ingress');
+  const process = testProcess<Config>('ingress', { config, tls, clock: itsClock });
+  const service = await runHttpService({
+    process,
+    module: AppModule.of(process),
+    listen: config.httpListen,
+    bodyBytesMax: 1_048_576,
+  });
+  return {
+    url: `http://${service.address}`,
+    events,
+    tenants,
+    certificates,
+    metrics: () => process.metrics.text(),
+    close: async () => {
+      await service.close();
+      events.end.stop();
+      tenants.end.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+import { FastifyAdapter } from '@nestjs/platform-fastify'; // TEMP-PATCH
+FastifyAdapter.prototype.setNotFoundHandler = (() => undefined) as never; // TEMP-PATCH

@@ -1,0 +1,58 @@
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+
+const agent = new Agent({ keepAlive: true });
+
+/** What came back. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+/** One HTTP request with exact bytes; `chunks` are sent without Content-Length. */
+export function send(
+  url: string,
+  options: {
+    readonly method?: string;
+    readonly headers?: Readonly<Record<string, string | string[]>>;
+    readonly body?: Buffer | string;
+    readonly chunks?: readonly Buffer[];
+  } = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const { origin } = new URL(url);
+    const { hostname, port } = new URL(origin);
+    const request = httpRequest(
+      {
+        agent,
+        hostname,
+        port,
+        // As it stands: a URL object would normalise what is signed.
+        path: url.slice(origin.length),
+        method: options.method ?? 'POST',
+        headers: {
+          ...options.headers,
+          ...(options.body !== undefined && { 'content-length': String(Buffer.byteLength(options.body)) }),
+        },
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode!,
+            headers: response.headers,
+            body: Buffer.concat(chunks).toString(),
+          }),
+        );
+        response.on('error', reject);
+      },
+    );
+    request.on('error', reject);
+    for (const chunk of options.chunks ?? []) request.write(chunk);
+    request.end(options.body);
+  });
+}
+
+/** Closes idle connections, so that the test process can end. */
+export const closeConnections = (): void => agent.destroy();

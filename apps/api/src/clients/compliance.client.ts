@@ -12,8 +12,12 @@ export class ComplianceClient {
   readonly suppressions;
   readonly call = { deadlineMs: DEADLINE_MS };
 
-  constructor(channel: GrpcChannel) {
+  constructor(private readonly channel: GrpcChannel) {
     this.query = grpcClient(SuppressionQueryServiceService, channel);
     this.suppressions = grpcClient(SuppressionServiceService, channel);
+  }
+
+  onApplicationShutdown(): void {
+    this.channel.onApplicationShutdown();
   }
 }

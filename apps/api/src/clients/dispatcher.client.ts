@@ -15,8 +15,12 @@ export class DispatcherClient {
   readonly read = { deadlineMs: READ_DEADLINE_MS };
   readonly act = { deadlineMs: ACT_DEADLINE_MS };
 
-  constructor(channel: GrpcChannel) {
+  constructor(private readonly channel: GrpcChannel) {
     this.query = grpcClient(DeliveryQueryServiceService, channel);
     this.deliveries = grpcClient(DeliveryServiceService, channel);
+  }
+
+  onApplicationShutdown(): void {
+    this.channel.onApplicationShutdown();
   }
 }

@@ -8,7 +8,11 @@ export class EventsClient {
   readonly query;
   readonly read = { deadlineMs: READ_DEADLINE_MS };
 
-  constructor(channel: GrpcChannel) {
+  constructor(private readonly channel: GrpcChannel) {
     this.query = grpcClient(EventQueryServiceService, channel);
+  }
+
+  onApplicationShutdown(): void {
+    this.channel.onApplicationShutdown();
   }
 }

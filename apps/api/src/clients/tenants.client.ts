@@ -25,10 +25,14 @@ export class TenantsClient {
   private readonly principals;
   private readonly idempotency;
 
-  constructor(channel: GrpcChannel) {
+  constructor(private readonly channel: GrpcChannel) {
     this.admin = grpcClient(AdminServiceService, channel);
     this.principals = grpcClient(PrincipalServiceService, channel);
     this.idempotency = grpcClient(IdempotencyServiceService, channel);
+  }
+
+  onApplicationShutdown(): void {
+    this.channel.onApplicationShutdown();
   }
 
   /** The principal of a bearer token, or undefined when the token is not valid. */

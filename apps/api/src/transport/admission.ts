@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
+import { Clock } from '@posthorn/clock/clock.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { Logger } from '@posthorn/server/logger.js';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { firstValueFrom, from, type Observable } from 'rxjs';
 import { type z } from 'zod';
 import { TenantsClient } from '../clients/tenants.client.js';
+import { KeyQuota } from '../domain/key-quota.js';
 import { hasScope, isOwnTenant, type Principal, type TenantRef } from '../domain/principal.js';
 import { Answer, type Call, ROUTE, type RouteOptions } from './route.js';
 
@@ -14,18 +16,20 @@ const NO_PRINCIPAL: Principal = { keyId: '', kind: 'tenant', scopes: [], tenant:
 const NO_TENANT: TenantRef = { id: '', slug: '' };
 
 /**
- * The way in for every operation, in this order: who calls, may they, is the request valid, was it
- * answered before. Handlers see only calls that passed all four.
+ * The way in for every operation, in this order: who calls, not too often, may they, is the request valid,
+ * was it answered before. Handlers see only calls that passed all of it.
  */
 @Injectable()
 export class Admission implements NestInterceptor {
   constructor(
-    private readonly reflector: Reflector,
     private readonly tenants: TenantsClient,
+    private readonly quota: KeyQuota,
+    private readonly clock: Clock,
+    private readonly log: Logger,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const route = this.reflector.get<RouteOptions | undefined>(ROUTE, context.getHandler());
+    const route = Reflect.getMetadata(ROUTE, context.getHandler()) as RouteOptions | undefined;
     return route === undefined ? next.handle() : from(this.admit(route, context, next));
   }
 
@@ -55,6 +59,8 @@ export class Admission implements NestInterceptor {
     const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(authorization ?? '')?.[1];
     const principal = token === undefined ? undefined : await this.tenants.authenticate(token);
     if (principal === undefined) throw new AppError('principal.unauthenticated');
+    const waitMs = this.quota.take(principal.keyId, this.clock.monotonicMs());
+    if (waitMs > 0) throw new AppError('quota.exceeded', { retryAfterMs: waitMs });
     return principal;
   }
 
@@ -98,19 +104,23 @@ export class Admission implements NestInterceptor {
       .digest();
     const earlier = await this.tenants.beginRequest(principal.keyId, key, fingerprint);
     if (earlier !== undefined) return new Answer(earlier.status, earlier.body);
+    let answer: Answer;
     try {
-      const answer = await handle();
-      await this.tenants.completeRequest(
-        principal.keyId,
-        key,
-        answer.status,
-        withoutSecrets(answer.body, route.secretPaths ?? []),
-      );
-      return answer;
+      answer = await handle();
     } catch (error) {
-      await this.tenants.forgetRequest(principal.keyId, key);
+      await this.settle(this.tenants.forgetRequest(principal.keyId, key));
       throw error;
     }
+    const shown = withoutSecrets(answer.body, route.secretPaths ?? []);
+    await this.settle(this.tenants.completeRequest(principal.keyId, key, answer.status, shown));
+    return answer;
+  }
+
+  /** What was done is done: the caller gets its answer, even when the key could not be written down. */
+  private settle(writing: Promise<void>): Promise<void> {
+    return writing.catch((err: unknown) => {
+      this.log.warn({ err, stage: 'idempotency' }, 'the outcome of an idempotency key was not kept');
+    });
   }
 }
 

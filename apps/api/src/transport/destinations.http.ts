@@ -38,6 +38,7 @@ export class DestinationsController {
     access: write,
     body: createDestination,
     status: 201,
+    changesConfiguration: true,
     response: destinationCreated,
     errors: ['destination.address_forbidden'],
     secretPaths: ['signingSecret'],
@@ -107,6 +108,7 @@ export class DestinationsController {
     access: write,
     body: updateDestination,
     status: 200,
+    changesConfiguration: true,
     response: destination,
     errors: ['destination.not_found', 'destination.address_forbidden'],
   })
@@ -129,6 +131,7 @@ export class DestinationsController {
     summary: 'Delete a destination; what waits for it is canceled',
     access: write,
     status: 204,
+    changesConfiguration: true,
     errors: ['destination.not_found'],
   })
   async delete(@CallOf() call: Call) {
@@ -147,6 +150,7 @@ export class DestinationsController {
     access: write,
     body: rotateDestination,
     status: 201,
+    changesConfiguration: true,
     response: signingSecretCreated,
     errors: ['destination.not_found'],
     secretPaths: ['signingSecret'],
@@ -193,6 +197,7 @@ export class DestinationsController {
     summary: 'Deliver again',
     access: write,
     status: 200,
+    changesConfiguration: true,
     response: destination,
     errors: ['destination.not_found'],
   })
@@ -207,6 +212,7 @@ export class DestinationsController {
     summary: 'Stop delivering',
     access: write,
     status: 200,
+    changesConfiguration: true,
     response: destination,
     errors: ['destination.not_found'],
   })

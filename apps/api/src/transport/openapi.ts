@@ -1,6 +1,7 @@
 import { ERRORS, type ErrorCode } from '@posthorn/errors/registry.js';
 import { z } from 'zod';
 import { type RouteOptions } from './route.js';
+import { pending } from './shapes.dto.js';
 
 const ANY_ROUTE_ERRORS: readonly ErrorCode[] = [
   'request.invalid',
@@ -115,10 +116,12 @@ function responsesOf(route: RouteOptions): Json {
       ? {}
       : { content: { 'application/json': { schema: schemaOf(route.response, 'output') } } };
   const responses: Record<string, Json> = { [route.status]: { description: 'Success', ...content } };
-  if (route.method !== 'GET')
+  if (route.changesConfiguration === true)
     responses['202'] = {
       description: 'Stored; `pending` names the services that have not confirmed it yet',
-      ...content,
+      ...(route.response === undefined
+        ? { content: { 'application/json': { schema: schemaOf(z.object({ pending }), 'output') } } }
+        : content),
     };
   const codes = [
     ...ANY_ROUTE_ERRORS,

@@ -29,8 +29,10 @@ export interface RouteOptions {
   readonly access: Access;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
-  /** The status of success; a change not yet confirmed everywhere answers 202. */
+  /** The status of success. */
   readonly status: number;
+  /** Whether it answers 202 while a service has not confirmed it. */
+  readonly changesConfiguration?: true;
   readonly response?: z.ZodType;
   readonly errors?: readonly ErrorCode[];
   /** Dotted paths in the answer that are shown once: stored as null for a repeated Idempotency-Key. */

@@ -8,7 +8,7 @@ export const time = z.iso.datetime({ precision: 3 }).describe('RFC 3339, UTC, mi
 export const json = z.record(z.string(), z.unknown());
 
 /** The paging part of a list's query. */
-export const page = z.object({
+export const page = z.strictObject({
   limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(LIMIT_DEFAULT).describe('items a page'),
   cursor: z.string().max(500).optional().describe('nextCursor of the page before'),
 });

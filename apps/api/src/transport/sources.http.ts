@@ -37,6 +37,7 @@ export class SourcesController {
     access: write,
     body: createSource,
     status: 201,
+    changesConfiguration: true,
     response: sourceCreated,
     errors: ['source.unknown_provider', 'secret.invalid'],
     secretPaths: ['secret'],
@@ -105,6 +106,7 @@ export class SourcesController {
     access: write,
     body: updateSource,
     status: 200,
+    changesConfiguration: true,
     response: source,
     errors: ['source.not_found'],
   })
@@ -131,6 +133,7 @@ export class SourcesController {
     summary: 'Delete a source; its URL stops working',
     access: write,
     status: 204,
+    changesConfiguration: true,
     errors: ['source.not_found'],
   })
   async delete(@CallOf() call: Call) {
@@ -149,6 +152,7 @@ export class SourcesController {
     access: write,
     body: rotateSource,
     status: 201,
+    changesConfiguration: true,
     response: secretCreated,
     errors: ['source.not_found', 'secret.invalid'],
     secretPaths: ['secret'],
@@ -189,6 +193,7 @@ export class SourcesController {
     summary: 'Revoke a secret now',
     access: write,
     status: 204,
+    changesConfiguration: true,
     errors: ['secret.not_found'],
   })
   async revoke(@CallOf() call: Call) {

@@ -8,6 +8,16 @@ import { SCOPES } from '../domain/principal.js';
 import { pending, time, timeAt, timeOf } from './shapes.dto.js';
 
 const NAME_MAX = 200;
+
+function isTimeZone(name: string): boolean {
+  try {
+    // Offsets ("+01:00") are taken by newer engines; they know no daylight saving time.
+    return !/^[+-]/.test(name) && Intl.DateTimeFormat('en', { timeZone: name }) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 const slug = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/)
@@ -17,7 +27,12 @@ const country = z
   .string()
   .regex(/^[A-Z]{2}$/)
   .describe('ISO 3166-1 alpha-2');
-const timeZone = z.string().min(1).max(64).describe('IANA name, such as Europe/Vienna');
+const timeZone = z
+  .string()
+  .min(1)
+  .max(64)
+  .refine(isTimeZone, 'not a time zone of the IANA database')
+  .describe('IANA name, such as Europe/Vienna');
 
 export const createTenant = z.strictObject({ slug, name, country, timeZone });
 export const updateTenant = z.strictObject({

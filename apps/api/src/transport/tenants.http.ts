@@ -31,6 +31,7 @@ export class TenantsController {
     access: operator,
     body: createTenant,
     status: 201,
+    changesConfiguration: true,
     response: tenantCreated,
     errors: ['tenant.slug_taken'],
     secretPaths: ['apiKey.secret'],
@@ -89,6 +90,7 @@ export class TenantsController {
     access: { principal: 'tenant', scope: 'tenant:write' },
     body: updateTenant,
     status: 200,
+    changesConfiguration: true,
     response: tenant,
     errors: ['tenant.not_found'],
   })
@@ -107,6 +109,7 @@ export class TenantsController {
     summary: 'Delete a tenant',
     access: operator,
     status: 204,
+    changesConfiguration: true,
     errors: ['tenant.not_found'],
   })
   async delete(@CallOf() call: Call) {

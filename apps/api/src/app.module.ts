@@ -1,0 +1,46 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
+import { openChannel } from '@posthorn/server/grpc-client.js';
+import { processProviders } from '@posthorn/server/http-service.js';
+import { type Process } from '@posthorn/server/process.js';
+import { provide, provideValue } from '@posthorn/server/provide.js';
+import { ExplainEvent } from './application/explain-event.js';
+import { ComplianceClient } from './clients/compliance.client.js';
+import { DispatcherClient } from './clients/dispatcher.client.js';
+import { EventsClient } from './clients/events.client.js';
+import { TenantsClient } from './clients/tenants.client.js';
+import { type Config } from './config.js';
+import { KeyQuota } from './domain/key-quota.js';
+import { Admission } from './transport/admission.js';
+import { CONTROLLERS, ROUTES } from './transport/controllers.js';
+import { DocumentationController, Documented } from './transport/documentation.http.js';
+import { PublicUrls } from './transport/public-urls.js';
+
+/** The version of the REST API's contract. */
+const API_VERSION = '1.0.0';
+
+/** The composition root of api. */
+@Module({})
+export class AppModule {
+  static of(process: Process<Config>): DynamicModule {
+    const { config } = process;
+    const channel = (address: string, peer: string) => openChannel(process, address, peer);
+    return {
+      module: AppModule,
+      controllers: [...CONTROLLERS, DocumentationController],
+      providers: [
+        ...processProviders(process),
+        provideValue(TenantsClient, new TenantsClient(channel(config.tenantsAddress, 'tenants'))),
+        provideValue(EventsClient, new EventsClient(channel(config.eventsAddress, 'events'))),
+        provideValue(ComplianceClient, new ComplianceClient(channel(config.complianceAddress, 'compliance'))),
+        provideValue(DispatcherClient, new DispatcherClient(channel(config.dispatcherAddress, 'dispatcher'))),
+        provide(ExplainEvent, EventsClient, DispatcherClient),
+        provideValue(PublicUrls, new PublicUrls(config.publicIngressUrl.replace(/\/$/, ''))),
+        provideValue(Documented, new Documented(ROUTES, API_VERSION)),
+        provideValue(KeyQuota, new KeyQuota(config.apiRatePerSecond, config.apiBurst)),
+        // For every route of every controller: none can be left open by forgetting a decorator.
+        { provide: APP_INTERCEPTOR, useClass: Admission },
+      ],
+    };
+  }
+}

@@ -1,0 +1,128 @@
+import { uuidBytes } from '@posthorn/clock/id.js';
+import type { Tx } from '@posthorn/postgres/database.js';
+import type { Person } from '../domain/person.js';
+import type { OutgoingType } from '../domain/suppression-plan.js';
+
+/** Something this service did, to be told to the log. */
+export interface OutgoingEvent {
+  readonly person: Person;
+  readonly type: OutgoingType;
+  /** UUID texts. */
+  readonly eventId: string;
+  readonly causeId: string;
+  readonly isCausedByEvent: boolean;
+  readonly channel: string;
+  readonly occurredAtMs: number;
+  readonly traceparent: string;
+}
+
+/** One row, with its number. IDs are 16 bytes. */
+export interface NumberedEvent {
+  readonly number: bigint;
+  readonly eventId: Buffer;
+  readonly tenantId: Buffer;
+  readonly type: string;
+  readonly personHash: Buffer;
+  readonly channel: string;
+  /** Empty when a member of staff caused it. */
+  readonly causedBy: Buffer;
+  readonly occurredAtMs: number;
+  readonly traceparent: string;
+}
+
+interface Row {
+  readonly number: string;
+  readonly event_id: string;
+  readonly tenant_id: string;
+  readonly type: string;
+  readonly person_hash: Buffer;
+  readonly channel: string;
+  readonly cause_id: string;
+  readonly is_caused_by_event: boolean;
+  readonly occurred_at: Date;
+  readonly traceparent: string;
+}
+
+const NONE = Buffer.alloc(0);
+
+/** What is to be told to the log: numbered without gaps, in the transaction of what it tells. */
+export class OutgoingStore {
+  /**
+   * Numbers and adds events. The last statement of its transaction: from here to the commit nobody else can
+   * number any.
+   */
+  async add(tx: Tx, events: readonly OutgoingEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    const { rows } = await tx.query<{ value: string }>(
+      {
+        name: 'number_outgoing',
+        text: `UPDATE compliance.outgoing_counter SET value = value + $1 WHERE name = 'numbered' RETURNING value`,
+      },
+      [events.length],
+    );
+    const first = BigInt(rows[0]!.value) - BigInt(events.length) + 1n;
+    await Promise.all(
+      events.map((event, index) =>
+        tx.query(
+          {
+            name: 'insert_outgoing',
+            text: `INSERT INTO compliance.outgoing
+                     (number, event_id, tenant_id, type, person_hash, channel, cause_id, is_caused_by_event,
+                      occurred_at, traceparent)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+          },
+          [
+            ...[String(first + BigInt(index)), event.eventId, event.person.tenantId, event.type],
+            ...[event.person.hash, event.channel, event.causeId, event.isCausedByEvent],
+            ...[new Date(event.occurredAtMs), event.traceparent],
+          ],
+        ),
+      ),
+    );
+  }
+
+  /** Numbers given and numbers relayed. */
+  async counters(tx: Pick<Tx, 'query'>): Promise<{ numbered: bigint; relayed: bigint }> {
+    const { rows } = await tx.query<{ numbered: string; relayed: string }>({
+      name: 'outgoing_counters',
+      text: `SELECT (SELECT value FROM compliance.outgoing_counter WHERE name = 'numbered') AS numbered,
+                    (SELECT value FROM compliance.outgoing_counter WHERE name = 'relayed') AS relayed`,
+    });
+    return { numbered: BigInt(rows[0]!.numbered), relayed: BigInt(rows[0]!.relayed) };
+  }
+
+  /** The events after a number, in order. */
+  async page(tx: Pick<Tx, 'query'>, after: bigint, limit: number): Promise<NumberedEvent[]> {
+    const { rows } = await tx.query<Row>(
+      {
+        name: 'outgoing_page',
+        text: `SELECT number, event_id, tenant_id, type, person_hash, channel, cause_id, is_caused_by_event,
+                      occurred_at, traceparent
+               FROM compliance.outgoing WHERE number > $1 ORDER BY number LIMIT $2`,
+      },
+      [String(after), limit],
+    );
+    return rows.map((row) => ({
+      number: BigInt(row.number),
+      eventId: uuidBytes(row.event_id),
+      tenantId: uuidBytes(row.tenant_id),
+      type: row.type,
+      personHash: row.person_hash,
+      channel: row.channel,
+      causedBy: row.is_caused_by_event ? uuidBytes(row.cause_id) : NONE,
+      occurredAtMs: row.occurred_at.getTime(),
+      traceparent: row.traceparent,
+    }));
+  }
+
+  /** Everything up to that number is in the log. Never goes back. */
+  async relayed(tx: Pick<Tx, 'query'>, through: bigint): Promise<void> {
+    await tx.query(
+      {
+        name: 'outgoing_relayed',
+        text: `UPDATE compliance.outgoing_counter SET value = $1 WHERE name = 'relayed' AND value < $1`,
+      },
+      [String(through)],
+    );
+  }
+}

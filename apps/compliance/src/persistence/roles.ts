@@ -1,0 +1,6 @@
+/** This service's schema; nobody else reads it. */
+export const SCHEMA = 'compliance';
+/** Folds signals and changes suppressions, for all tenants. */
+export const WORKER_ROLE = 'posthorn_compliance';
+/** Answers the API: one tenant at a time, under forced row-level security. */
+export const READER_ROLE = 'posthorn_compliance_reader';

@@ -1,0 +1,150 @@
+import type { Tx } from '@posthorn/postgres/database.js';
+import { personKey, type Person } from '../domain/person.js';
+import type { Suppression } from '../domain/suppression.js';
+
+/** A suppression that is to be made. */
+export interface NewSuppression {
+  readonly person: Person;
+  readonly suppression: Suppression;
+  /** `key_…`; empty when an event caused it. */
+  readonly actorId: string;
+}
+
+/** Why one ended. */
+export interface Lift {
+  readonly eventId: string | undefined;
+  readonly actorId: string;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
+const COLUMNS = 'suppression_id, person_hash, channel, scope, reason, event_id, created_at';
+
+interface Row {
+  readonly suppression_id: string;
+  readonly person_hash: Buffer;
+  readonly channel: string;
+  readonly scope: string;
+  readonly reason: string;
+  readonly event_id: string | null;
+  readonly created_at: Date;
+}
+
+/** Suppressions. One is never deleted: it is lifted, and says by whom and why. */
+export class SuppressionStore {
+  /** The opt-outs of these persons that are in force, by `personKey`. */
+  async optOutsInForce(tx: Tx, persons: readonly Person[]): Promise<Map<string, Suppression[]>> {
+    const { rows } = await tx.query<Row & { n: string }>(
+      {
+        name: 'opt_outs_in_force',
+        text: `SELECT person.n, ${COLUMNS}
+               FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS person (tenant_id, person_hash, n)
+               JOIN compliance.suppression USING (tenant_id, person_hash)
+               WHERE suppression.reason = 'opt_out' AND suppression.lifted_at IS NULL`,
+      },
+      [persons.map(({ tenantId }) => tenantId), persons.map(({ hash }) => hash)],
+    );
+    const found = new Map<string, Suppression[]>(persons.map((person) => [personKey(person), []]));
+    for (const row of rows) found.get(personKey(persons[Number(row.n) - 1]!))!.push(suppressionOf(row));
+    return found;
+  }
+
+  /** Those of one person in force, newest first. @param channel `all` = whatever the channel. */
+  async inForce(tx: Tx, person: Person, channel: string): Promise<Suppression[]> {
+    const { rows } = await tx.query<Row>(
+      {
+        name: 'suppressions_of_person',
+        text: `SELECT ${COLUMNS} FROM compliance.suppression
+               WHERE tenant_id = $1 AND person_hash = $2 AND lifted_at IS NULL
+                 AND ($3 = 'all' OR channel IN ('all', $3))
+               ORDER BY suppression_id DESC`,
+      },
+      [person.tenantId, person.hash, channel],
+    );
+    return rows.map(suppressionOf);
+  }
+
+  /** @returns the one that is in force already for the same cause, or else the new one. */
+  async insert(tx: Tx, { person, suppression, actorId }: NewSuppression): Promise<Suppression> {
+    const { id, channel, scope, reason, eventId, createdAtMs } = suppression;
+    const { rows } = await tx.query<Row>(
+      {
+        name: 'insert_suppression',
+        text: `INSERT INTO compliance.suppression
+                 (tenant_id, suppression_id, person_hash, channel, scope, reason, event_id, actor_id, created_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+               ON CONFLICT (tenant_id, person_hash, channel, scope, reason) WHERE lifted_at IS NULL DO NOTHING
+               RETURNING ${COLUMNS}`,
+      },
+      [
+        ...[person.tenantId, id, person.hash, channel, scope, reason],
+        ...[eventId ?? null, actorId, new Date(createdAtMs)],
+      ],
+    );
+    if (rows.length > 0) return suppressionOf(rows[0]!);
+    const known = await tx.query<Row>(
+      {
+        name: 'suppression_of_cause',
+        text: `SELECT ${COLUMNS} FROM compliance.suppression
+               WHERE tenant_id = $1 AND person_hash = $2 AND channel = $3 AND scope = $4 AND reason = $5
+                 AND lifted_at IS NULL`,
+      },
+      [person.tenantId, person.hash, channel, scope, reason],
+    );
+    return suppressionOf(known.rows[0]!);
+  }
+
+  /** Ends suppressions of one tenant. @returns how many of them were in force. */
+  async lift(tx: Tx, tenantId: string, ids: readonly string[], lift: Lift): Promise<number> {
+    const { rowCount } = await tx.query(
+      {
+        name: 'lift_suppressions',
+        text: `UPDATE compliance.suppression
+               SET lifted_at = $3, lifted_by_event_id = $4, lifted_by_actor_id = $5, lifted_reason = $6
+               WHERE tenant_id = $1 AND suppression_id = ANY ($2::uuid[]) AND lifted_at IS NULL`,
+      },
+      [
+        ...[tenantId, ids, new Date(lift.atMs)],
+        ...[lift.eventId ?? null, lift.actorId === '' ? null : lift.actorId, lift.reason],
+      ],
+    );
+    return rowCount;
+  }
+
+  /** One that is in force, or undefined. */
+  async find(tx: Tx, tenantId: string, id: string): Promise<Suppression | undefined> {
+    const { rows } = await tx.query<Row>(
+      {
+        name: 'find_suppression',
+        text: `SELECT ${COLUMNS} FROM compliance.suppression
+               WHERE tenant_id = $1 AND suppression_id = $2 AND lifted_at IS NULL`,
+      },
+      [tenantId, id],
+    );
+    return rows.map(suppressionOf)[0];
+  }
+
+  /** Those in force, newest first. @param before UUID text of the last one of the page before. */
+  async list(tx: Tx, tenantId: string, before: string | undefined, limit: number): Promise<Suppression[]> {
+    const { rows } = await tx.query<Row>(
+      {
+        name: 'list_suppressions',
+        text: `SELECT ${COLUMNS} FROM compliance.suppression
+               WHERE tenant_id = $1 AND lifted_at IS NULL AND ($2::uuid IS NULL OR suppression_id < $2)
+               ORDER BY suppression_id DESC LIMIT $3`,
+      },
+      [tenantId, before ?? null, limit],
+    );
+    return rows.map(suppressionOf);
+  }
+}
+
+const suppressionOf = (row: Row): Suppression => ({
+  id: row.suppression_id,
+  personHash: row.person_hash,
+  channel: row.channel,
+  scope: row.scope,
+  reason: row.reason,
+  eventId: row.event_id ?? undefined,
+  createdAtMs: row.created_at.getTime(),
+});

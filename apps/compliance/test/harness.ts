@@ -1,0 +1,244 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Server, ServerCredentials, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { SystemClock } from '@posthorn/clock/clock.js';
+import { formatId, newUuid, uuidText } from '@posthorn/clock/id.js';
+import {
+  SuppressionQueryServiceService,
+  SuppressionServiceService,
+} from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import {
+  AppendServiceService,
+  Fact,
+  FactServiceService,
+  type AppendServiceEventsRequest,
+  type ListFactsRequest,
+  type ServiceEvent,
+  type ShardHeads,
+} from '@posthorn/contracts/posthorn/events/v1/events.js';
+import {
+  ConfigServiceService,
+  TenantConfig,
+  WatchResponse,
+} from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { keyedHash } from '@posthorn/crypto/keyed-hash.js';
+import { FactPublisher } from '@posthorn/jetstream/fact-publisher.js';
+import { NatsLink } from '@posthorn/jetstream/nats-link.js';
+import { type GrpcChannel, grpcClient, openChannel } from '@posthorn/server/grpc-client.js';
+import { runGrpcService } from '@posthorn/server/grpc-service.js';
+import { makeCertificates } from '@posthorn/testing/certificates.js';
+import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
+import { testProcess } from '@posthorn/testing/test-process.js';
+import { testServers } from '@posthorn/testing/test-servers.js';
+import { AppModule, EXPOSURES } from '../src/app.module.js';
+import { type Config } from '../src/config.js';
+import { COMPLIANCE_SCHEMA } from '../src/persistence/schema.js';
+
+export const CALL = { deadlineMs: 10_000 };
+const HEARTBEAT_MS = 50;
+const SHARDS = 64;
+const log = { info: () => {}, warn: () => {}, error: () => {} };
+export const clock = new SystemClock();
+
+/** A tenant that the configuration knows. */
+export class Tenant {
+  readonly uuid = newUuid(clock.nowMs());
+  readonly id = formatId('ten', this.uuid);
+  readonly uuidText = uuidText(this.uuid);
+  readonly hashKey = Buffer.alloc(32, this.uuid[15]);
+  hashOf = (address: string): Buffer => keyedHash(this.hashKey, 'person', address);
+}
+
+/** What tenants would send to a watcher. */
+export class FakeTenants {
+  readonly tenants = [new Tenant(), new Tenant()];
+  readonly service: UntypedServiceImplementation = {
+    watch: (call: { on(event: string, listener: () => void): void; write(message: WatchResponse): void }) => {
+      call.on('data', () => {
+        call.write({
+          ...WatchResponse.decode(Buffer.alloc(0)),
+          version: 1n,
+          snapshotComplete: true,
+          tenants: this.tenants.map(({ id, hashKey }) => ({
+            ...TenantConfig.decode(Buffer.alloc(0)),
+            ...{ id, slug: id, status: 'active', shards: [1, 2], hashKey },
+          })),
+        });
+        call.on('data', () => {});
+      });
+    },
+  };
+}
+
+/** What events would serve: facts, densely numbered, and a log that takes each number once. */
+export class FakeEvents {
+  readonly facts = new Map<number, Fact[]>();
+  readonly appended = new Map<bigint, ServiceEvent>();
+  calls = 0;
+  /** Answers the next calls with this instead. */
+  failure: { code: number; isAfterStoring: boolean } | undefined;
+  isSilent = false;
+  epoch = 'one';
+  publisher: FactPublisher | undefined;
+
+  /** Adds facts to a shard and publishes them, as a projector and a relay would. */
+  add(shard: number, ...added: Partial<Fact>[]): void {
+    const list = this.facts.get(shard) ?? [];
+    this.facts.set(shard, list);
+    const facts = added.map((fact, at) => ({
+      ...Fact.decode(Buffer.alloc(0)),
+      ...{ type: 'message.received', factId: newUuid(clock.nowMs()), provider: 'twilio', channel: 'sms' },
+      ...fact,
+      sequence: BigInt(list.length + at + 1),
+    }));
+    list.push(...facts);
+    if (!this.isSilent) this.publisher?.publish({ epoch: this.epoch, shard, facts });
+  }
+
+  heads(): ShardHeads {
+    const heads = Array.from({ length: SHARDS }, (_, shard) => ({
+      shard,
+      sequence: BigInt(this.facts.get(shard)?.length ?? 0),
+    }));
+    return { epoch: this.epoch, heads };
+  }
+
+  readonly factService: UntypedServiceImplementation = {
+    listFacts: (
+      { request: { shard, afterSequence, limit } }: { request: ListFactsRequest },
+      answer: (error: null, response: object) => void,
+    ) => {
+      const list = this.facts.get(shard) ?? [];
+      const facts = list.slice(Number(afterSequence), Number(afterSequence) + limit);
+      answer(null, { epoch: this.epoch, facts, headSequence: BigInt(list.length) });
+    },
+    getHeads: (_call: unknown, answer: (error: null, response: object) => void) =>
+      answer(null, { heads: this.heads() }),
+  };
+
+  readonly appendService: UntypedServiceImplementation = {
+    append: () => {},
+    appendServiceEvents: (
+      { request }: { request: AppendServiceEventsRequest },
+      answer: (error: object | null, response?: object) => void,
+    ) => {
+      this.calls += 1;
+      const { failure } = this;
+      if (failure !== undefined && !failure.isAfterStoring) return answer({ code: failure.code });
+      for (const event of request.events)
+        if (!this.appended.has(event.number)) this.appended.set(event.number, event);
+      if (failure !== undefined) return answer({ code: failure.code });
+      answer(null, { storedThrough: request.events.at(-1)!.number });
+    },
+  };
+}
+
+/** One running compliance with everything around it. */
+export class House {
+  readonly tenants = new FakeTenants();
+  readonly events = new FakeEvents();
+  private readonly closers: (() => Promise<unknown> | void)[] = [];
+  private heartbeat: NodeJS.Timeout | undefined;
+  private addresses = { tenants: '', events: '' };
+
+  private constructor(
+    readonly db: TestDatabase,
+    private readonly dir: string,
+    private readonly certificates: Awaited<ReturnType<typeof makeCertificates>>,
+  ) {}
+
+  static async open(name: string): Promise<House> {
+    const dir = await mkdtemp(join(tmpdir(), 'posthorn-compliance-'));
+    const certificates = await makeCertificates(join(dir, 'tls'), ['compliance', 'api', 'tenants', 'events']);
+    const db = await createTestDatabase(name, [COMPLIANCE_SCHEMA]);
+    await writeFile(join(dir, 'password'), db.password);
+    const house = new House(db, dir, certificates);
+    house.addresses = {
+      tenants: await house.serve('tenants', [[ConfigServiceService, house.tenants.service]]),
+      events: await house.serve('events', [
+        [FactServiceService, house.events.factService],
+        [AppendServiceService, house.events.appendService],
+      ]),
+    };
+    house.publish();
+    return house;
+  }
+
+  async start() {
+    const tls = this.certificates.of('compliance');
+    const config: Config = {
+      ...{ logLevel: 'silent', otlpEndpoint: '', traceSampleRatio: 0, drainTimeoutMs: 5_000 },
+      ...{ tlsCertFile: tls.certFile, tlsKeyFile: tls.keyFile, tlsCaFile: tls.caFile },
+      ...{ grpcListen: '127.0.0.1:0', healthListen: '127.0.0.1:0', natsUrl: testServers().natsUrl },
+      ...{ databaseUrl: this.db.url, databasePasswordFile: join(this.dir, 'password'), databasePoolMax: 8 },
+      ...{ tenantsAddress: this.addresses.tenants, eventsAddress: this.addresses.events },
+    };
+    const process = testProcess<Config>('compliance', { config, tls });
+    const service = await runGrpcService({ process, module: AppModule.of(process), exposures: EXPOSURES });
+    const channels: GrpcChannel[] = [];
+    const channel = (caller: 'api' | 'events'): GrpcChannel => {
+      const own = openChannel(
+        testProcess(caller, { tls: this.certificates.of(caller) }),
+        service.address,
+        'compliance',
+      );
+      channels.push(own);
+      return own;
+    };
+    let closing: Promise<void> | undefined;
+    const close = (): Promise<void> => {
+      for (const each of channels.splice(0)) each.onApplicationShutdown();
+      return (closing ??= service.close());
+    };
+    this.closers.push(close);
+    const api = channel('api');
+    return {
+      process,
+      healthUrl: `http://${service.healthAddress}`,
+      query: grpcClient(SuppressionQueryServiceService, api),
+      changes: grpcClient(SuppressionServiceService, api),
+      channel,
+      close,
+    };
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.heartbeat);
+    for (const close of this.closers.reverse()) await close();
+    await this.db.drop();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  private publish(): void {
+    const link = new NatsLink({ url: testServers().natsUrl, name: 'events' }, log);
+    link.onApplicationBootstrap();
+    const publisher = new FactPublisher(link, log);
+    this.events.publisher = publisher;
+    this.heartbeat = setInterval(() => publisher.publishHeads(this.events.heads()), HEARTBEAT_MS);
+    this.closers.push(() => link.onApplicationShutdown());
+  }
+
+  private async serve(
+    name: 'tenants' | 'events',
+    services: readonly (readonly [object, UntypedServiceImplementation])[],
+  ): Promise<string> {
+    const { certFile, keyFile, caFile } = this.certificates.of(name);
+    const pair = { cert_chain: readFileSync(certFile), private_key: readFileSync(keyFile) };
+    const server = new Server();
+    for (const [definition, implementation] of services)
+      server.addService(definition as typeof AppendServiceService, implementation);
+    const port = await new Promise<number>((done, fail) =>
+      server.bindAsync(
+        '127.0.0.1:0',
+        ServerCredentials.createSsl(readFileSync(caFile), [pair], true),
+        (error, bound) => (error === null ? done(bound) : fail(error)),
+      ),
+    );
+    this.closers.push(() => server.forceShutdown());
+    return `127.0.0.1:${port}`;
+  }
+}
+
+export const UNAVAILABLE = status.UNAVAILABLE;

@@ -257,8 +257,9 @@ export class FactFeed {
 
   private onHeartbeat(data: Uint8Array): void {
     this.headsAtMs = this.clock.monotonicMs();
+    const heads = ShardHeads.decode(data);
     // Why later: runs pass through the stream's store, a heartbeat does not, and overtakes them.
-    setTimeout(() => this.onHeads(ShardHeads.decode(data)), this.options.graceMs);
+    setTimeout(() => this.onHeads(heads), this.options.graceMs);
   }
 
   private onHeads({ epoch, heads }: ShardHeads): void {

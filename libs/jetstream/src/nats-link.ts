@@ -115,8 +115,12 @@ export class NatsLink {
   private subscribeOn(connection: NatsConnection, subject: string, handler: Handler): Subscription {
     return connection.subscribe(subject, {
       callback: (error, message) => {
-        if (error) this.log.warn({ cause: error.message }, 'a subscription was refused');
-        else handler(message.data, message.subject);
+        if (error) return this.log.warn({ cause: error.message }, 'a subscription was refused');
+        try {
+          handler(message.data, message.subject);
+        } catch (failure) {
+          this.log.error({ cause: textOf(failure) }, 'a message was not handled');
+        }
       },
     });
   }

@@ -185,7 +185,8 @@ export class Database {
     let isBroken = true;
     try {
       await send(client, 'work', begin);
-      const result = await work(new ClientTx(client));
+      const tx = new ClientTx(client);
+      const result = await work(tx).finally(() => tx.close());
       await commit(client);
       isBroken = false;
       return result;
@@ -210,9 +211,17 @@ export class Database {
 }
 
 class ClientTx implements Tx {
+  private isClosed = false;
+
   constructor(private readonly client: pg.PoolClient) {}
 
+  close(): void {
+    this.isClosed = true;
+  }
+
   query<Row>(statement: Statement | string, values?: readonly unknown[]): Promise<Rows<Row>> {
+    // The connection belongs to somebody else by now.
+    if (this.isClosed) return Promise.reject(new Error('the transaction has ended'));
     return send<Row>(this.client, 'work', statement, values);
   }
 }
@@ -225,7 +234,10 @@ async function send<Row>(
 ): Promise<Rows<Row>> {
   const config = typeof statement === 'string' ? { text: statement } : statement;
   try {
-    const result = await client.query({ ...config, ...(values !== undefined && { values: [...values] }) });
+    const result = await client.query({
+      ...config,
+      ...(values !== undefined && { values: values as unknown[] }),
+    });
     return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
   } catch (error) {
     throw asStoreError(error, phase);

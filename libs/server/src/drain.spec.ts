@@ -9,7 +9,12 @@ function drainable(drainTimeoutMs: number, close: () => Promise<void>) {
   const node = new EventEmitter() as EventEmitter & { exit: (code: number) => void };
   const exited = new Promise<number>((resolve) => (node.exit = resolve));
   const health = new Health();
-  const log = openLogger({ level: 'silent', clock: new FakeClock(), fields: {} });
+  const log = openLogger({
+    level: 'silent',
+    clock: new FakeClock(),
+    fields: {},
+    sink: { write: () => true },
+  });
   const config = { ...loadConfig(SERVER_CONFIG, {}), drainTimeoutMs };
   const stop = drainOnSignals({ health, log, config }, close, node as unknown as NodeJS.Process);
   return { node, exited, health, stop };

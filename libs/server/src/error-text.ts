@@ -20,6 +20,7 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\b(bearer|basic)\s+\S+/gi, '$1 …'],
   [/[^\s@"'<>()]+@[^\s@"'<>()]+\.[^\s@"'<>()]+/g, '…@…'], // e-mail addresses
   [/\b(whsec_|phk_)[A-Za-z0-9+/=_-]{8,}/g, '$1…'],
+  [/\beyJ[\w-]+\.[\w.-]+/g, '…'], // JSON web tokens
   [/(?=[A-Za-z+/=_-]*\d)[A-Za-z0-9+/=_-]{32,}/g, '…'], // tokens, hashes, ciphertexts
   [/\+?\d(?:[\s().-]?\d){6,}/g, '…'], // telephone numbers
 ];
@@ -54,11 +55,15 @@ function framesOf(error: Error): string {
 
 /** A text without what may be a value: see errorText. */
 export function scrub(text: string): string {
-  let clean = text
-    .slice(0, MESSAGE_LENGTH_MAX)
-    .replace(/"([^"]*)"|'([^']*)'|`([^`]*)`/g, (match: string, a?: string, b?: string, c?: string) =>
-      IDENTIFIER.test(a ?? b ?? c ?? '') ? match : `${match[0]}…${match[0]}`,
-    );
+  let clean = withoutQuotes(text.slice(0, MESSAGE_LENGTH_MAX));
   for (const [pattern, replacement] of PATTERNS) clean = clean.replace(pattern, replacement);
   return clean;
+}
+
+/** Quoted identifiers stay; once one quoted piece is a value, everything from the first quote to the last goes. */
+function withoutQuotes(text: string): string {
+  const pieces = text.split(/["'`]/);
+  const isHarmless =
+    pieces.length % 2 === 1 && pieces.every((piece, at) => at % 2 === 0 || IDENTIFIER.test(piece));
+  return isHarmless ? text : text.replace(/["'`].*["'`]|["'`].*$/s, '"…"');
 }

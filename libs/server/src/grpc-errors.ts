@@ -36,6 +36,10 @@ function bodyOf({ detail, retryAfterMs, fields }: AppError): Buffer {
   return Buffer.from(JSON.stringify(body));
 }
 
+/** Whether an error is one of serviceErrorOf already. */
+export const isServiceError = (error: unknown): error is ServiceError =>
+  error instanceof Error && (error as Partial<ServiceError>).metadata instanceof Metadata;
+
 /** The same as an error object of grpc-js, for handlers that call back or destroy their stream. */
 export function serviceErrorOf(error: AppError): ServiceError {
   return Object.assign(new Error(error.message), { name: 'AppError', ...statusOf(error) });
@@ -62,12 +66,16 @@ export function codeOfStatus({
 export function appErrorOf(error: Partial<StatusObject>, peer: string): AppError {
   const text = error.metadata?.get(CODE_KEY)[0];
   if (typeof text !== 'string' || !isErrorCode(text))
-    return new AppError(codeOfTransport(error.code ?? status.UNKNOWN), {
+    return new AppError(isBug(error) ? 'internal.error' : codeOfTransport(error.code ?? status.UNKNOWN), {
       detail: `${peer}: ${status[error.code ?? status.UNKNOWN]}`,
       cause: error,
     });
   return new AppError(text, { ...readBody(error.metadata?.get(BODY_KEY)[0]), cause: error });
 }
+
+/** A message that does not fit its type; grpc-js says so only in the text. Repeating the call would not help. */
+const isBug = ({ code, details }: Partial<StatusObject>): boolean =>
+  code === status.INTERNAL && /serializ/i.test(details ?? '');
 
 function readBody(bytes: string | Buffer | undefined): ErrorBody {
   if (!Buffer.isBuffer(bytes)) return {};

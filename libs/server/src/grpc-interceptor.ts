@@ -5,6 +5,7 @@ import {
   type ServiceDefinition,
 } from '@grpc/grpc-js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { isErrorCode } from '@posthorn/errors/registry.js';
 import { codeOfStatus, statusOf } from './grpc-errors.js';
 import { TRACEPARENT_KEY } from './grpc-client.js';
 import { type Process } from './process.js';
@@ -60,12 +61,15 @@ export function grpcInterceptor(
     const startMs = process.clock.monotonicMs();
     let span: Span | undefined;
     let isFinished = false;
-    const finish = (code: string, error?: AppError): void => {
+    const finish = (code: string): void => {
       if (isFinished) return;
       isFinished = true;
       calls.inc({ method: path, code });
       if (isUnary) seconds.observe((process.clock.monotonicMs() - startMs) / 1_000, { method: path });
-      span?.end(undefined, code === 'ok' ? undefined : (error ?? code));
+      span?.end(
+        undefined,
+        code === 'ok' ? undefined : new AppError(isErrorCode(code) ? code : 'request.timeout'),
+      );
     };
     return new ServerInterceptingCall(call, {
       start: (next) =>

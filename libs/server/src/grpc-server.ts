@@ -1,11 +1,16 @@
-import { type Server, type ServerDuplexStream, type ServerInterceptor } from '@grpc/grpc-js';
+import {
+  type Server,
+  type ServerDuplexStream,
+  type ServerInterceptor,
+  type ServiceDefinition,
+} from '@grpc/grpc-js';
 import { Catch, type RpcExceptionFilter } from '@nestjs/common';
 import { ServerGrpc } from '@nestjs/microservices';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type Observable, throwError } from 'rxjs';
 import { reportError } from './error-report.js';
 import { MESSAGE_BYTES_MAX } from './grpc-client.js';
-import { serviceErrorOf } from './grpc-errors.js';
+import { isServiceError, serviceErrorOf } from './grpc-errors.js';
 import { type GrpcExposure } from './grpc-interceptor.js';
 import { type GrpcConfig, type ServerConfig } from './config.js';
 import { type Process } from './process.js';
@@ -119,7 +124,7 @@ export class GrpcServer extends ServerGrpc {
     this.streams.add(call);
     call.once('close', () => this.streams.delete(call));
     call.emit = (event: string | symbol, ...args: unknown[]): boolean => {
-      if (event !== 'error') return emit(event, ...args);
+      if (event !== 'error' || isServiceError(args[0])) return emit(event, ...args);
       return emit(event, serviceErrorOf(reportError(args[0], call.getPath(), log, clock)));
     };
     // A destroyed stream writes no trailers: the client would wait for its keepalive.
@@ -130,6 +135,21 @@ export class GrpcServer extends ServerGrpc {
     };
     return call;
   }
+}
+
+/** An answer that does not fit its message type is a bug of ours, which grpc-js would not tell anybody. */
+function withReports(definition: ServiceDefinition, { log, clock }: Process): ServiceDefinition {
+  const methods = Object.entries(definition).map(([name, method]) => {
+    const responseSerialize = (value: unknown): Buffer => {
+      try {
+        return method.responseSerialize(value);
+      } catch (error) {
+        throw reportError(error, method.path, log, clock);
+      }
+    };
+    return [name, { ...method, responseSerialize }];
+  });
+  return Object.fromEntries(methods) as ServiceDefinition;
 }
 
 interface NetServer {
@@ -143,7 +163,7 @@ function optionsOf(
 ): Options {
   const services = exposures.map(({ definition }) => {
     const path = Object.values(definition)[0]!.path; // /posthorn.events.v1.AppendService/Append
-    return [path.split('/')[1]!, definition] as const;
+    return [path.split('/')[1]!, withReports(definition, process)] as const;
   });
   return {
     url: process.config.grpcListen,

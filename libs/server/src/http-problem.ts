@@ -12,20 +12,25 @@ export interface Problem {
   readonly status: number;
   readonly code: ErrorCode;
   readonly detail?: string;
+  /** Names this occurrence where the log has more about it. */
+  readonly instance?: string;
   readonly errors?: readonly { readonly path: string; readonly message: string }[];
 }
 
 export const PROBLEM_TYPE = 'application/problem+json';
-const DOCUMENTATION = 'https://posthorn.dev/errors';
+const TYPE_PREFIX = 'urn:posthorn:error:';
+const OCCURRENCE = /^occurrence ([0-9a-f-]{36})$/;
 
 /** The body of an error answer. */
 export function problemOf({ code, entry, detail, fields }: AppError): Problem {
+  const occurrenceId = OCCURRENCE.exec(detail ?? '')?.[1];
   return {
-    type: `${DOCUMENTATION}#${code}`,
+    type: TYPE_PREFIX + code,
     title: entry.title,
     status: entry.http,
     code,
     ...(detail === undefined ? {} : { detail }),
+    ...(occurrenceId === undefined ? {} : { instance: `urn:uuid:${occurrenceId}` }),
     ...(fields.length === 0 ? {} : { errors: fields }),
   };
 }
@@ -35,10 +40,11 @@ export function sendProblem(reply: FastifyReply, error: AppError): void {
   if (reply.sent) return;
   if (error.retryAfterMs !== undefined)
     void reply.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))));
+  // As bytes: to a text of JSON Fastify adds a charset, which the type does not have.
   void reply
     .code(error.entry.http)
-    .type(PROBLEM_TYPE)
-    .send(JSON.stringify(problemOf(error)));
+    .header('content-type', PROBLEM_TYPE)
+    .send(Buffer.from(JSON.stringify(problemOf(error))));
 }
 
 /** Errors of controllers, of Fastify itself and of Nest's router, all in one form. */

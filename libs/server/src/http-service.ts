@@ -45,23 +45,21 @@ export async function runHttpService(options: HttpServiceOptions): Promise<Runni
   process.health.add('start', () => isServing || 'starting');
   const server = openFastify(process, options.bodyBytesMax);
   const routes = new RouteTable(server);
+  server.setNotFoundHandler((request, reply) => refuseUnknown(routes, request, reply));
+  server.setErrorHandler((error, request, reply) => sendProblem(reply, toAppError(error, request, process)));
   addHealthRoutes(server, process);
   await options.configure?.(server);
   const app = await NestFactory.create<NestFastifyApplication>(
     module as never,
-    new FastifyAdapter(server as never),
+    new QuietAdapter(server as never),
     {
       bodyParser: false,
       logger: nestLogger(process.log),
       abortOnError: false,
-      forceCloseConnections: false,
-      return503OnClosing: false,
     },
   );
   app.useGlobalFilters(new ProblemFilter(process));
   await app.init();
-  server.setNotFoundHandler((request, reply) => refuseUnknown(routes, request, reply));
-  server.setErrorHandler((error, request, reply) => sendProblem(reply, toAppError(error, request, process)));
   const address = (await server.listen(splitListen(listen))).replace(/^https?:\/\//, '');
   isServing = true;
   process.log.info({ address, kind: 'http' }, 'serving');
@@ -70,6 +68,17 @@ export async function runHttpService(options: HttpServiceOptions): Promise<Runni
     await process.tracer.onApplicationShutdown();
   });
   return { address, healthAddress: address, close };
+}
+
+/** Nest's adapter, but unknown paths and errors outside of controllers stay ours: both need no Nest context. */
+class QuietAdapter extends FastifyAdapter {
+  override setNotFoundHandler(): never {
+    return this.instance as never;
+  }
+
+  override setErrorHandler(): never {
+    return this.instance as never;
+  }
 }
 
 /** A Fastify that hands bodies over untouched and trusts no header about the client's address. */
@@ -95,7 +104,10 @@ export function openFastify(
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   process.health.onDraining(() => {
-    server.addHook('onSend', async (_request, reply) => void reply.header('connection', 'close'));
+    server.server.keepAliveTimeout = 1; // for connections whose request is under way; 0 would mean for ever
+    server.server.prependListener('request', (_request, response) =>
+      response.setHeader('connection', 'close'),
+    );
   });
   return server as unknown as FastifyInstance;
 }

@@ -31,7 +31,7 @@ export interface LoggerOptions {
 }
 
 const STDOUT = 1;
-const BUFFER_BYTES = 16 * 1024;
+const BUFFER_BYTES = 8 * 1024;
 const BACKLOG_BYTES_MAX = 8 * 1024 * 1024;
 const FLUSH_INTERVAL_MS = 200;
 
@@ -65,8 +65,9 @@ export class JsonLogger extends Logger {
 /**
  * Standard output, written in the background: a line costs no system call, and a reader that stalls costs
  * lines, not memory. Whoever ends the process calls flushSync.
+ * @param onDropped called for each line that did not fit.
  */
-export function standardOutput(): LogSink & { flushSync(): void } {
+export function standardOutput(onDropped: () => void = () => {}): LogSink {
   const output = pino.destination({
     dest: STDOUT,
     sync: false,
@@ -74,6 +75,7 @@ export function standardOutput(): LogSink & { flushSync(): void } {
     maxLength: BACKLOG_BYTES_MAX,
     periodicFlush: FLUSH_INTERVAL_MS,
   });
+  output.on('drop', onDropped);
   return {
     write: (line) => output.write(line),
     flushSync: () => {
@@ -96,6 +98,7 @@ export function openLogger({ level, clock, fields, sink = standardOutput() }: Lo
         timestamp: () => `,"time":${clock.nowMs()}`,
         formatters: { level: (label) => ({ level: label }) },
         messageKey: 'message',
+        serializers: { err: (err: unknown) => err }, // errorText made it; pino's own would add the message to the stack
       },
       sink,
     ),

@@ -2,7 +2,7 @@ import { type Clock, SystemClock } from '@posthorn/clock/clock.js';
 import { newUuid, uuidText } from '@posthorn/clock/id.js';
 import { describeLoadedConfig, type ServerConfig } from './config.js';
 import { Health } from './health.js';
-import { Logger, type LogSink, openLogger, standardOutput } from './logger.js';
+import { type Logger, type LogSink, openLogger, standardOutput } from './logger.js';
 import { Metrics } from './metrics.js';
 import { type Tls } from './tls.js';
 import { Tracer } from './trace.js';
@@ -25,9 +25,13 @@ export interface Process<C = ServerConfig> {
 export function startProcess<C extends ServerConfig>(service: string, config: C): Process<C> {
   const clock = new SystemClock();
   const instanceId = uuidText(newUuid(clock.nowMs()));
-  const sink = standardOutput();
-  const log = openLogger({ level: config.logLevel, clock, fields: { service, instanceId }, sink });
   const metrics = new Metrics(true);
+  const dropped = metrics.counter({
+    name: 'posthorn_log_dropped_total',
+    help: 'Log lines that were dropped because nobody read standard output fast enough',
+  });
+  const sink = standardOutput(() => dropped.inc());
+  const log = openLogger({ level: config.logLevel, clock, fields: { service, instanceId }, sink });
   const tracer = new Tracer({
     service,
     instanceId,

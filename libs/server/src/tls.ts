@@ -69,13 +69,13 @@ export class CertificateWatcher implements experimental.CertificateProvider {
   addCaCertificateListener(listener: CaListener): void {
     this.caListeners.add(listener);
     this.watch();
-    listener(this.material);
+    process.nextTick(listener, this.material); // grpc-js registers its own watcher after ours answers
   }
 
   addIdentityCertificateListener(listener: IdentityListener): void {
     this.identityListeners.add(listener);
     this.watch();
-    listener(this.material);
+    process.nextTick(listener, this.material); // grpc-js registers its own watcher after ours answers
   }
 
   removeCaCertificateListener(listener: CaListener): void {

@@ -50,14 +50,13 @@ const count = async (): Promise<number> =>
 const add = 'INSERT INTO platform_database.thing VALUES ($1, $2)';
 
 /** A proxy to Postgres that forwards until it is told to act. */
-async function proxyTo(
-  url: string,
-): Promise<{
+async function proxyTo(url: string): Promise<{
   url: string;
   onRequest: (bytes: Buffer) => 'forward' | 'cut' | 'forward-and-cut';
   close: () => void;
 }> {
   const target = new URL(url);
+  const [host, port] = [target.hostname, Number(target.port)];
   const sockets = new Set<Socket>();
   const proxy = {
     url: '',
@@ -68,7 +67,7 @@ async function proxyTo(
     },
   };
   const server = createServer((down) => {
-    const up = connect(Number(target.port), target.hostname);
+    const up = connect(port, host);
     for (const socket of [up, down]) {
       sockets.add(socket);
       socket.on('error', () => undefined);

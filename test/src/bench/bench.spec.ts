@@ -1,0 +1,178 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { Webhook } from 'standardwebhooks';
+import { monotonicMs } from '../wire/time.js';
+import { parseBenchArguments } from './arguments.js';
+import { boundOf } from './bound.js';
+import { type Cell } from './cell.js';
+import { answerIn, ClosedLoop } from './closed-loop.js';
+import { goalsOf, median, tableOf } from './goals.js';
+import { BODY_BYTES, SignedRequests } from './signed-requests.js';
+import { summarize } from './summary.js';
+
+const SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`;
+
+async function serveWith(
+  handle: (request: IncomingMessage, body: Buffer) => number,
+  work: (port: number, server: Server) => Promise<void>,
+): Promise<void> {
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => response.writeHead(handle(request, Buffer.concat(chunks))).end());
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  await work((server.address() as AddressInfo).port, server);
+  server.closeAllConnections();
+  await new Promise((done) => server.close(done));
+}
+
+const requestsTo = (port: number): SignedRequests => {
+  const url = `http://127.0.0.1:${port}/in/a/src`;
+  return new SignedRequests(
+    [{ tenant: 'a', sourceId: 'src', provider: 'standard-webhooks', url, secret: SECRET }],
+    'run',
+  );
+};
+
+test('the closed loop keeps its connections busy with requests the official package accepts', async () => {
+  const ids = new Set<string>();
+  const verify = (request: IncomingMessage, body: Buffer): number => {
+    expect(body.length).toBe(BODY_BYTES);
+    const { data } = new Webhook(SECRET).verify(
+      body.toString(),
+      request.headers as Record<string, string>,
+    ) as {
+      data: { messageId: string };
+    };
+    ids.add(data.messageId);
+    return 202;
+  };
+  await serveWith(verify, async (port) => {
+    const requests = requestsTo(port);
+    requests.prepare(50);
+    const options = { host: '127.0.0.1', port, connections: 8, warmUpMs: 100, durationMs: 300 };
+    const result = await new ClosedLoop({ ...options, take: () => requests.take() }).run();
+    expect(result.acked).toBe(ids.size);
+    expect(result.acked).toBe(requests.taken);
+    expect(result.acked).toBeGreaterThan(100);
+    expect(result.perSecond).toBeGreaterThan(100);
+    expect(result.statuses).toEqual({ 202: result.acked });
+    expect(result.latency.p50).toBeGreaterThan(0);
+  });
+});
+
+test('a lost connection is opened again; a bound on requests ends the run', async () => {
+  let count = 0;
+  const handle = (request: IncomingMessage): number => {
+    if (++count === 5) request.socket.destroy();
+    return 204;
+  };
+  await serveWith(handle, async (port) => {
+    const requests = requestsTo(port);
+    const options = {
+      host: '127.0.0.1',
+      port,
+      connections: 2,
+      warmUpMs: 0,
+      durationMs: 5_000,
+      requestsMax: 40,
+    };
+    const before = monotonicMs();
+    const result = await new ClosedLoop({ ...options, take: () => requests.take() }).run();
+    expect(monotonicMs() - before).toBeLessThan(4_000);
+    expect(result.acked).toBe(39);
+  });
+});
+
+test('the window holds requests back until deliveries arrive', async () => {
+  await serveWith(
+    () => 204,
+    async (port) => {
+      const requests = requestsTo(port);
+      const options = { host: '127.0.0.1', port, connections: 4, warmUpMs: 0, durationMs: 400 };
+      const loop = new ClosedLoop({ ...options, take: () => requests.take() });
+      loop.allow(10);
+      const running = loop.run();
+      await new Promise((done) => setTimeout(done, 150));
+      expect(loop.ackedSoFar).toBe(10);
+      loop.allow(15);
+      expect((await running).acked).toBe(15);
+    },
+  );
+});
+
+test('an answer is whole when its head says so', () => {
+  const answer = (text: string): number | undefined => answerIn(Buffer.from(text));
+  expect(answer('HTTP/1.1 204 No Content\r\nx: 1\r\n')).toBeUndefined();
+  expect(answer('HTTP/1.1 204 No Content\r\nx: 1\r\n\r\n')).toBe(204);
+  expect(answer('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab')).toBeUndefined();
+  expect(answer('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc')).toBe(200);
+  expect(answer('HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')).toBeUndefined();
+  expect(answer('HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n')).toBe(503);
+});
+
+test('the bound is the least of flush, loop and CPU', () => {
+  // The figures of the reference machine.
+  const costs = { generatorMicros: 7.2, httpMicros: 18.1, macMicros: 2.5, postgresMicros: 14.4 };
+  const bound = boundOf({ cores: 2, flushesPerSecond: 7_800, ...costs });
+  expect(Math.round(bound.cpu / 1000)).toBe(47);
+  expect(Math.round(bound.flush / 1000)).toBe(250);
+  expect(bound.total).toBe(bound.cpu);
+  expect(boundOf({ cores: 2, flushesPerSecond: 500, ...costs }).total).toBe(16_000);
+});
+
+const cell = (
+  subject: string,
+  figures: Record<string, number>,
+  cpuMicros: Record<string, number> = {},
+): Cell => ({
+  ...{ subject, block: 0, problems: [] },
+  ...{ figures, cpuMicros },
+});
+const allCells = (): Cell[] => [
+  cell('flush', { perSecond: 7_800 }),
+  cell('bare', { perSecond: 50_000 }, { server: 18.1, generator: 7.2 }),
+  cell('mac', { perSecond: 45_000 }, { server: 20.6, generator: 7.2 }),
+  cell('batches', { perSecond: 70_000 }, { postgres: 14.4 }),
+  ...[cell('commit64', { perSecond: 3_000 }), cell('commit256', { perSecond: 3_500 })],
+  ...[cell('burst16', { perSecond: 6_000 }), cell('burst64', { perSecond: 9_500 })],
+  ...[cell('burst256', { perSecond: 20_000, lost: 0 }), cell('burst256', { perSecond: 10_000, lost: 0 })],
+  cell('burst256', { perSecond: 18_000, lost: 0 }),
+  cell('sustained', { perSecond: 5_000 }),
+  cell('ack2k', { ackP99Ms: 15 }),
+  cell('first200', { sentToFirstByteP50Ms: 4, sentToFirstByteP99Ms: 70 }),
+  cell('first1k', { sentToFirstByteP50Ms: 20, sentToFirstByteP99Ms: 90 }),
+  cell('dispatch', { perSecond: 6_000, barePerSecond: 10_000 }),
+];
+
+test('summary and table: medians of the blocks, must, stretch and short', () => {
+  const { measured } = summarize(allCells(), 2);
+  expect(measured!.intake['256']).toBe(18_000);
+  const goals = goalsOf(measured!);
+  const outcome = (what: string): string | undefined =>
+    goals.find((goal) => goal.what.startsWith(what))?.outcome;
+  expect(outcome('intake burst')).toBe('must');
+  expect(outcome('… against one commit per event, 256')).toBe('stretch');
+  expect(outcome('ack at 2 k/s')).toBe('must');
+  expect(outcome('sent → first byte at 200/s, p99')).toBe('short');
+  expect(outcome('dispatch')).toBe('must');
+  expect(tableOf(goals)).toContain('SHORT');
+});
+
+test('one lost event is never a reached goal; what was not measured gives no table', () => {
+  const lost = summarize([...allCells(), cell('burst16', { perSecond: 6_000, lost: 1 })], 2);
+  expect(goalsOf(lost.measured!).at(-1)).toMatchObject({ value: '1', outcome: 'short' });
+  expect(summarize(allCells().slice(1), 2).bound).toBeUndefined();
+  expect(summarize(allCells().slice(0, -1), 2).measured).toBeUndefined();
+  expect(median([3, 1, 2, 10])).toBe(2.5);
+});
+
+test('arguments', () => {
+  expect(parseBenchArguments(['--quick', '--seed', '7', '--only', 'a,b'], ['a', 'b'])).toMatchObject({
+    ...{ blocks: 1, seed: 7, only: ['a', 'b'] },
+  });
+  expect(parseBenchArguments(['--burst-seconds', '60'], []).burstMs).toBe(60_000);
+  expect(() => parseBenchArguments(['--only', 'x'], ['a'])).toThrow('there is no cell x');
+  expect(() => parseBenchArguments(['--fast'], [])).toThrow('usage');
+});

@@ -1,0 +1,34 @@
+/** What the command line of the fault runs says. */
+export interface ChaosArguments {
+  readonly isLong: boolean;
+  readonly seed: number;
+  /** Empty: all. */
+  readonly only: readonly string[];
+  readonly isKept: boolean;
+}
+
+const USAGE = 'usage: npm run chaos -- [--long] [--seed N] [--only F1,F4] [--keep]';
+
+/** @throws Error with the usage line. */
+export function parseChaosArguments(args: readonly string[], faults: readonly string[]): ChaosArguments {
+  const parsed = {
+    isLong: false,
+    seed: Math.floor(Math.random() * 1e9),
+    only: [] as string[],
+    isKept: false,
+  };
+  const rest = [...args];
+  for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
+    if (argument === '--long') parsed.isLong = true;
+    else if (argument === '--keep') parsed.isKept = true;
+    else if (argument === '--seed') parsed.seed = Number(rest.shift());
+    else if (argument === '--only') parsed.only.push(...(rest.shift() ?? '').toUpperCase().split(','));
+    else throw new Error(`unknown argument ${argument}\n${USAGE}`);
+  }
+  const unknown = parsed.only.filter((id) => !faults.includes(id));
+  if (unknown.length > 0)
+    throw new Error(`there is no fault ${unknown.join(', ')}; there are ${faults.join(', ')}`);
+  if (!Number.isSafeInteger(parsed.seed) || parsed.seed < 0)
+    throw new Error(`--seed takes a number\n${USAGE}`);
+  return parsed;
+}

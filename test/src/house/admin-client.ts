@@ -1,0 +1,63 @@
+import { request } from 'undici';
+import { type DestinationUnderTest, type TenantUnderTest } from '../checker/evidence.js';
+import { type SourceTarget } from '../load/workload.js';
+import { uuidOf } from '../wire/ids.js';
+
+/** The sink, in this process or in another. */
+export interface SinkFace {
+  readonly url: (destination: string) => string;
+  readonly configure: (destination: string, change: { secrets: readonly string[] }) => unknown;
+}
+
+/** The REST API, as a stranger would call it. */
+export class AdminClient {
+  constructor(
+    private readonly apiUrl: string,
+    private readonly key: string,
+  ) {}
+
+  /** @throws Error with the answer when it is not 2xx. */
+  async call<T>(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<T> {
+    const { statusCode, body: answer } = await request(`${this.apiUrl}/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.key}`, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    if (statusCode >= 300) throw new Error(`${method} ${path}: ${statusCode} ${text}`);
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+
+  async createTenant(slug: string): Promise<TenantUnderTest> {
+    const body = { slug, name: slug, country: 'AT', timeZone: 'Europe/Vienna' };
+    const { id } = await this.call<{ id: string }>('POST', '/tenants', body);
+    return { uuid: uuidOf(id)!, slug };
+  }
+
+  async createSource(tenant: string, provider: SourceTarget['provider']): Promise<SourceTarget> {
+    const given = provider === 'twilio' ? { secret: 'a'.repeat(32) } : {};
+    const body = { name: provider, provider, ...given };
+    const path = `/tenants/${tenant}/sources`;
+    const { id, url, secret } = await this.call<{ id: string; url: string; secret?: string }>(
+      'POST',
+      path,
+      body,
+    );
+    return { tenant, sourceId: id, provider, url, secret: secret ?? given.secret! };
+  }
+
+  /** Makes a destination at the sink, and tells the sink its secret. */
+  async createDestination(
+    tenant: TenantUnderTest,
+    sink: SinkFace,
+    name: string,
+    options: { ordering?: 'none' | 'key'; eventTypes?: string[]; maxInFlight?: number } = {},
+  ): Promise<DestinationUnderTest> {
+    const { ordering = 'none', eventTypes = [], maxInFlight = 64 } = options;
+    const body = { name, url: sink.url(name), ordering, eventTypes, maxInFlight };
+    const path = `/tenants/${tenant.slug}/destinations`;
+    const { id, signingSecret } = await this.call<{ id: string; signingSecret: string }>('POST', path, body);
+    await sink.configure(name, { secrets: [signingSecret] });
+    return { uuid: uuidOf(id)!, tenant: tenant.uuid, name, ordering, eventTypes };
+  }
+}

@@ -1,0 +1,129 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { pause, waitFor } from '../wire/time.js';
+import { AdminClient } from './admin-client.js';
+
+const START_TIMEOUT_MS = 180_000;
+const STOP_TIMEOUT_MS = 60_000;
+const OUTPUT_CHARS_MAX = 20_000;
+
+/** The clone this file is in: test/src and test/dist are equally deep. */
+export const ROOT = resolve(fileURLToPath(import.meta.url), '../../../..');
+
+/** What `npm start` writes when it is ready. */
+export interface LocalFile {
+  readonly apiUrl: string;
+  readonly ingressUrl: string;
+  readonly operatorKey: string;
+  readonly databaseUrl: string;
+  readonly natsUrl: string;
+  readonly kekFile: string;
+  readonly healthUrls: Readonly<Record<string, string>>;
+  readonly pids: Readonly<Record<string, number>>;
+}
+
+export interface PlatformOptions {
+  readonly portOffset: number;
+  /** Kept data of an earlier start; else a new folder. */
+  readonly dataDir?: string;
+  /** `service.NAME=value`. */
+  readonly serviceEnv?: readonly string[];
+}
+
+/** The whole platform, started as a user would start it, in a data folder of its own. */
+export class RunningPlatform {
+  private output = '';
+
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly dataDir: string,
+  ) {
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.on('data', (chunk: Buffer) => {
+        this.output = (this.output + chunk.toString()).slice(-OUTPUT_CHARS_MAX);
+      });
+  }
+
+  /** @throws Error with what the platform printed when it does not come up. */
+  static async start({ portOffset, dataDir, serviceEnv = [] }: PlatformOptions): Promise<RunningPlatform> {
+    const data = dataDir ?? (await mkdtemp(join(tmpdir(), 'posthorn-test-')));
+    const args = ['--no-demo', '--data', data, '--port-offset', String(portOffset)];
+    args.push(...serviceEnv.flatMap((each) => ['--service-env', each]));
+    const main = join(ROOT, 'deploy/local/dist/main.js');
+    const env = { ...process.env, DATABASE_URL: '', NATS_URL: '' };
+    const child = spawn(process.execPath, [main, ...args], {
+      cwd: ROOT,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    const platform = new RunningPlatform(child, data);
+    const isUp = (): true | undefined => {
+      if (child.exitCode !== null) throw new Error(`the platform ended:\n${platform.output}`);
+      return existsSync(join(data, 'local.json')) ? true : undefined;
+    };
+    try {
+      await waitFor('the platform starts', isUp, { timeoutMs: START_TIMEOUT_MS });
+    } catch (error) {
+      await platform.stop();
+      throw error;
+    }
+    return platform;
+  }
+
+  /** As it is now: PIDs change when something is killed. */
+  get local(): LocalFile {
+    return JSON.parse(readFileSync(join(this.dataDir, 'local.json'), 'utf8')) as LocalFile;
+  }
+
+  get admin(): AdminClient {
+    const { apiUrl, operatorKey } = this.local;
+    return new AdminClient(apiUrl, operatorKey);
+  }
+
+  get printed(): string {
+    return this.output;
+  }
+
+  /** Waits until every service says that it is ready. */
+  async untilReady(timeoutMs: number): Promise<void> {
+    const urls = Object.entries(this.local.healthUrls);
+    const notReady = async (): Promise<string[]> => {
+      const answers = await Promise.all(urls.map(([, url]) => isReady(url)));
+      return urls.filter((_url, at) => !answers[at]).map(([name]) => name);
+    };
+    let missing: string[] = [];
+    const check = async (): Promise<true | undefined> => {
+      missing = await notReady();
+      return missing.length === 0 ? true : undefined;
+    };
+    await waitFor('services are ready', check, { timeoutMs }).catch(() => {
+      throw new Error(`not ready after ${timeoutMs / 1000} s: ${missing.join(', ')}`);
+    });
+  }
+
+  /** Stops it as Ctrl-C would. */
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const exited = new Promise<void>((done) => this.child.once('exit', () => done()));
+    this.child.kill('SIGTERM');
+    const late = pause(STOP_TIMEOUT_MS).then(() => this.child.kill('SIGKILL'));
+    await Promise.race([exited, late]);
+  }
+
+  async removeData(): Promise<void> {
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(1_000) })).ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,147 @@
+import { Pool } from 'undici';
+import { type Random } from '../wire/random.js';
+import { monotonicMs, pause } from '../wire/time.js';
+import { type History, outcomeOf, type PlannedRequest, type SentRequest } from './history.js';
+import { Latency } from './latency.js';
+
+/** How a sender behaves. */
+export interface OpenLoopOptions {
+  readonly ratePerSecond: number;
+  readonly durationMs: number;
+  readonly next: () => PlannedRequest;
+  readonly history: History;
+  readonly random: Random;
+  readonly connections?: number;
+  /** A real provider's patience. */
+  readonly timeoutMs?: number;
+  /** The share of requests that are sent again for no reason, while or after the first is under way. */
+  readonly duplicateShare?: number;
+  /** Retries of what got 5xx, 429 or no answer: pause between tries, and how long after the end they go on. */
+  readonly retry?: { readonly delayMs: number; readonly graceMs: number };
+  /** The first part of the run, whose latencies do not count. */
+  readonly warmUpMs?: number;
+  readonly inFlightMax?: number;
+  readonly onAnswer?: (request: SentRequest, status: number, latencyMs: number) => void;
+}
+
+/** What a run of the sender measured. */
+export interface LoadResult {
+  /** From the intended time of the first attempt to its 2xx. */
+  readonly latency: Latency;
+  readonly sent: number;
+  /** Requests that could not leave in time because too many were in flight: the run is not valid then. */
+  readonly skipped: number;
+  readonly statuses: Readonly<Record<number, number>>;
+  readonly durationMs: number;
+}
+
+const SPONTANEOUS_DELAY_MS = 400;
+const TICK_MS = 1;
+
+/**
+ * Sends on a fixed schedule, whatever the answers do. Why: a sender that waits for answers stops asking
+ * exactly while the server is slow, and so hides what real providers would see.
+ */
+export class OpenLoop {
+  private readonly pools = new Map<string, Pool>();
+  private readonly latency = new Latency();
+  private readonly statuses: Record<number, number> = {};
+  private inFlight = 0;
+  private skipped = 0;
+  private readonly followUps = new Set<Promise<void>>();
+  private endMs = 0;
+  private startMs = 0;
+
+  constructor(private readonly options: OpenLoopOptions) {}
+
+  /** @returns when every request has its answer or used up its grace. */
+  async run(): Promise<LoadResult> {
+    const { ratePerSecond, durationMs, inFlightMax = 4_000 } = this.options;
+    this.startMs = monotonicMs();
+    this.endMs = this.startMs + durationMs;
+    const total = Math.floor((ratePerSecond * durationMs) / 1000);
+    for (let sent = 0; sent < total;) {
+      const due = Math.min(total, Math.floor(((monotonicMs() - this.startMs) * ratePerSecond) / 1000) + 1);
+      for (; sent < due; sent++) {
+        const intendedMs = this.startMs + (sent * 1000) / ratePerSecond;
+        if (this.inFlight >= inFlightMax) this.skipped++;
+        else this.follow(this.first(this.options.next(), intendedMs));
+      }
+      await pause(TICK_MS);
+    }
+    while (this.followUps.size > 0) await Promise.all(this.followUps);
+    const elapsedMs = monotonicMs() - this.startMs;
+    await Promise.all([...this.pools.values()].map((pool) => pool.destroy()));
+    const { latency, skipped, statuses } = this;
+    return { latency, sent: total - skipped, skipped, statuses, durationMs: elapsedMs };
+  }
+
+  private follow(work: Promise<void>): void {
+    this.followUps.add(work);
+    void work.finally(() => this.followUps.delete(work));
+  }
+
+  private async first(request: PlannedRequest, intendedMs: number): Promise<void> {
+    const { history, random, duplicateShare = 0, warmUpMs = 0 } = this.options;
+    const sent = history.open(request);
+    if (random.chance(duplicateShare)) this.follow(this.again(request, sent, random.next()));
+    const status = await this.attempt(request, sent, intendedMs);
+    const latencyMs = sent.attempts.at(-1)!.answeredMs - intendedMs;
+    if (isSuccess(status) && intendedMs - this.startMs >= warmUpMs) this.latency.record(latencyMs);
+    this.options.onAnswer?.(sent, status, latencyMs);
+    await this.retry(request, sent, status);
+  }
+
+  private async again(request: PlannedRequest, sent: SentRequest, delay: number): Promise<void> {
+    await pause(delay * SPONTANEOUS_DELAY_MS);
+    await this.attempt(request, sent, monotonicMs());
+  }
+
+  private async retry(request: PlannedRequest, sent: SentRequest, first: number): Promise<void> {
+    const { retry, random } = this.options;
+    if (retry === undefined) return;
+    let status = first;
+    while (isRetryable(status) && monotonicMs() < this.endMs + retry.graceMs) {
+      await pause(retry.delayMs * random.between(0.5, 1.5));
+      if (outcomeOf(sent) === 'acked') return;
+      status = await this.attempt(request, sent, monotonicMs());
+    }
+  }
+
+  private async attempt(request: PlannedRequest, sent: SentRequest, intendedMs: number): Promise<number> {
+    const url = new URL(request.url);
+    const { timeoutMs = 5_000 } = this.options;
+    this.inFlight++;
+    const sentMs = monotonicMs();
+    const status = await this.pool(url.origin)
+      .request({
+        path: url.pathname + url.search,
+        method: 'POST',
+        headers: request.headers(Date.now()),
+        body: request.body,
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+      })
+      .then(
+        async ({ statusCode, body }) => body.dump().then(() => statusCode),
+        () => 0,
+      );
+    this.inFlight--;
+    sent.attempts.push({ intendedMs, sentMs, answeredMs: monotonicMs(), status });
+    this.statuses[status] = (this.statuses[status] ?? 0) + 1;
+    return status;
+  }
+
+  private pool(origin: string): Pool {
+    let pool = this.pools.get(origin);
+    if (pool === undefined) {
+      const { connections = 256, timeoutMs = 5_000 } = this.options;
+      pool = new Pool(origin, { connections, pipelining: 1, connect: { timeout: timeoutMs } });
+      this.pools.set(origin, pool);
+    }
+    return pool;
+  }
+}
+
+const isSuccess = (status: number): boolean => status >= 200 && status < 300;
+const isRetryable = (status: number): boolean => status === 0 || status === 429 || status >= 500;

@@ -152,6 +152,7 @@ test('H3 the trace goes on through a call: the handler hangs on the span of its 
   expect(seen).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-(?!b7ad6b7169203331)[0-9a-f]{16}-01$/);
   await client.listFacts(FACTS, TIMES);
   expect(seen).toBeUndefined();
+  await tracer.onApplicationShutdown();
 });
 
 test('A3 a stream carries batches both ways, in order, and ends in order', async () => {

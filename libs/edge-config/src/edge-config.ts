@@ -34,6 +34,7 @@ const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 5_000;
 /** Pages of one snapshot; beyond it something is wrong. */
 const SNAPSHOT_PAGES_MAX = 100_000;
+const GOODBYE_MS = 1_000;
 
 /**
  * The configuration of the edge in memory: a snapshot, then every change, each confirmed once it is applied.
@@ -83,8 +84,10 @@ export class EdgeConfig {
     this.isClosed = true;
     clearTimeout(this.reconnectTimer);
     clearInterval(this.checkTimer);
-    this.stream?.end();
-    this.stream?.destroy();
+    const stream = this.stream;
+    // Ended, not cut: a watcher that says goodbye is not waited for any more.
+    stream?.end();
+    setTimeout(() => stream?.destroy(), GOODBYE_MS).unref();
   }
 
   /** Whether the first snapshot is complete. */

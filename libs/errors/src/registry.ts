@@ -29,6 +29,7 @@ export const ERRORS = {
   'signature.mismatch': entry(7, 403, 'The signature does not match'),
   'signature.expired': entry(7, 403, 'The signed timestamp is outside the tolerance'),
   'address.not_allowed': entry(7, 403, 'This address may not post here'),
+  'limit.reached': entry(9, 409, 'There are as many of these as there may be'),
   'quota.exceeded': entry(8, 429, 'Too many requests', true),
   'principal.unauthenticated': entry(16, 401, 'No valid API key was given'),
   'principal.forbidden': entry(7, 403, 'This key may not do that'),

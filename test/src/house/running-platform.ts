@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -64,7 +64,8 @@ export class RunningPlatform {
     const platform = new RunningPlatform(child, data);
     const isUp = (): true | undefined => {
       if (child.exitCode !== null) throw new Error(`the platform ended:\n${platform.output}`);
-      return existsSync(join(data, 'local.json')) ? true : undefined;
+      // Not the file: another platform's may lie in the folder.
+      return platform.output.includes('Posthorn is up') ? true : undefined;
     };
     try {
       await waitFor('the platform starts', isUp, { timeoutMs: START_TIMEOUT_MS });

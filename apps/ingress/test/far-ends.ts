@@ -229,15 +229,26 @@ export interface TestIngress {
   close(): Promise<void>;
 }
 
-export async function startIngress(
-  overrides: Partial<Config> = {},
-  itsClock: Clock = clock,
-): Promise<TestIngress> {
+/** Both far ends, and certificates for all three. */
+export async function startFarEnds() {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-ingress-'));
   const certificates = await makeCertificates(folder, ['ingress', 'events', 'tenants']);
   const events = new FarEvents(certificates.of('events'));
   const tenants = new FarTenants(certificates.of('tenants'));
   await Promise.all([events.end.start(), tenants.end.start()]);
+  const stop = async (): Promise<void> => {
+    events.end.stop();
+    tenants.end.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { certificates, events, tenants, stop };
+}
+
+export async function startIngress(
+  overrides: Partial<Config> = {},
+  itsClock: Clock = clock,
+): Promise<TestIngress> {
+  const { certificates, events, tenants, stop } = await startFarEnds();
   const config: Config = {
     ...readConfig(),
     httpListen: '127.0.0.1:0',
@@ -261,11 +272,7 @@ export async function startIngress(
     metrics: () => process.metrics.text(),
     close: async () => {
       await service.close();
-      events.end.stop();
-      tenants.end.stop();
-      await rm(folder, { recursive: true, force: true });
+      await stop();
     },
   };
 }
-import { FastifyAdapter } from '@nestjs/platform-fastify'; // TEMP-PATCH
-FastifyAdapter.prototype.setNotFoundHandler = (() => undefined) as never; // TEMP-PATCH

@@ -1,4 +1,4 @@
-import { AppError } from '@posthorn/errors/app-error.js';
+import type { AppError } from '@posthorn/errors/app-error.js';
 import { assertPublicUrl, isAddressAllowed } from './public-address.js';
 
 const PUBLIC = { allowLoopback: false };

@@ -216,3 +216,14 @@ test('A7 what the source no longer has is skipped only when two answers agree', 
   expect(empty.takePage('a', [], 30n, 10n)).toEqual({ from: 11n, to: 30n });
   expect([empty.lag, empty.isIncomplete]).toEqual([0, false]);
 });
+
+test('A7 an answer that was asked for before the shard went back says nothing about what is missing', () => {
+  const shard = track();
+  shard.takePage('a', facts(11, 14), 30n, 10n);
+  shard.rebase({ epoch: 'a', sequence: 5n });
+  for (let times = 0; times < 2; times += 1)
+    expect(shard.takePage('a', facts(15, 17), 30n, 14n)).toBeUndefined();
+  expect([shard.ready, shard.end, shard.isIncomplete]).toEqual([0, 5n, true]);
+  shard.takePage('a', facts(6, 9), 30n, 5n);
+  expect(numbers(shard.peek(9))).toEqual([6, 7, 8, 9]);
+});

@@ -32,6 +32,8 @@ export interface Vector {
   readonly isUrlSigned?: boolean;
   /** Why the scheme itself cannot tell some other bodies from this one. */
   readonly ambiguity?: string;
+  /** What the verdict names as good for one request. */
+  readonly nonce?: string;
   /** Fields of the parsed events that must have these values. */
   readonly events?: readonly Readonly<Record<string, unknown>>[];
 }
@@ -106,6 +108,7 @@ export function describeConformance(provider: Provider, vectors: readonly Vector
       expect(verdict.isAuthentic ? 'authentic' : verdict.cause).toBe(vector.verdict);
       if (verdict.isAuthentic && vector.secretId !== undefined)
         expect(verdict.secretId).toBe(vector.secretId);
+      if (verdict.isAuthentic) expect(verdict.nonce).toBe(vector.nonce);
       if (vector.events !== undefined) expect(parseVector(provider, vector)).toMatchObject(vector.events);
     });
 
@@ -137,6 +140,20 @@ function describeTampering(provider: Provider, vector: Vector): void {
     test('B1 a body cut short or continued is refused', () => {
       for (let length = 0; length < body.length; length++) isRefused({ body: body.subarray(0, length) });
       isRefused({ body: Buffer.concat([body, Buffer.from('&a=b')]) });
+    });
+  }
+
+  if (vector.nonce !== undefined) {
+    test('B3 whatever else the body says, the signature vouches for one nonce', () => {
+      fc.assert(
+        fc.property(fc.nat(body.length - 1), fc.integer({ min: 1, max: 255 }), (at, bits) => {
+          const changed = Buffer.from(body);
+          changed[at]! ^= bits;
+          const verdict = judgeVector(provider, vector, { body: changed });
+          if (verdict.isAuthentic) expect(verdict.nonce).toBe(vector.nonce);
+        }),
+        { numRuns: 300 },
+      );
     });
   }
 

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { parseForm, type FormFields } from './form.js';
-import type { RequestHeaders } from './request-headers.js';
+import { parseMultipart, type FormPart } from './multipart.js';
+import { REPEATED, type RequestHeaders } from './request-headers.js';
 
 /** JSON that was parsed, or the fact that it is none. */
 export type JsonBody = { readonly isJson: true; readonly value: unknown } | { readonly isJson: false };
@@ -10,6 +11,7 @@ export class ProviderRequest {
   private formFields: FormFields | null | undefined;
   private queryFields: FormFields | null | undefined;
   private jsonBody: JsonBody | undefined;
+  private formParts: readonly FormPart[] | null | undefined;
 
   constructor(
     readonly method: string,
@@ -32,6 +34,16 @@ export class ProviderRequest {
   query(): FormFields | undefined {
     if (this.queryFields === undefined) this.queryFields = parseForm(queryOf(this.url)) ?? null;
     return this.queryFields ?? undefined;
+  }
+
+  /** The parts of a multipart form; undefined when the body is not a well-formed one. */
+  multipart(): readonly FormPart[] | undefined {
+    if (this.formParts === undefined) {
+      const contentType = this.headers.one('content-type');
+      const isNone = contentType === undefined || contentType === REPEATED;
+      this.formParts = isNone ? null : (parseMultipart(this.body, contentType) ?? null);
+    }
+    return this.formParts ?? undefined;
   }
 
   json(): JsonBody {

@@ -33,6 +33,12 @@ export type Verdict =
       readonly secretId: string | undefined;
       /** The signed time, where the scheme signs one: freshness is checked against it. */
       readonly signedAtMs: number | undefined;
+      /**
+       * What the scheme signs in the body's place, good for one request. The first request stored with it takes
+       * it; a later one with it is that request again, or a captured signature with another body: of such a
+       * request nothing may be stored. Undefined where the body is signed.
+       */
+      readonly nonce: string | undefined;
     }
   | { readonly isAuthentic: false; readonly cause: RefusalCause; readonly detail: string };
 
@@ -78,24 +84,42 @@ export interface ProviderAnswer {
   readonly body?: string;
 }
 
+/**
+ * The setting of how old, or how far ahead, a signed timestamp may be.
+ * @param defaultSeconds longer where a provider may repeat a request for hours without signing it anew: such a
+ * retry must not be refused, and deduplication (or a nonce) catches a replay. @param maxSeconds at most.
+ */
+export const freshnessSetting = (defaultSeconds: number, maxSeconds = 86_400) =>
+  z
+    .int()
+    .min(1)
+    .max(maxSeconds)
+    .default(defaultSeconds)
+    .describe('How old, or how far ahead, a signed timestamp may be');
+
+/**
+ * The setting of the size from which bodies are refused.
+ * @param defaultBytes more where a provider's batches or attachments are larger.
+ */
+export const bodySizeSetting = (defaultBytes: number) =>
+  z.int().min(1).max(1_048_576).default(defaultBytes).describe('Larger bodies are refused');
+
+/** Events of one request; the log stores no more. What a larger batch holds beyond it stays in the raw request. */
+export const EVENTS_PER_REQUEST_MAX = 1000;
+
 /** Settings every source has. */
 export const COMMON_SETTINGS = z.strictObject({
   publicUrl: z
     .url({ protocol: /^https?$/ })
     .optional()
     .describe('The URL the provider posts to, or its origin, where a proxy changes it'),
-  freshnessSeconds: z
-    .int()
-    .min(1)
-    .max(86_400)
-    .default(300)
-    .describe('How old, or how far ahead, a signed timestamp may be'),
+  freshnessSeconds: freshnessSetting(300),
   ipAllowlist: z
     .array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]))
     .max(256)
     .default([])
     .describe('Addresses and CIDR ranges that may post; empty = any'),
-  maxBodyBytes: z.int().min(1).max(1_048_576).default(262_144).describe('Larger bodies are refused'),
+  maxBodyBytes: bodySizeSetting(262_144),
   verification: z
     .enum(['enforce', 'monitor'])
     .default('enforce')
@@ -179,11 +203,12 @@ export const refuse = (cause: RefusalCause, detail: string): Verdict => ({
   detail,
 });
 
-/** A verdict for the request. */
-export const accept = (secretId: string | undefined, signedAtMs?: number): Verdict => ({
+/** A verdict for the request. @param nonce where the scheme does not sign the body. */
+export const accept = (secretId: string | undefined, signedAtMs?: number, nonce?: string): Verdict => ({
   isAuthentic: true,
   secretId,
   signedAtMs,
+  nonce,
 });
 
 const IDENTIFIER_LENGTH_MAX = 256;
@@ -201,4 +226,15 @@ export function identifier(text: string | undefined): string | undefined {
   )
     return undefined;
   return text;
+}
+
+const LABEL_LENGTH_MAX = 64;
+
+/** A provider's short word (a type, a status, a code) as the log keeps it; empty when it cannot be one. */
+export const label = (text: string | undefined): string => identifier(text)?.slice(0, LABEL_LENGTH_MAX) ?? '';
+
+/** The events without those whose key came before in the same request: the same key is the same event. */
+export function distinctEvents(events: readonly ProviderEvent[]): readonly ProviderEvent[] {
+  const keys = new Set<string>();
+  return events.filter(({ dedupKey }) => keys.size < keys.add(dedupKey).size);
 }

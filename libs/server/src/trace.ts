@@ -2,6 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import {
   type Attributes,
   context,
+  diag,
   type HrTime,
   isSpanContextValid,
   type Span as OtelSpan,
@@ -87,6 +88,7 @@ export class Tracer {
 
   constructor(private readonly options: TracerOptions) {
     if (options.endpoint === '') return;
+    reportExportErrors(options.onExportError ?? (() => {}));
     const exporter = new OTLPTraceExporter({
       url: `${options.endpoint.replace(/\/+$/, '')}/v1/traces`,
       timeoutMillis: EXPORT_TIMEOUT_MS,
@@ -179,6 +181,16 @@ export class Tracer {
     this.poolOffset += ID_BYTES;
     return random;
   }
+}
+
+/** OpenTelemetry tells of failed exports in the background only through its own logger, one per process. */
+function reportExportErrors(report: (error: unknown) => void): void {
+  const quiet = (): void => {};
+  const error = (message: string): void => report(new Error(message));
+  diag.setLogger(
+    { error, warn: quiet, info: quiet, debug: quiet, verbose: quiet },
+    { suppressOverrideMessage: true },
+  );
 }
 
 /** Only the IDs: not sampled, or nowhere to send it. */

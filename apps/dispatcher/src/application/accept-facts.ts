@@ -1,0 +1,124 @@
+import type { Clock } from '@posthorn/clock/clock.js';
+import { derivedUuid, formatId, uuidTimeMs } from '@posthorn/clock/id.js';
+import type { EdgeConfig, EdgeDestination } from '@posthorn/edge-config/edge-config.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import type { FactPosition, ShardFacts } from '@posthorn/jetstream/fact-feed.js';
+import type { Tx } from '@posthorn/postgres/database.js';
+import { fence } from '@posthorn/postgres/shard-leases.js';
+import { type DeliverableFact, type Delivery, orderKeyOf } from '../domain/delivery.js';
+import type { WorkerDatabase } from '../persistence/databases.js';
+import { DELIVERY_ROWS_MAX, type DeliveryStore } from '../persistence/delivery.store.js';
+import type { PositionStore } from '../persistence/position.store.js';
+import { SCHEMA } from '../persistence/schema.js';
+import type { DeliveryMetrics } from './delivery-metrics.js';
+import type { RunDeliveries } from './run-deliveries.js';
+
+/** Of a delivery that is no replay. */
+const NO_REPLAY = '';
+
+/** The ID of the delivery of a fact to a destination: the same fact never makes a second one. */
+export const deliveryIdOf = (factId: Buffer, destinationUuid: Buffer): Buffer =>
+  derivedUuid(uuidTimeMs(factId), factId, destinationUuid, NO_REPLAY);
+
+/** Turns facts into deliveries, one for each destination that subscribed, and moves the positions with them. */
+export class AcceptFacts {
+  constructor(
+    private readonly db: Pick<WorkerDatabase, 'query' | 'transaction'>,
+    private readonly store: DeliveryStore,
+    private readonly position: PositionStore,
+    private readonly edge: Pick<EdgeConfig, 'isReady' | 'destinationsOf'>,
+    private readonly deliveries: RunDeliveries,
+    private readonly clock: Clock,
+    private readonly metrics: DeliveryMetrics,
+  ) {}
+
+  async positions(shards: readonly number[]): Promise<ReadonlyMap<number, FactPosition>> {
+    const positions = await this.position.read(this.db, shards);
+    return new Map(positions.map(({ shard, epoch, sequence }) => [shard, { epoch, sequence }]));
+  }
+
+  /**
+   * One transaction; afterwards what is new is sent from memory, without being read again.
+   * @throws AppError `lease.lost`, `store.unavailable`; `service.unavailable` while the destinations are not known.
+   */
+  async apply(batch: readonly ShardFacts[]): Promise<void> {
+    if (!this.edge.isReady)
+      throw new AppError('service.unavailable', { detail: 'no destinations known yet' });
+    const planned = batch.flatMap((shardFacts) => this.plan(shardFacts));
+    const shards = new Map(batch.map(({ shard, leaseEpoch }) => [shard, leaseEpoch]));
+    const positions = batch.map(({ shard, epoch, facts }) => ({
+      shard,
+      epoch,
+      sequence: facts.at(-1)!.sequence,
+    }));
+    const nowMs = this.clock.nowMs();
+    const [created, due] = await this.db.transaction(async (tx) => {
+      // Sent together: they travel in one round trip and run one after the other.
+      const [, inserted] = await Promise.all([
+        fence(tx, SCHEMA, shards),
+        this.insert(tx, planned, nowMs),
+        this.position.write(tx, positions),
+      ]);
+      const released = await this.store.release(tx, keysOf(inserted), nowMs, shards);
+      return [inserted.length, [...inserted.filter(({ orderKey }) => orderKey === undefined), ...released]];
+    });
+    this.metrics.onFacts(batch.reduce((count, { facts }) => count + facts.length, 0));
+    this.metrics.onDeliveries('created', created);
+    this.deliveries.offer(due);
+  }
+
+  private async insert(tx: Tx, planned: readonly Delivery[], nowMs: number): Promise<Delivery[]> {
+    const inserted: Promise<Delivery[]>[] = [];
+    for (let start = 0; start < planned.length; start += DELIVERY_ROWS_MAX) {
+      inserted.push(this.store.insert(tx, planned.slice(start, start + DELIVERY_ROWS_MAX), nowMs));
+    }
+    return (await Promise.all(inserted)).flat();
+  }
+
+  private plan({ shard, leaseEpoch, facts }: ShardFacts): Delivery[] {
+    const nowMs = this.clock.nowMs();
+    return facts.flatMap((fact) =>
+      this.edge
+        .destinationsOf(formatId('ten', fact.tenantId))
+        .filter((destination) => isSubscribed(destination, fact))
+        .map((destination) => deliveryOf(fact, destination, shard, leaseEpoch, nowMs)),
+    );
+  }
+}
+
+const isSubscribed = ({ status, eventTypes }: EdgeDestination, { type }: DeliverableFact): boolean =>
+  status === 'active' && (eventTypes === undefined || eventTypes.has(type));
+
+function deliveryOf(
+  fact: DeliverableFact,
+  destination: EdgeDestination,
+  shard: number,
+  leaseEpoch: bigint,
+  nowMs: number,
+): Delivery {
+  const deliveryId = deliveryIdOf(fact.factId, destination.uuid);
+  return {
+    key: deliveryId.toString('hex'),
+    deliveryId,
+    tenantId: fact.tenantId,
+    destinationId: destination.id,
+    destinationUuid: destination.uuid,
+    shard,
+    leaseEpoch,
+    fact,
+    orderKey: destination.ordering === 'key' ? orderKeyOf(fact) : undefined,
+    attemptCount: 0,
+    roundStartCount: 0,
+    roundStartedAtMs: nowMs,
+  };
+}
+
+/** One delivery of each order key. */
+function keysOf(deliveries: readonly Delivery[]): Delivery[] {
+  const keys = new Map<string, Delivery>();
+  for (const delivery of deliveries) {
+    const { orderKey, destinationId } = delivery;
+    if (orderKey !== undefined) keys.set(`${destinationId}/${orderKey.toString('hex')}`, delivery);
+  }
+  return [...keys.values()];
+}

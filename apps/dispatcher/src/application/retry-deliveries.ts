@@ -1,0 +1,84 @@
+import type { Clock } from '@posthorn/clock/clock.js';
+import { uuidBytes } from '@posthorn/clock/id.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import type { NatsLink } from '@posthorn/jetstream/nats-link.js';
+import { wakeSubject } from '@posthorn/jetstream/subjects.js';
+import type { Tx } from '@posthorn/postgres/database.js';
+import { type DeliveryView } from '../domain/delivery-view.js';
+import type { WorkerDatabase } from '../persistence/databases.js';
+import type { DeliveryRead } from '../persistence/delivery.read.js';
+import type { DeliveryStore } from '../persistence/delivery.store.js';
+import type { DeadLetterFilter, LineRow, LineStore } from '../persistence/line.store.js';
+import type { DeliveryMetrics } from './delivery-metrics.js';
+
+const ROWS_PER_TRANSACTION = 500;
+const NONE_HELD: ReadonlyMap<number, bigint> = new Map();
+
+/** Puts deliveries back in line; whichever process holds their shard sends them. */
+export class RetryDeliveries {
+  constructor(
+    private readonly db: Pick<WorkerDatabase, 'transaction'>,
+    private readonly line: LineStore,
+    private readonly store: Pick<DeliveryStore, 'release'>,
+    private readonly read: Pick<DeliveryRead, 'get'>,
+    private readonly link: Pick<NatsLink, 'publish'>,
+    private readonly clock: Clock,
+    private readonly metrics: Pick<DeliveryMetrics, 'onDeliveries'>,
+  ) {}
+
+  /**
+   * One delivery, now.
+   * @throws AppError `delivery.not_found`, `delivery.not_retryable` unless it is dead or waits for its next try.
+   */
+  async retry(tenantUuid: string, deliveryUuid: string): Promise<DeliveryView> {
+    await this.db.transaction(async (tx) => {
+      const row = await this.line.find(tx, tenantUuid, deliveryUuid);
+      if (row === undefined) throw new AppError('delivery.not_found');
+      if ((await this.putBack(tx, [row])) === 0) {
+        throw new AppError('delivery.not_retryable', { detail: `it is ${row.state}` });
+      }
+    });
+    this.announce(1);
+    return this.read.get(tenantUuid, deliveryUuid);
+  }
+
+  /** Dead letters that match, oldest first. @param limit at most. @returns how many. */
+  async redrive(tenantUuid: string, filter: DeadLetterFilter, limit: number): Promise<number> {
+    let redriven = 0;
+    while (redriven < limit) {
+      const wanted = Math.min(ROWS_PER_TRANSACTION, limit - redriven);
+      const found = await this.db.transaction(async (tx) => {
+        const rows = await this.line.findDead(tx, tenantUuid, filter, wanted);
+        redriven += await this.putBack(tx, rows);
+        return rows.length;
+      });
+      if (found < wanted) break;
+    }
+    if (redriven > 0) this.announce(redriven);
+    return redriven;
+  }
+
+  private async putBack(tx: Tx, rows: readonly LineRow[]): Promise<number> {
+    if (rows.length === 0) return 0;
+    const nowMs = this.clock.nowMs();
+    await this.line.lockShards(
+      tx,
+      rows.map(({ shard }) => shard),
+    );
+    const count = await this.line.putBack(tx, rows, new Date(nowMs).toISOString());
+    const keys = rows
+      .filter(({ order_key }) => order_key !== null)
+      .map(({ tenant_id, destination_id, order_key }) => ({
+        tenantId: uuidBytes(tenant_id),
+        destinationUuid: uuidBytes(destination_id),
+        orderKey: order_key!,
+      }));
+    await this.store.release(tx, keys, nowMs, NONE_HELD);
+    return count;
+  }
+
+  private announce(count: number): void {
+    this.metrics.onDeliveries('redriven', count);
+    this.link.publish(wakeSubject('dispatcher'));
+  }
+}

@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import {
+  boolean,
+  type ConfigOf,
+  DATABASE_CONFIG,
+  GRPC_CONFIG,
+  hostPort,
+  integer,
+  loadConfig,
+  NATS_CONFIG,
+  SERVER_CONFIG,
+} from '@posthorn/server/config.js';
+
+const SCHEMA = {
+  ...SERVER_CONFIG,
+  ...GRPC_CONFIG,
+  ...DATABASE_CONFIG,
+  ...NATS_CONFIG,
+  tenantsAddress: {
+    env: 'TENANTS_ADDRESS',
+    description: 'host:port of the gRPC server of tenants',
+    default: '127.0.0.1:9101',
+    parse: hostPort,
+  },
+  eventsAddress: {
+    env: 'EVENTS_ADDRESS',
+    description: 'host:port of the gRPC server of events',
+    default: '127.0.0.1:9102',
+    parse: hostPort,
+  },
+  allowLoopbackDestinations: {
+    env: 'ALLOW_LOOPBACK_DESTINATIONS',
+    description: 'lets deliveries go to this machine; for the local platform only',
+    default: 'false',
+    parse: boolean,
+  },
+  inFlightMax: {
+    env: 'IN_FLIGHT_MAX',
+    description: 'attempts of one process under way at the same time',
+    default: '512',
+    parse: integer(1, 65_536),
+  },
+  retryBaseMs: {
+    env: 'RETRY_BASE_MS',
+    description: 'the longest wait after the first failure; each later one is six times as long',
+    default: '5000',
+    parse: integer(1, 3_600_000),
+  },
+  retryCapMs: {
+    env: 'RETRY_CAP_MS',
+    description: 'the longest wait between two attempts',
+    default: '21600000',
+    parse: integer(1, 86_400_000),
+  },
+} as const;
+
+export type Config = ConfigOf<typeof SCHEMA>;
+
+/** @throws AppError `config.invalid` that names every wrong variable. */
+export const readConfig = (): Config => loadConfig(SCHEMA);
+
+/** The version of this program, as its package says. */
+export function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,12 @@
+import type { SchemaDefinition } from '@posthorn/postgres/migrate.js';
+import { DELIVERIES } from './migrations/0001-deliveries.js';
+import { ROLES } from './roles.js';
+
+export const SCHEMA = 'dispatch';
+
+/** The schema of this service: who may log in, and how it came to be. */
+export const DISPATCH_SCHEMA: SchemaDefinition = {
+  schema: SCHEMA,
+  roles: Object.values(ROLES),
+  migrations: [DELIVERIES],
+};

@@ -1,0 +1,260 @@
+import { randomBytes } from 'node:crypto';
+import { Duplex } from 'node:stream';
+import { SystemClock } from '@posthorn/clock/clock.js';
+import { derivedUuid, formatId, newUuid, uuidText } from '@posthorn/clock/id.js';
+import type {
+  Fact,
+  ListFactsRequest,
+  ListFactsResponse,
+  ShardHeads,
+} from '@posthorn/contracts/posthorn/events/v1/events.js';
+import type { DestinationConfig, WatchResponse } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { generateSigningSecret } from '@posthorn/crypto/signing-secret.js';
+import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
+import { EgressClient } from '@posthorn/egress/egress-client.js';
+import { FactFeed } from '@posthorn/jetstream/fact-feed.js';
+import { NatsLink } from '@posthorn/jetstream/nats-link.js';
+import { Partitions } from '@posthorn/postgres/partitions.js';
+import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
+import { testProcess } from '@posthorn/testing/test-process.js';
+import { testServers } from '@posthorn/testing/test-servers.js';
+import { AcceptFacts } from '../src/application/accept-facts.js';
+import { DELIVERY_LIMITS, type DeliveryLimits } from '../src/application/delivery-limits.js';
+import { DeliveryMetrics } from '../src/application/delivery-metrics.js';
+import { Lifecycle, StopTimes } from '../src/application/lifecycle.js';
+import { LoadDue } from '../src/application/load-due.js';
+import { RecordOutcomes } from '../src/application/record-outcomes.js';
+import { RetryDeliveries } from '../src/application/retry-deliveries.js';
+import { RunDeliveries } from '../src/application/run-deliveries.js';
+import { SendWebhook, UserAgent } from '../src/application/send-webhook.js';
+import { TestDestination } from '../src/application/test-destination.js';
+import { DISPATCH_CONFIG_KINDS } from '../src/clients/tenants.client.js';
+import { DeliveryLeases } from '../src/persistence/delivery-leases.js';
+import { DeliveryRead } from '../src/persistence/delivery.read.js';
+import { DeliveryStore } from '../src/persistence/delivery.store.js';
+import { LineStore } from '../src/persistence/line.store.js';
+import { PositionStore } from '../src/persistence/position.store.js';
+import { ROLES } from '../src/persistence/roles.js';
+import { DISPATCH_SCHEMA, SCHEMA } from '../src/persistence/schema.js';
+
+const clock = new SystemClock();
+const NONE = Buffer.alloc(0);
+
+/** Short waits, so that a test sees several attempts. */
+export const TEST_LIMITS: DeliveryLimits = {
+  ...DELIVERY_LIMITS,
+  retry: { baseMs: 20, factor: 2, capMs: 50 },
+};
+
+/** The facts of events, in memory. */
+export class HandMadeFacts {
+  epoch = 'one';
+  private readonly shards = new Map<number, Fact[]>();
+
+  add(shard: number, fields: Partial<Fact> & Pick<Fact, 'tenantId'>): Fact {
+    const facts = this.shards.get(shard) ?? [];
+    this.shards.set(shard, facts);
+    const eventId = newUuid(clock.nowMs());
+    const fact: Fact = {
+      sequence: BigInt(facts.length + 1),
+      factId: derivedUuid(clock.nowMs(), eventId, 'fact'),
+      type: 'message.delivered',
+      eventId,
+      sourceId: newUuid(clock.nowMs()),
+      messageId: newUuid(clock.nowMs()),
+      conversationId: NONE,
+      personHash: NONE,
+      channel: 'sms',
+      state: 'delivered',
+      previousState: 'sent',
+      signal: '',
+      campaign: '',
+      provider: 'twilio',
+      providerMessageId: 'SM1',
+      errorCode: '',
+      occurredAtMs: clock.nowMs(),
+      receivedAtMs: clock.nowMs(),
+      storedAtMs: clock.nowMs(),
+      committedAtMs: clock.nowMs(),
+      traceparent: '',
+      ...fields,
+    };
+    facts.push(fact);
+    return fact;
+  }
+
+  listFacts({ shard, afterSequence, limit }: ListFactsRequest): Promise<ListFactsResponse> {
+    const all = this.shards.get(shard) ?? [];
+    const facts = all.slice(Number(afterSequence), Number(afterSequence) + limit);
+    return Promise.resolve({ epoch: this.epoch, facts, headSequence: BigInt(all.length) });
+  }
+
+  getHeads(): Promise<ShardHeads> {
+    const heads = [...this.shards].map(([shard, facts]) => ({ shard, sequence: BigInt(facts.length) }));
+    return Promise.resolve({ epoch: this.epoch, heads });
+  }
+}
+
+/** The configuration of tenants, in memory: every change is a new snapshot page or change on each stream. */
+export class HandMadeConfig {
+  private version = 1n;
+  private readonly tenants = new Map<string, WatchResponse['tenants'][number]>();
+  private readonly destinations = new Map<string, DestinationConfig>();
+  private readonly streams = new Set<Duplex>();
+
+  addTenant(slug: string): { id: string; uuid: Buffer } {
+    const uuid = newUuid(clock.nowMs());
+    const id = formatId('ten', uuid);
+    const tenant = { id, slug, status: 'active', shards: [0], hashKey: NONE, dataKeys: [] };
+    this.tenants.set(id, tenant);
+    this.push({ tenants: [tenant] });
+    return { id, uuid };
+  }
+
+  setDestination(fields: Partial<DestinationConfig> & Pick<DestinationConfig, 'tenantId' | 'url'>) {
+    const destination: DestinationConfig = {
+      id: formatId('dst', newUuid(clock.nowMs())),
+      name: 'sink',
+      eventTypes: [],
+      ordering: 'none',
+      maxAttempts: 5,
+      maxAgeSeconds: 3_600,
+      maxInFlight: 64,
+      ratePerSecond: 0,
+      headersJson: '{}',
+      status: 'active',
+      secrets: [newSecret('current')],
+      ...fields,
+    };
+    this.destinations.set(destination.id, destination);
+    this.push({ destinations: [destination] });
+    return destination;
+  }
+
+  deleteDestination(id: string): void {
+    this.destinations.delete(id);
+    this.push({ deletedDestinationIds: [id] });
+  }
+
+  open(): Promise<Duplex> {
+    const stream = new Duplex({
+      objectMode: true,
+      read: () => undefined,
+      write: (_message, _encoding, done) => done(),
+    });
+    this.streams.add(stream);
+    stream.on('close', () => this.streams.delete(stream));
+    const snapshot = { tenants: [...this.tenants.values()], destinations: [...this.destinations.values()] };
+    stream.push(this.response({ ...snapshot, snapshotComplete: true }));
+    return Promise.resolve(stream);
+  }
+
+  private push(change: Partial<WatchResponse>): void {
+    this.version += 1n;
+    for (const stream of this.streams) stream.push(this.response(change));
+  }
+
+  private response(change: Partial<WatchResponse>): WatchResponse {
+    return {
+      version: this.version,
+      snapshotComplete: false,
+      tenants: [],
+      sources: [],
+      destinations: [],
+      deletedTenantIds: [],
+      deletedSourceIds: [],
+      deletedDestinationIds: [],
+      ...change,
+    };
+  }
+}
+
+export const newSecret = (status: 'current' | 'previous', expiresAtMs = 0) => ({
+  id: `sec_${randomBytes(4).toString('hex')}`,
+  value: generateSigningSecret(),
+  status,
+  expiresAtMs,
+});
+
+/** One dispatcher process' worth of objects. */
+export class Dispatcher {
+  readonly process = testProcess('dispatcher', { instanceId: uuidText(newUuid(clock.nowMs())) });
+  readonly edge: EdgeConfig;
+  readonly leases: DeliveryLeases;
+  readonly deliveries: RunDeliveries;
+  readonly accept: AcceptFacts;
+  readonly retries: RetryDeliveries;
+  readonly tests: TestDestination;
+  readonly read: DeliveryRead;
+  private readonly parts: { onApplicationBootstrap?(): void; onApplicationShutdown?(): unknown }[];
+  private readonly lifecycle: Lifecycle;
+
+  constructor(
+    test: TestDatabase,
+    config: HandMadeConfig,
+    facts: HandMadeFacts,
+    limits = TEST_LIMITS,
+    egressOptions: { headersTimeoutMs?: number; totalTimeoutMs?: number } = {},
+  ) {
+    const { log, metrics, tracer, service, instanceId } = this.process;
+    const worker = test.database(ROLES.worker);
+    const link = new NatsLink({ url: testServers().natsUrl, name: 'dispatcher' }, log);
+    this.edge = new EdgeConfig(() => config.open(), clock, log, {
+      service,
+      instanceId,
+      kinds: DISPATCH_CONFIG_KINDS,
+    });
+    this.leases = new DeliveryLeases(worker, clock, log, {
+      schema: SCHEMA,
+      instanceId,
+      ttlMs: 1_500,
+      renewMs: 100,
+    });
+    const deliveryMetrics = new DeliveryMetrics(metrics);
+    const store = new DeliveryStore();
+    const egress = new EgressClient(clock, { allowLoopback: true, ...egressOptions });
+    const agent = new UserAgent('Posthorn/test');
+    const webhooks = new SendWebhook(egress, tracer, clock, log, deliveryMetrics, agent);
+    const outcomes = new RecordOutcomes(worker, store, this.leases, clock, log, deliveryMetrics);
+    this.deliveries = new RunDeliveries(
+      ...([this.edge, this.leases, webhooks, outcomes, clock, log, deliveryMetrics, limits] as const),
+    );
+    const due = new LoadDue(worker, store, this.leases, this.deliveries, link, clock, log);
+    const position = new PositionStore();
+    this.accept = new AcceptFacts(
+      ...([worker, store, position, this.edge, this.deliveries, clock, deliveryMetrics] as const),
+    );
+    const feed = new FactFeed(link, facts, this.accept, this.leases, clock, log, {
+      pollMs: 20,
+      silenceMs: 20,
+    });
+    const stopTimes = new StopTimes(1_000, 1_000);
+    this.lifecycle = new Lifecycle(
+      ...([feed, due, this.deliveries, outcomes, this.leases, deliveryMetrics, stopTimes] as const),
+    );
+    this.read = new DeliveryRead(test.database(ROLES.reader));
+    this.retries = new RetryDeliveries(
+      ...([worker, new LineStore(), store, this.read, link, clock, deliveryMetrics] as const),
+    );
+    this.tests = new TestDestination(this.edge, webhooks, clock);
+    const partitions = new Partitions(worker, clock, log, SCHEMA);
+    this.parts = [link, partitions, this.edge, this.leases, feed, due, this.lifecycle, egress];
+  }
+
+  start(): this {
+    for (const part of this.parts) part.onApplicationBootstrap?.();
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    await this.lifecycle.beforeApplicationShutdown();
+    for (const part of this.parts) await part.onApplicationShutdown?.();
+  }
+
+  metrics(): Promise<string> {
+    return this.process.metrics.text();
+  }
+}
+
+export const dispatchDatabase = (name: string): Promise<TestDatabase> =>
+  createTestDatabase(name, [DISPATCH_SCHEMA]);

@@ -1,0 +1,154 @@
+import { generateKeyPairSync, sign, webcrypto } from 'node:crypto';
+import fc from 'fast-check';
+import { describeConformance, readVectors } from '../conformance.js';
+import { ProviderRequest } from '../provider-request.js';
+import { RequestHeaders } from '../request-headers.js';
+import { sendgrid } from './sendgrid.js';
+
+describeConformance(sendgrid, readVectors('./sendgrid.vectors.json', import.meta.url));
+
+type Settings = Parameters<typeof sendgrid.verify>[2];
+const settings = sendgrid.settings.parse({}) as Settings;
+const mailSettings = sendgrid.settings.parse({ product: 'inbound-parse' }) as Settings;
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+const spki = publicKey.export({ format: 'der', type: 'spki' });
+const SECRET = { id: 'sec_1', value: spki.toString('base64') };
+const bodies = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+const seconds = fc.integer({ min: 1_000_000_000, max: 4_000_000_000 }).map(String);
+
+const requestOf = (body: Buffer | string, headers: readonly string[] = []): ProviderRequest =>
+  new ProviderRequest(
+    'POST',
+    '/',
+    'https://hooks.example.com/',
+    new RequestHeaders(headers),
+    Buffer.from(body),
+  );
+
+const signedRequest = (body: Buffer, timestamp: string, signature: string): ProviderRequest =>
+  requestOf(body, [
+    ...['X-Twilio-Email-Event-Webhook-Signature', signature],
+    ...['X-Twilio-Email-Event-Webhook-Timestamp', timestamp],
+  ]);
+
+/** The two numbers of an ECDSA signature side by side, read from DER by hand: WebCrypto wants them so. */
+function sideBySide(der: Buffer): Uint8Array<ArrayBuffer> {
+  const numbers = new Uint8Array(64);
+  let at = 2;
+  for (const end of [32, 64]) {
+    const length = der[at + 1]!;
+    const number = der.subarray(at + 2, at + 2 + length).subarray(length > 32 ? 1 : 0);
+    numbers.set(number, end - number.length);
+    at += 2 + length;
+  }
+  return numbers;
+}
+
+/** The vendor's description on WebCrypto: its SDK is not installed. */
+async function isGenuine(body: Buffer, timestamp: string, signature: string): Promise<boolean> {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const key = await webcrypto.subtle.importKey('spki', spki, algorithm, false, ['verify']);
+  const signed = new Uint8Array([...new TextEncoder().encode(timestamp), ...body]);
+  return webcrypto.subtle.verify(algorithm, key, sideBySide(Buffer.from(signature, 'base64')), signed);
+}
+
+test('B1 a second implementation and this one give the same verdict, also for what was never signed', async () => {
+  await fc.assert(
+    fc.asyncProperty(bodies, bodies, seconds, seconds, async (signedBody, body, signedTime, time) => {
+      const signed = Buffer.concat([Buffer.from(signedTime), signedBody]);
+      const signature = sign('sha256', signed, privateKey).toString('base64');
+      for (const [each, at] of [
+        [signedBody, signedTime],
+        [body, signedTime],
+        [signedBody, time],
+      ] as const) {
+        const verdict = sendgrid.verify(signedRequest(each, at, signature), [SECRET], settings);
+        expect(verdict.isAuthentic).toBe(await isGenuine(each, at, signature));
+      }
+      expect(
+        sendgrid.verify(signedRequest(signedBody, signedTime, signature), [SECRET], settings),
+      ).toMatchObject({
+        isAuthentic: true,
+        signedAtMs: Number(signedTime) * 1000,
+      });
+    }),
+  );
+});
+
+test('C1 a batch gives each of its events once, in any order of the items', () => {
+  const items = fc.array(
+    fc.record({
+      sg_event_id: fc.constantFrom('a', 'b', 'c', 'd'),
+      event: fc.constantFrom('delivered', 'open', 'oops'),
+      sg_message_id: fc.constantFrom('m.1', '', '.'),
+    }),
+    { minLength: 1, maxLength: 20 },
+  );
+  fc.assert(
+    fc.property(items, (list) => {
+      const keys = (each: unknown): string[] =>
+        sendgrid.parse(requestOf(JSON.stringify(each)), settings).map(({ dedupKey }) => dedupKey);
+      const ids = new Set(list.map((item) => `id:${item.sg_event_id}`));
+      expect(new Set(keys(list))).toEqual(ids);
+      expect(keys(list.toReversed()).toSorted()).toEqual(keys(list).toSorted());
+    }),
+  );
+});
+
+test('A8 a batch larger than a request may hold keeps every opt-out and says what is left out', () => {
+  const items = Array.from({ length: 1500 }, (_, index) => ({
+    ...{ sg_event_id: `e${index}`, sg_message_id: 'm', email: 'a@b' },
+    event: index >= 1400 ? 'unsubscribe' : 'open',
+  }));
+  const parse = (list: unknown[]) => sendgrid.parse(requestOf(JSON.stringify(list)), settings);
+  const events = parse(items);
+  expect(events).toHaveLength(1000);
+  expect(events.filter(({ signal }) => signal === 'opt_out')).toHaveLength(100);
+  expect(events.at(-1)).toMatchObject({
+    type: 'event.unrecognized',
+    note: '501 more events in one request than fit',
+  });
+  expect(parse(items.slice(0, 1000)).every(({ type }) => type !== 'event.unrecognized')).toBe(true);
+});
+
+test('C1 a mail keeps its key when it is posted again with another boundary', () => {
+  const keyOf = (boundary: string, head: string): string => {
+    const fields = {
+      headers: head,
+      from: 'jane@example.com',
+      text: 'Hello',
+      envelope: '{"to":["b@c","a@c"],"from":"x@y"}',
+    };
+    const parts = Object.entries(fields).map(
+      ([name, value]) =>
+        `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+    );
+    const type = ['content-type', `multipart/form-data; boundary=${boundary}`];
+    const [event] = sendgrid.parse(requestOf(`${parts.join('')}--${boundary}--\r\n`, type), mailSettings);
+    expect(event).toMatchObject({ type: 'message.received', person: 'jane@example.com', ours: 'b@c' });
+    return event!.dedupKey;
+  };
+  expect(keyOf('one', 'Message-ID: <1@x>')).toBe(keyOf('two', 'Message-ID: <1@x>'));
+  expect(keyOf('one', 'Message-ID: <1@x>')).not.toBe(keyOf('one', 'Message-ID: <2@x>'));
+  expect(keyOf('one', 'Subject: none')).toBe(keyOf('two', 'Subject: none'));
+});
+
+test("the house's bounds fit the provider's: batches of 768 KiB, repetitions for three days", () => {
+  expect(settings.maxBodyBytes).toBeGreaterThan(768 * 1024);
+  expect(settings.freshnessSeconds).toBeGreaterThan(72 * 3600);
+  expect(settings.product).toBe('events');
+});
+
+const otherCurve = generateKeyPairSync('ec', { namedCurve: 'secp384r1' }).publicKey;
+test.each([
+  '',
+  'x',
+  SECRET.value.slice(4),
+  `${SECRET.value} `,
+  otherCurve.export({ format: 'der', type: 'spki' }).toString('base64'),
+  'A'.repeat(1000),
+])('%j is no verification key', (value) => {
+  expect(() => sendgrid.validateSecret(value)).toThrow(expect.objectContaining({ code: 'secret.invalid' }));
+});
+
+test('a verification key is valid', () => sendgrid.validateSecret(SECRET.value));

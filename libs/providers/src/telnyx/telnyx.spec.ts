@@ -1,0 +1,98 @@
+import { generateKeyPairSync, sign, webcrypto } from 'node:crypto';
+import fc from 'fast-check';
+import { describeConformance, readVectors } from '../conformance.js';
+import { ProviderRequest } from '../provider-request.js';
+import { RequestHeaders } from '../request-headers.js';
+import { telnyx } from './telnyx.js';
+
+describeConformance(telnyx, readVectors('./telnyx.vectors.json', import.meta.url));
+
+const settings = telnyx.settings.parse({}) as Parameters<typeof telnyx.verify>[2];
+const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+const spki = publicKey.export({ format: 'der', type: 'spki' });
+const SECRET = { id: 'sec_1', value: spki.subarray(-32).toString('base64') };
+const bodies = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+const seconds = fc.integer({ min: 1_000_000_000, max: 4_000_000_000 }).map(String);
+
+const requestOf = (body: Buffer, timestamp = '', signature = ''): ProviderRequest =>
+  new ProviderRequest(
+    'POST',
+    '/',
+    'https://hooks.example.com/',
+    new RequestHeaders(['Telnyx-Signature-Ed25519', signature, 'Telnyx-Timestamp', timestamp]),
+    body,
+  );
+
+/** The vendor's description on WebCrypto: its SDK is not installed. */
+async function isGenuine(body: Buffer, timestamp: string, signature: string): Promise<boolean> {
+  const key = await webcrypto.subtle.importKey('spki', spki, 'Ed25519', false, ['verify']);
+  const signed = new Uint8Array([...new TextEncoder().encode(`${timestamp}|`), ...body]);
+  const given = Uint8Array.from(atob(signature), (char) => char.charCodeAt(0));
+  return webcrypto.subtle.verify('Ed25519', key, given, signed);
+}
+
+test('B1 a second implementation and this one give the same verdict, also for what was never signed', async () => {
+  await fc.assert(
+    fc.asyncProperty(bodies, bodies, seconds, seconds, async (signedBody, body, signedTime, time) => {
+      const signature = sign(
+        null,
+        Buffer.concat([Buffer.from(`${signedTime}|`), signedBody]),
+        privateKey,
+      ).toString('base64');
+      for (const [each, at] of [
+        [signedBody, signedTime],
+        [body, signedTime],
+        [signedBody, time],
+        // The bar also stands where a body may begin: both spell the same bytes only if the times are equal.
+        [Buffer.concat([Buffer.from('|'), signedBody]), signedTime],
+      ] as const) {
+        const verdict = telnyx.verify(requestOf(each, at, signature), [SECRET], settings);
+        expect(verdict.isAuthentic).toBe(await isGenuine(each, at, signature));
+      }
+      expect(telnyx.verify(requestOf(signedBody, signedTime, signature), [SECRET], settings)).toMatchObject({
+        isAuthentic: true,
+        signedAtMs: Number(signedTime) * 1000,
+      });
+    }),
+  );
+});
+
+test.each([
+  ['queued', 'queued'],
+  ['sending', 'sending'],
+  ['sent', 'sent'],
+  ['delivered', 'delivered'],
+  ['read', 'read'],
+  ['sending_failed', 'failed'],
+  ['delivery_failed', 'undelivered'],
+  ['expired', 'expired'],
+  ['delivery_unconfirmed', 'unknown'],
+  ['constructor', ''],
+])('D1 the status %s is the state %j', (status, state) => {
+  const body = { data: { id: 'e', event_type: 'message.finalized', payload: { id: 'm', to: [{ status }] } } };
+  const [event] = telnyx.parse(requestOf(Buffer.from(JSON.stringify(body))), settings);
+  expect(event!.status).toBe(state);
+});
+
+test('E1 an opt-out by our keywords wins over what Telnyx made of the text', () => {
+  const signalOf = (payload: object): string => {
+    const body = { data: { id: 'e', event_type: 'message.received', payload: { id: 'm', ...payload } } };
+    return telnyx.parse(requestOf(Buffer.from(JSON.stringify(body))), settings)[0]!.signal;
+  };
+  expect(signalOf({ text: 'STOP', autoresponse_type: 'START' })).toBe('opt_out');
+  expect(signalOf({ text: 'JOIN', autoresponse_type: 'START' })).toBe('opt_in');
+  expect(signalOf({ text: 'help me', autoresponse_type: 'HELP' })).toBe('help');
+  expect(signalOf({ text: 'hello', autoresponse_type: 'NEW' })).toBe('');
+});
+
+test.each([
+  '',
+  'x',
+  Buffer.alloc(31).toString('base64'),
+  Buffer.alloc(33).toString('base64'),
+  `${SECRET.value}\n`,
+])('%j is no public key', (value) => {
+  expect(() => telnyx.validateSecret(value)).toThrow(expect.objectContaining({ code: 'secret.invalid' }));
+});
+
+test('a public key is valid', () => telnyx.validateSecret(SECRET.value));

@@ -101,6 +101,11 @@ function platform({ config, clock, log, instanceId }: Process<Config>) {
 function peers(process: Process<Config>) {
   const { config, clock, log, service, instanceId } = process;
   const options = { service, instanceId, kinds: DISPATCH_CONFIG_KINDS };
+  const egress = {
+    allowLoopback: config.allowLoopbackDestinations,
+    // A destination may have as much in flight as its tenant: nothing waits for a connection.
+    connectionsPerOrigin: DELIVERY_LIMITS.tenantInFlightMax,
+  };
   return [
     provideValue(TenantsChannel, new TenantsChannel(process, config.tenantsAddress, 'tenants')),
     provideValue(EventsChannel, new EventsChannel(process, config.eventsAddress, 'events')),
@@ -110,7 +115,7 @@ function peers(process: Process<Config>) {
       (channel: TenantsChannel) => new EdgeConfig(() => openConfigStream(channel), clock, log, options),
       TenantsChannel,
     ),
-    provideValue(EgressClient, new EgressClient(clock, { allowLoopback: config.allowLoopbackDestinations })),
+    provideValue(EgressClient, new EgressClient(clock, egress)),
   ];
 }
 

@@ -13,8 +13,9 @@ export interface EgressOptions extends AddressRules {
   readonly totalTimeoutMs?: number;
   /** What is kept of an answer's body; more is not read. */
   readonly responseBytesMax?: number;
-  /** Origins with open connections; the one that was idle longest is closed. */
+  /** Origins (of a lane) with open connections; the one that was idle longest is closed. */
   readonly originsMax?: number;
+  /** Of one lane. */
   readonly connectionsPerOrigin?: number;
   /** The resolver; the operating system's unless given. */
   readonly resolve?: ResolveAll;
@@ -25,6 +26,8 @@ export interface EgressRequest {
   readonly url: string;
   readonly headers: Record<string, string>;
   readonly body: Buffer;
+  /** Requests of different lanes never share connections, so that one that hangs cannot hold back another. */
+  readonly lane?: string;
   /** Called when the request begins to be written to its connection. */
   readonly onFirstByte?: () => void;
 }
@@ -57,6 +60,8 @@ class TotalTimeout extends Error {
 /** The only way out: pooled, bounded POSTs to public addresses. */
 export class EgressClient {
   private readonly pools = new Map<string, Pool>();
+  /** Text → what it says, of URLs that may be called. */
+  private readonly admitted = new Map<string, URL>();
   private readonly limits: Required<EgressOptions>;
 
   constructor(
@@ -82,7 +87,7 @@ export class EgressClient {
    */
   async post(request: EgressRequest): Promise<EgressAnswer> {
     const url = this.admit(request.url);
-    const pool = this.poolOf(url.origin);
+    const pool = this.poolOf(url.origin, request.lane ?? '');
     const startedMs = this.clock.monotonicMs();
     try {
       const { totalTimeoutMs, headersTimeoutMs, responseBytesMax } = this.limits;
@@ -114,21 +119,28 @@ export class EgressClient {
     this.pools.clear();
   }
 
+  /** Why remembered: judging a URL anew costs a tenth of a whole request. */
   private admit(text: string): URL {
+    const known = this.admitted.get(text);
+    if (known !== undefined) return known;
     try {
       assertPublicUrl(text, this.limits);
     } catch (error) {
       throw new AppError('egress.address_forbidden', { detail: (error as AppError).detail });
     }
-    return new URL(text);
+    const url = new URL(text);
+    if (this.admitted.size >= this.limits.originsMax) this.admitted.clear();
+    this.admitted.set(text, url);
+    return url;
   }
 
-  private poolOf(origin: string): Pool {
-    const known = this.pools.get(origin);
+  private poolOf(origin: string, lane: string): Pool {
+    const key = `${lane} ${origin}`;
+    const known = this.pools.get(key);
     if (known !== undefined) {
       // Re-inserted: the map's order is the order of last use.
-      this.pools.delete(origin);
-      this.pools.set(origin, known);
+      this.pools.delete(key);
+      this.pools.set(key, known);
       return known;
     }
     if (this.pools.size >= this.limits.originsMax) {
@@ -137,7 +149,7 @@ export class EgressClient {
       void pool.close(); // lets its requests end first
     }
     const pool = this.open(origin);
-    this.pools.set(origin, pool);
+    this.pools.set(key, pool);
     return pool;
   }
 

@@ -72,6 +72,7 @@ export class SendWebhook {
         url: destination.url,
         headers: this.headersOf(destination, webhook, startedAtMs, span?.traceparent ?? webhook.traceparent),
         body: webhook.body,
+        lane: destination.id,
         ...(webhook.onFirstByte !== undefined && { onFirstByte: webhook.onFirstByte }),
       });
       const retryAfterMs = obeysRetryAfter(status)

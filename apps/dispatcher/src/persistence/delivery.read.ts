@@ -35,6 +35,7 @@ interface ViewRow {
 }
 
 interface AttemptRow {
+  readonly delivery_id: string;
   readonly number: number;
   readonly started_at: Date;
   readonly duration_ms: number;
@@ -46,6 +47,8 @@ interface AttemptRow {
 const COLUMNS = `delivery_id, fact_id, event_id, destination_id, type, state, attempt_count, next_attempt_at,
   created_at, finished_at`;
 const ATTEMPTS_MAX = 1_000;
+/** Of each delivery of a page, the latest; all of them stand beside the single delivery. */
+const LISTED_ATTEMPTS_MAX = 20;
 
 /** The lowest ID of a moment: a bound on it is a bound on the time, and lets Postgres skip other days. */
 export function firstUuidOf(ms: number): string {
@@ -80,16 +83,22 @@ export class DeliveryRead {
     if (filter.toMs !== undefined) add('delivery_id < ?::uuid', firstUuidOf(filter.toMs));
     if (cursor !== '') add('delivery_id < ?::uuid', uuidOfCursor(cursor));
     values.push(limit + 1);
-    const { rows } = await this.db.tenantTransaction(tenantUuid, (tx) =>
-      tx.query<ViewRow>(
+    return this.db.tenantTransaction(tenantUuid, async (tx) => {
+      const { rows } = await tx.query<ViewRow>(
         `SELECT ${COLUMNS} FROM dispatch.delivery WHERE ${where.join(' AND ')}
          ORDER BY delivery_id DESC LIMIT $${values.length}`,
         values,
-      ),
-    );
-    const page = rows.slice(0, limit).map((row) => viewOf(row, []));
-    const nextCursor = rows.length > limit ? encodeCursor([page.at(-1)!.id]) : '';
-    return { deliveries: page, nextCursor };
+      );
+      const page = rows.slice(0, limit);
+      const attempts = await attemptsOf(
+        tx,
+        tenantUuid,
+        page.map(({ delivery_id }) => delivery_id),
+      );
+      const deliveries = page.map((row) => viewOf(row, attempts.get(row.delivery_id) ?? []));
+      const nextCursor = rows.length > limit ? encodeCursor([deliveries.at(-1)!.id]) : '';
+      return { deliveries, nextCursor };
+    });
   }
 
   /** With every attempt. @throws AppError `delivery.not_found` */
@@ -103,35 +112,52 @@ export class DeliveryRead {
           },
           [tenantUuid, deliveryUuid],
         ),
-        attemptsOf(tx, tenantUuid, deliveryUuid),
+        attemptsOf(tx, tenantUuid, [deliveryUuid]),
       ]);
       const row = delivery.rows[0];
       if (row === undefined) throw new AppError('delivery.not_found');
-      return viewOf(row, attempts);
+      return viewOf(row, attempts.get(deliveryUuid) ?? []);
     });
   }
 }
 
-async function attemptsOf(tx: Tx, tenantUuid: string, deliveryUuid: string): Promise<AttemptView[]> {
+/** The latest attempts of each delivery, oldest first. @param deliveryUuids newest first. */
+async function attemptsOf(
+  tx: Tx,
+  tenantUuid: string,
+  deliveryUuids: readonly string[],
+): Promise<ReadonlyMap<string, AttemptView[]>> {
+  const attempts = new Map<string, AttemptView[]>();
+  if (deliveryUuids.length === 0) return attempts;
   const { rows } = await tx.query<AttemptRow>(
     {
       name: 'get_attempts',
-      text: `SELECT number, started_at, duration_ms, status_code, outcome, detail FROM dispatch.attempt
-             WHERE tenant_id = $1::uuid AND delivery_id = $2::uuid ORDER BY number LIMIT ${ATTEMPTS_MAX}`,
+      text: `SELECT a.delivery_id, a.number, a.started_at, a.duration_ms, a.status_code, a.outcome, a.detail
+             FROM unnest($2::uuid[]) d (delivery_id) CROSS JOIN LATERAL (
+               SELECT delivery_id, number, started_at, duration_ms, status_code, outcome, detail
+               FROM dispatch.attempt
+               WHERE tenant_id = $1::uuid AND delivery_id = d.delivery_id ORDER BY number DESC LIMIT $3
+             ) a ORDER BY a.delivery_id, a.number`,
     },
-    [tenantUuid, deliveryUuid],
+    [tenantUuid, deliveryUuids, deliveryUuids.length === 1 ? ATTEMPTS_MAX : LISTED_ATTEMPTS_MAX],
   );
-  const delivery = uuidBytes(deliveryUuid);
-  return rows.map((row) => ({
-    id: formatId('att', derivedUuid(row.started_at.getTime(), delivery, String(row.number))),
-    number: row.number,
-    startedAtMs: row.started_at.getTime(),
-    durationMs: row.duration_ms,
-    statusCode: row.status_code,
-    outcome: row.outcome,
-    detail: row.detail,
-  }));
+  for (const row of rows) {
+    const known = attempts.get(row.delivery_id);
+    if (known === undefined) attempts.set(row.delivery_id, [attemptOf(row)]);
+    else known.push(attemptOf(row));
+  }
+  return attempts;
 }
+
+const attemptOf = (row: AttemptRow): AttemptView => ({
+  id: formatId('att', derivedUuid(row.started_at.getTime(), uuidBytes(row.delivery_id), String(row.number))),
+  number: row.number,
+  startedAtMs: row.started_at.getTime(),
+  durationMs: row.duration_ms,
+  statusCode: row.status_code,
+  outcome: row.outcome,
+  detail: row.detail,
+});
 
 const viewOf = (row: ViewRow, attempts: readonly AttemptView[]): DeliveryView => ({
   id: idOfUuid('dlv', row.delivery_id),

@@ -118,7 +118,8 @@ function signatureIn(request: ProviderRequest): GivenSignature | undefined {
       (name) => textAt(json.value, `/signature/${name}`),
     );
     if (timestamp === undefined || token === undefined || signature === undefined) return undefined;
-    return { timestamp, token, signatures: parent === undefined ? [signature] : [signature, parent] };
+    const isParent = parent !== undefined && SIGNATURE.test(parent);
+    return { timestamp, token, signatures: isParent ? [signature, parent] : [signature] };
   }
   const fields = fieldsOf(request);
   const [timestamp, token, signature] = ['timestamp', 'token', 'signature'].map((name) => fields?.get(name));

@@ -111,25 +111,24 @@ test('A8 a batch larger than a request may hold keeps every opt-out and says wha
   expect(parse(items.slice(0, 1000)).every(({ type }) => type !== 'event.unrecognized')).toBe(true);
 });
 
-test('C1 a mail keeps its key when it is posted again with another boundary', () => {
-  const keyOf = (boundary: string, head: string): string => {
-    const fields = {
-      headers: head,
-      from: 'jane@example.com',
-      text: 'Hello',
-      envelope: '{"to":["b@c","a@c"],"from":"x@y"}',
-    };
+test('C1 a mail keeps its key when it is posted again with another boundary; another recipient makes another event', () => {
+  const keyOf = (boundary: string, head: string, to: string[] = ['b@c', 'a@c']): string => {
+    const envelope = JSON.stringify({ to, from: 'x@y' });
+    const fields = { headers: head, from: 'jane@example.com', text: 'Hello', envelope };
     const parts = Object.entries(fields).map(
       ([name, value]) =>
         `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
     );
     const type = ['content-type', `multipart/form-data; boundary=${boundary}`];
     const [event] = sendgrid.parse(requestOf(`${parts.join('')}--${boundary}--\r\n`, type), mailSettings);
-    expect(event).toMatchObject({ type: 'message.received', person: 'jane@example.com', ours: 'b@c' });
+    expect(event).toMatchObject({ type: 'message.received', person: 'jane@example.com', ours: to[0] });
     return event!.dedupKey;
   };
-  expect(keyOf('one', 'Message-ID: <1@x>')).toBe(keyOf('two', 'Message-ID: <1@x>'));
-  expect(keyOf('one', 'Message-ID: <1@x>')).not.toBe(keyOf('one', 'Message-ID: <2@x>'));
+  const head = 'Message-ID: <1@x>';
+  expect(keyOf('one', head)).toBe(keyOf('two', head));
+  expect(keyOf('one', head)).toBe(keyOf('one', head, ['a@c', 'b@c']));
+  expect(keyOf('one', head)).not.toBe(keyOf('one', head, ['a@c']));
+  expect(keyOf('one', head)).not.toBe(keyOf('one', 'Message-ID: <2@x>'));
   expect(keyOf('one', 'Subject: none')).toBe(keyOf('two', 'Subject: none'));
 });
 

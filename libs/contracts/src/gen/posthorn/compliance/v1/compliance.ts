@@ -14,6 +14,85 @@ export const protobufPackage = "posthorn.compliance.v1";
 
 export const protobufFileName = "posthorn/compliance/v1/compliance.proto";
 
+export interface ApplySignalsRequest {
+  /** At most 256. */
+  signals: IntakeSignal[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** IDs are the 16 bytes of the UUID. */
+export interface IntakeSignal {
+  tenantId: Buffer;
+  eventId: Buffer;
+  sourceId: Buffer;
+  personHash: Buffer;
+  channel: string;
+  /** opt_out */
+  signal: string;
+  /** 0 = the provider does not say. */
+  occurredAtMs: number;
+  receivedAtMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ApplySignalsResponse {
+  /** One for each signal, in order. */
+  isInForce: boolean[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RequestPermitRequest {
+  tenantId: string;
+  /** `msg_…`: the command's message. */
+  messageId: string;
+  sourceId: string;
+  /** sms | email | chat | push */
+  channel: string;
+  /** The recipient's address, as given. Never stored: only its keyed hash is. */
+  address: string;
+  /** transactional | marketing */
+  category: string;
+  /** What consent and suppression may be limited to; empty = all. */
+  program: string;
+  /** Set for the single confirmation of an opt-out, and for HELP: the event that it answers. */
+  answersEventId: string;
+  /** Recipient facts the tenant knows: IANA zone, ISO country, postal code; empty = not known. */
+  timeZone: string;
+  country: string;
+  postalCode: string;
+  /** The conversation's last inbound message, for windows such as WhatsApp's; 0 = none. */
+  lastInboundAtMs: number;
+  isReplay: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RequestPermitResponse {
+  /** allow | deny | defer */
+  decision: string;
+  /** The decision's own ID; also the permit's when allowed. */
+  permitId: string;
+  /** The rule that decided, such as suppression.opted_out or quiet_hours.us_federal. */
+  rule: string;
+  detail: string;
+  /** For defer: not before. */
+  untilMs: number;
+  /** How long the permit is valid, from the moment it was asked for. */
+  validForMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClosePermitRequest {
+  tenantId: string;
+  permitId: string;
+  /** sent | not_sent | unknown */
+  outcome: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClosePermitResponse {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface Suppression {
   id: string;
   /** The person's keyed hash, hex; never the address. */
@@ -83,6 +162,780 @@ export interface DeleteSuppressionResponse {
 }
 
 export const POSTHORN_COMPLIANCE_V1_PACKAGE_NAME = "posthorn.compliance.v1";
+
+function createBaseApplySignalsRequest(): ApplySignalsRequest {
+  return { signals: [] };
+}
+
+export const ApplySignalsRequest: MessageFns<ApplySignalsRequest> = {
+  encode(message: ApplySignalsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.signals) {
+      IntakeSignal.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApplySignalsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApplySignalsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signals.push(IntakeSignal.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseIntakeSignal(): IntakeSignal {
+  return {
+    tenantId: Buffer.alloc(0),
+    eventId: Buffer.alloc(0),
+    sourceId: Buffer.alloc(0),
+    personHash: Buffer.alloc(0),
+    channel: "",
+    signal: "",
+    occurredAtMs: 0,
+    receivedAtMs: 0,
+  };
+}
+
+export const IntakeSignal: MessageFns<IntakeSignal> = {
+  encode(message: IntakeSignal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId.length !== 0) {
+      writer.uint32(10).bytes(message.tenantId);
+    }
+    if (message.eventId.length !== 0) {
+      writer.uint32(18).bytes(message.eventId);
+    }
+    if (message.sourceId.length !== 0) {
+      writer.uint32(26).bytes(message.sourceId);
+    }
+    if (message.personHash.length !== 0) {
+      writer.uint32(34).bytes(message.personHash);
+    }
+    if (message.channel !== "") {
+      writer.uint32(42).string(message.channel);
+    }
+    if (message.signal !== "") {
+      writer.uint32(50).string(message.signal);
+    }
+    if (message.occurredAtMs !== 0) {
+      writer.uint32(57).double(message.occurredAtMs);
+    }
+    if (message.receivedAtMs !== 0) {
+      writer.uint32(65).double(message.receivedAtMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IntakeSignal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIntakeSignal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.eventId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sourceId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.personHash = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.signal = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.occurredAtMs = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.receivedAtMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseApplySignalsResponse(): ApplySignalsResponse {
+  return { isInForce: [] };
+}
+
+export const ApplySignalsResponse: MessageFns<ApplySignalsResponse> = {
+  encode(message: ApplySignalsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.isInForce.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.isInForce) {
+        writer.bool(v);
+      }
+      writer.join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApplySignalsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApplySignalsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.isInForce.push(reader.bool());
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.isInForce.push(reader.bool());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRequestPermitRequest(): RequestPermitRequest {
+  return {
+    tenantId: "",
+    messageId: "",
+    sourceId: "",
+    channel: "",
+    address: "",
+    category: "",
+    program: "",
+    answersEventId: "",
+    timeZone: "",
+    country: "",
+    postalCode: "",
+    lastInboundAtMs: 0,
+    isReplay: false,
+  };
+}
+
+export const RequestPermitRequest: MessageFns<RequestPermitRequest> = {
+  encode(message: RequestPermitRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.messageId !== "") {
+      writer.uint32(18).string(message.messageId);
+    }
+    if (message.sourceId !== "") {
+      writer.uint32(26).string(message.sourceId);
+    }
+    if (message.channel !== "") {
+      writer.uint32(34).string(message.channel);
+    }
+    if (message.address !== "") {
+      writer.uint32(42).string(message.address);
+    }
+    if (message.category !== "") {
+      writer.uint32(50).string(message.category);
+    }
+    if (message.program !== "") {
+      writer.uint32(58).string(message.program);
+    }
+    if (message.answersEventId !== "") {
+      writer.uint32(66).string(message.answersEventId);
+    }
+    if (message.timeZone !== "") {
+      writer.uint32(74).string(message.timeZone);
+    }
+    if (message.country !== "") {
+      writer.uint32(82).string(message.country);
+    }
+    if (message.postalCode !== "") {
+      writer.uint32(90).string(message.postalCode);
+    }
+    if (message.lastInboundAtMs !== 0) {
+      writer.uint32(97).double(message.lastInboundAtMs);
+    }
+    if (message.isReplay !== false) {
+      writer.uint32(104).bool(message.isReplay);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestPermitRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestPermitRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sourceId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.category = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.program = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.answersEventId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.timeZone = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.country = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.postalCode = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 97) {
+              break;
+            }
+
+            message.lastInboundAtMs = reader.double();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.isReplay = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRequestPermitResponse(): RequestPermitResponse {
+  return { decision: "", permitId: "", rule: "", detail: "", untilMs: 0, validForMs: 0 };
+}
+
+export const RequestPermitResponse: MessageFns<RequestPermitResponse> = {
+  encode(message: RequestPermitResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.decision !== "") {
+      writer.uint32(10).string(message.decision);
+    }
+    if (message.permitId !== "") {
+      writer.uint32(18).string(message.permitId);
+    }
+    if (message.rule !== "") {
+      writer.uint32(26).string(message.rule);
+    }
+    if (message.detail !== "") {
+      writer.uint32(34).string(message.detail);
+    }
+    if (message.untilMs !== 0) {
+      writer.uint32(41).double(message.untilMs);
+    }
+    if (message.validForMs !== 0) {
+      writer.uint32(48).uint32(message.validForMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestPermitResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestPermitResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.decision = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.permitId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.untilMs = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.validForMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClosePermitRequest(): ClosePermitRequest {
+  return { tenantId: "", permitId: "", outcome: "" };
+}
+
+export const ClosePermitRequest: MessageFns<ClosePermitRequest> = {
+  encode(message: ClosePermitRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.permitId !== "") {
+      writer.uint32(18).string(message.permitId);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(26).string(message.outcome);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClosePermitRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClosePermitRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.permitId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClosePermitResponse(): ClosePermitResponse {
+  return {};
+}
+
+export const ClosePermitResponse: MessageFns<ClosePermitResponse> = {
+  encode(message: ClosePermitResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClosePermitResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClosePermitResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
 
 function createBaseSuppression(): Suppression {
   return { id: "", personHash: "", channel: "", scope: "", reason: "", eventId: "", createdAtMs: 0 };
@@ -1032,6 +1885,138 @@ export const SuppressionServiceService = {
 export interface SuppressionServiceServer extends UntypedServiceImplementation {
   createSuppression: handleUnaryCall<CreateSuppressionRequest, CreateSuppressionResponse>;
   deleteSuppression: handleUnaryCall<DeleteSuppressionRequest, DeleteSuppressionResponse>;
+}
+
+/** Opt-outs of intake, applied before the provider hears 2xx. Called by ingress after the append. */
+
+export interface SignalServiceClient {
+  /** An answer means: in force. No send to that person begins after it. */
+
+  applySignals(request: ApplySignalsRequest): Observable<ApplySignalsResponse>;
+}
+
+/** Opt-outs of intake, applied before the provider hears 2xx. Called by ingress after the append. */
+
+export interface SignalServiceController {
+  /** An answer means: in force. No send to that person begins after it. */
+
+  applySignals(
+    request: ApplySignalsRequest,
+  ): Promise<ApplySignalsResponse> | Observable<ApplySignalsResponse> | ApplySignalsResponse;
+}
+
+export function SignalServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["applySignals"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("SignalService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("SignalService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const SIGNAL_SERVICE_NAME = "SignalService";
+
+/** Opt-outs of intake, applied before the provider hears 2xx. Called by ingress after the append. */
+export type SignalServiceService = typeof SignalServiceService;
+export const SignalServiceService = {
+  /** An answer means: in force. No send to that person begins after it. */
+  applySignals: {
+    path: "/posthorn.compliance.v1.SignalService/ApplySignals" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ApplySignalsRequest): Buffer => Buffer.from(ApplySignalsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ApplySignalsRequest => ApplySignalsRequest.decode(value),
+    responseSerialize: (value: ApplySignalsResponse): Buffer =>
+      Buffer.from(ApplySignalsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ApplySignalsResponse => ApplySignalsResponse.decode(value),
+  },
+} as const;
+
+export interface SignalServiceServer extends UntypedServiceImplementation {
+  /** An answer means: in force. No send to that person begins after it. */
+  applySignals: handleUnaryCall<ApplySignalsRequest, ApplySignalsResponse>;
+}
+
+/** May this message be sent, now? Asked by dispatcher just before the first byte. */
+
+export interface PermitServiceClient {
+  requestPermit(request: RequestPermitRequest): Observable<RequestPermitResponse>;
+
+  /** The send is over, or never began. */
+
+  closePermit(request: ClosePermitRequest): Observable<ClosePermitResponse>;
+}
+
+/** May this message be sent, now? Asked by dispatcher just before the first byte. */
+
+export interface PermitServiceController {
+  requestPermit(
+    request: RequestPermitRequest,
+  ): Promise<RequestPermitResponse> | Observable<RequestPermitResponse> | RequestPermitResponse;
+
+  /** The send is over, or never began. */
+
+  closePermit(
+    request: ClosePermitRequest,
+  ): Promise<ClosePermitResponse> | Observable<ClosePermitResponse> | ClosePermitResponse;
+}
+
+export function PermitServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["requestPermit", "closePermit"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("PermitService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("PermitService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const PERMIT_SERVICE_NAME = "PermitService";
+
+/** May this message be sent, now? Asked by dispatcher just before the first byte. */
+export type PermitServiceService = typeof PermitServiceService;
+export const PermitServiceService = {
+  requestPermit: {
+    path: "/posthorn.compliance.v1.PermitService/RequestPermit" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RequestPermitRequest): Buffer => Buffer.from(RequestPermitRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RequestPermitRequest => RequestPermitRequest.decode(value),
+    responseSerialize: (value: RequestPermitResponse): Buffer =>
+      Buffer.from(RequestPermitResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RequestPermitResponse => RequestPermitResponse.decode(value),
+  },
+  /** The send is over, or never began. */
+  closePermit: {
+    path: "/posthorn.compliance.v1.PermitService/ClosePermit" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ClosePermitRequest): Buffer => Buffer.from(ClosePermitRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ClosePermitRequest => ClosePermitRequest.decode(value),
+    responseSerialize: (value: ClosePermitResponse): Buffer => Buffer.from(ClosePermitResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ClosePermitResponse => ClosePermitResponse.decode(value),
+  },
+} as const;
+
+export interface PermitServiceServer extends UntypedServiceImplementation {
+  requestPermit: handleUnaryCall<RequestPermitRequest, RequestPermitResponse>;
+  /** The send is over, or never began. */
+  closePermit: handleUnaryCall<ClosePermitRequest, ClosePermitResponse>;
 }
 
 export interface MessageFns<T> {

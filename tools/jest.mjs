@@ -1,9 +1,14 @@
 // Runs one size of tests: node tools/jest.mjs small|medium|system [jest arguments].
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { prepare } from './prepare.mjs';
 
 const [size, ...rest] = process.argv.slice(2);
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+// Small tests run the sources; the others also start built processes.
+if (size !== 'small') prepare(root);
 const jest = join(dirname(createRequire(import.meta.url).resolve('jest/package.json')), 'bin/jest.js');
 const args = [
   '--experimental-vm-modules',

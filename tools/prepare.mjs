@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const NODE_MIN = [20, 19];
 
 /**
- * Makes a clone ready to run: checks Node, installs the dependencies when they are missing or older than
+ * Makes a clone ready to run: checks Node, installs the dependencies when they are missing or not those of
  * the lock file, builds what changed. Exits with a clear message when a step fails.
  */
 export function prepare(root) {
@@ -13,10 +14,14 @@ export function prepare(root) {
   if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
     fail(`Posthorn needs Node ${NODE_MIN.join('.')} or newer; this is ${process.versions.node}.`);
   }
-  const [lock, installed] = [join(root, 'package-lock.json'), join(root, 'node_modules/.package-lock.json')];
-  if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+  const lockHash = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  const mark = join(root, 'node_modules/.posthorn-installed');
+  if (!existsSync(mark) || readFileSync(mark, 'utf8') !== lockHash) {
     console.log('Installing dependencies (npm ci) …');
     run(root, 'npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], 'npm ci failed: see above.');
+    writeFileSync(mark, lockHash);
   }
   console.log('Building …');
   run(

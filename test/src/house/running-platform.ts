@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { pause, waitFor } from '../wire/time.js';
+import { waitFor } from '../wire/time.js';
 import { AdminClient } from './admin-client.js';
 
 const START_TIMEOUT_MS = 180_000;
@@ -112,8 +112,9 @@ export class RunningPlatform {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const exited = new Promise<void>((done) => this.child.once('exit', () => done()));
     this.child.kill('SIGTERM');
-    const late = pause(STOP_TIMEOUT_MS).then(() => this.child.kill('SIGKILL'));
-    await Promise.race([exited, late]);
+    const late = setTimeout(() => this.child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    await exited;
+    clearTimeout(late);
   }
 
   async removeData(): Promise<void> {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { format, resolveConfig } from 'prettier';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const load = (path) => import(pathToFileURL(join(root, path)).href);
@@ -74,8 +75,9 @@ for (const [path, page] of [
   ['docs/configuration.md', await configurationPage()],
 ]) {
   const file = join(root, path);
-  if (!process.argv.includes('--check')) writeFileSync(file, page);
-  else if (readFileSync(file, 'utf8') !== page) {
+  const formatted = await format(page, { ...(await resolveConfig(file)), parser: 'markdown' });
+  if (!process.argv.includes('--check')) writeFileSync(file, formatted);
+  else if (readFileSync(file, 'utf8') !== formatted) {
     console.error(`${path} is not what the code says; run: npm run docs`);
     isStale = true;
   }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 const RATE_MAX = 100_000;
 
-const SCHEMA = {
+export const CONFIG_SCHEMA = {
   ...SERVER_CONFIG,
   httpListen: {
     env: 'HTTP_LISTEN',
@@ -55,7 +55,7 @@ const SCHEMA = {
   },
 } as const;
 
-export type Config = ConfigOf<typeof SCHEMA>;
+export type Config = ConfigOf<typeof CONFIG_SCHEMA>;
 
 /** The configuration of this process, from its environment. */
-export const readConfig = (): Config => loadConfig(SCHEMA);
+export const readConfig = (): Config => loadConfig(CONFIG_SCHEMA);

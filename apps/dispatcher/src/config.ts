@@ -11,7 +11,7 @@ import {
   SERVER_CONFIG,
 } from '@posthorn/server/config.js';
 
-const SCHEMA = {
+export const CONFIG_SCHEMA = {
   ...SERVER_CONFIG,
   ...GRPC_CONFIG,
   ...DATABASE_CONFIG,
@@ -54,10 +54,10 @@ const SCHEMA = {
   },
 } as const;
 
-export type Config = ConfigOf<typeof SCHEMA>;
+export type Config = ConfigOf<typeof CONFIG_SCHEMA>;
 
 /** @throws AppError `config.invalid` that names every wrong variable. */
-export const readConfig = (): Config => loadConfig(SCHEMA);
+export const readConfig = (): Config => loadConfig(CONFIG_SCHEMA);
 
 /** The version of this program, as its package says. */
 export function readVersion(): string {

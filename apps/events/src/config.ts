@@ -10,7 +10,7 @@ import {
 } from '@posthorn/server/config.js';
 
 /** Every key of this service. */
-export const SCHEMA = {
+export const CONFIG_SCHEMA = {
   ...SERVER_CONFIG,
   ...GRPC_CONFIG,
   ...DATABASE_CONFIG,
@@ -35,7 +35,7 @@ export const SCHEMA = {
   },
 } as const;
 
-export type Config = ConfigOf<typeof SCHEMA>;
+export type Config = ConfigOf<typeof CONFIG_SCHEMA>;
 
 /** @throws AppError `config.invalid` that names every wrong variable. */
-export const readConfig = (): Config => loadConfig(SCHEMA);
+export const readConfig = (): Config => loadConfig(CONFIG_SCHEMA);

@@ -28,7 +28,7 @@ import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-da
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
 import { AppModule, EXPOSURES } from '../src/app.module.js';
-import { SCHEMA } from '../src/config.js';
+import { CONFIG_SCHEMA } from '../src/config.js';
 import type { IntakeRequest } from '../src/domain/intake.js';
 import { EVENTS_SCHEMA } from '../src/persistence/schema.js';
 import { id } from './intake.builder.js';
@@ -79,7 +79,7 @@ export class Rig {
   /** Starts one instance, and returns the clients of its callers. */
   async start(env: NodeJS.ProcessEnv = {}) {
     const tenantsAddress = await this.serveTenants();
-    const config = loadConfig(SCHEMA, {
+    const config = loadConfig(CONFIG_SCHEMA, {
       GRPC_LISTEN: '127.0.0.1:0',
       HEALTH_LISTEN: '127.0.0.1:0',
       DATABASE_URL: this.database.url,

@@ -16,7 +16,7 @@ const addresses = z
   )
   .pipe(z.array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()])).max(PROXIES_MAX));
 
-const SCHEMA = {
+export const CONFIG_SCHEMA = {
   ...SERVER_CONFIG,
   httpListen: {
     env: 'HTTP_LISTEN',
@@ -75,7 +75,7 @@ const SCHEMA = {
   },
 } as const;
 
-export type Config = ConfigOf<typeof SCHEMA>;
+export type Config = ConfigOf<typeof CONFIG_SCHEMA>;
 
 /** The configuration of this process, from its environment. */
-export const readConfig = (): Config => loadConfig(SCHEMA);
+export const readConfig = (): Config => loadConfig(CONFIG_SCHEMA);

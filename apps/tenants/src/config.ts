@@ -9,7 +9,7 @@ import {
 } from '@posthorn/server/config.js';
 import { z } from 'zod';
 
-const SCHEMA = {
+export const CONFIG_SCHEMA = {
   ...SERVER_CONFIG,
   ...GRPC_CONFIG,
   ...DATABASE_CONFIG,
@@ -33,7 +33,7 @@ const SCHEMA = {
   },
 } as const;
 
-export type Config = ConfigOf<typeof SCHEMA>;
+export type Config = ConfigOf<typeof CONFIG_SCHEMA>;
 
 /** The configuration of this process, from its environment. */
-export const readConfig = (): Config => loadConfig(SCHEMA);
+export const readConfig = (): Config => loadConfig(CONFIG_SCHEMA);

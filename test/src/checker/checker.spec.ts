@@ -113,6 +113,13 @@ test('what is allowed is not a violation: repeats, unknown outcomes stored or no
   expect(verdict).toMatchObject({ acked: 5, unknown: 2, refused: 1, repeats: 1, delivered: 6 });
 });
 
+test('I4 facts without a key have no order among themselves', () => {
+  const run = goodRun();
+  for (const fact of run.stored.facts) fact.orderKey = '';
+  for (const each of run.receipts) Object.assign(each, { order: 5 - each.order });
+  expect(judge(run).violations).toEqual([]);
+});
+
 type Plant = readonly [
   name: string,
   invariant: Violation['invariant'],

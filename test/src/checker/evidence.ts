@@ -48,7 +48,7 @@ export interface StoredFact {
   readonly fact: string;
   readonly event: string;
   readonly type: string;
-  /** What keeps order: conversation, else message, else person. */
+  /** What keeps order: conversation, else message, else person; '' when the fact has none of them. */
   readonly orderKey: string;
 }
 

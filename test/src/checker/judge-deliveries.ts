@@ -62,7 +62,7 @@ function judgeReceipts({ stored, receipts }: Evidence): Violation[] {
 
 /**
  * I4: at a destination with order, no fact of a key arrives, not even as a failing try, before the fact in
- * front of it was taken.
+ * front of it was taken. Facts without a key have no order among themselves.
  */
 export function judgeOrder({ stored, destinations, receipts }: Evidence): Violation[] {
   const factOf = new Map(stored.facts.map((fact) => [idOf('fct', fact.fact), fact]));
@@ -70,7 +70,7 @@ export function judgeOrder({ stored, destinations, receipts }: Evidence): Violat
   const seen = new Map<string, { fact: StoredFact; first: number; taken: number }>();
   for (const { webhookId, destination, order, status } of receipts) {
     const fact = factOf.get(webhookId);
-    if (fact === undefined || !ordered.has(destination)) continue;
+    if (fact === undefined || fact.orderKey === '' || !ordered.has(destination)) continue;
     const key = `${destination} ${webhookId}`;
     const entry = seen.get(key) ?? { fact, first: order, taken: Number.POSITIVE_INFINITY };
     entry.first = Math.min(entry.first, order);

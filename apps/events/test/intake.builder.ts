@@ -23,6 +23,8 @@ export const attributesOf = (over: Partial<EventAttributes> = {}): EventAttribut
   providerType: '',
   causedBy: NONE,
   note: '',
+  messageId: Buffer.alloc(0),
+  replyToProviderMessageId: '',
   ...over,
 });
 

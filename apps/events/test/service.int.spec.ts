@@ -248,6 +248,9 @@ test('what other services did is stored once, in a lane of the tenant, and becom
     occurredAtMs: 0,
     attributes: attributesOf({ status: '', providerMessageId: '', signal: 'opt_out' }),
     traceparent: '',
+    sourceId: Buffer.alloc(0),
+    dataKeyId: Buffer.alloc(0),
+    content: Buffer.alloc(0),
   };
   const call = () =>
     service.append.appendServiceEvents({ service: 'compliance', events: [eventOfService] }, CALL);

@@ -66,6 +66,9 @@ const serviceEventOf = (row: OutgoingRow): ServiceEvent => ({
   personHash: row.personHash,
   occurredAtMs: row.occurredAtMs,
   traceparent: row.traceparent,
+  sourceId: NONE,
+  dataKeyId: NONE,
+  content: NONE,
   attributes: {
     providerEventId: '',
     providerMessageId: '',
@@ -80,5 +83,7 @@ const serviceEventOf = (row: OutgoingRow): ServiceEvent => ({
     providerType: '',
     causedBy: row.causedBy,
     note: '',
+    messageId: NONE,
+    replyToProviderMessageId: '',
   },
 });

@@ -18,6 +18,12 @@ export interface ServiceEvent {
   readonly occurredAtMs: number;
   readonly attributes: EventAttributes | undefined;
   readonly traceparent: string;
+  /** The source whose account a command was sent through; 16 bytes, or empty. */
+  readonly sourceId: Buffer;
+  /** The data key that encrypts `content`; 16 bytes, or empty. */
+  readonly dataKeyId: Buffer;
+  /** Encrypted EventContent; or empty. */
+  readonly content: Buffer;
 }
 
 const EVENTS_MAX = 1_000;
@@ -64,11 +70,11 @@ export class AppendServiceEvents {
     return {
       requestId: NONE,
       tenantId: event.tenantId,
-      sourceId: NO_SOURCE,
+      sourceId: event.sourceId.length === 0 ? NO_SOURCE : event.sourceId,
       provider: service,
       secretId: NONE,
       receivedAtMs: nowMs,
-      dataKeyId: NONE,
+      dataKeyId: event.dataKeyId,
       raw: NONE,
       traceparent: event.traceparent,
       events: [
@@ -80,7 +86,7 @@ export class AppendServiceEvents {
           personHash: event.personHash,
           occurredAtMs: event.occurredAtMs,
           attributes: event.attributes,
-          content: NONE,
+          content: event.content,
         },
       ],
     };

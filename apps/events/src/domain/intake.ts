@@ -15,6 +15,10 @@ export interface EventAttributes {
   /** 16 bytes, or empty. */
   readonly causedBy: Buffer;
   readonly note: string;
+  /** Of an event of our own services about a message; 16 bytes, or empty. */
+  readonly messageId: Buffer;
+  /** The provider's ID of the message that this one answers; or empty. */
+  readonly replyToProviderMessageId: string;
 }
 
 /** One event of a request. */

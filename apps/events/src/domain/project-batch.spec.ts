@@ -19,6 +19,8 @@ const ATTRIBUTES: EventAttributes = {
   providerType: '',
   causedBy: NONE,
   note: '',
+  messageId: Buffer.alloc(0),
+  replyToProviderMessageId: '',
 };
 let position = 0n;
 const event = (

@@ -92,6 +92,8 @@ function sealEvent(event: ProviderEvent, judged: JudgedRequest, { hashKey, box }
       providerType: logText(event.providerType),
       causedBy: NOTHING,
       note: noteOf(event, unauthenticCause),
+      messageId: NOTHING,
+      replyToProviderMessageId: '',
     },
     content:
       event.content === undefined

@@ -92,6 +92,10 @@ export interface EventAttributes {
   /** For events of our own services: the event or fact that caused it; 16 bytes. */
   causedBy: Buffer;
   note: string;
+  /** For events of our own services about a message: its ID; 16 bytes. */
+  messageId: Buffer;
+  /** The provider's ID of the message that this one answers; or empty. */
+  replyToProviderMessageId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -151,6 +155,11 @@ export interface ServiceEvent {
   occurredAtMs: number;
   attributes: EventAttributes | undefined;
   traceparent: string;
+  /** The source whose account a command was sent through; 16 bytes, or empty. */
+  sourceId: Buffer;
+  /** Encrypted EventContent (of a command: what it says, to whom) and the data key it is under; or empty. */
+  dataKeyId: Buffer;
+  content: Buffer;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -906,6 +915,8 @@ function createBaseEventAttributes(): EventAttributes {
     providerType: "",
     causedBy: Buffer.alloc(0),
     note: "",
+    messageId: Buffer.alloc(0),
+    replyToProviderMessageId: "",
   };
 }
 
@@ -949,6 +960,12 @@ export const EventAttributes: MessageFns<EventAttributes> = {
     }
     if (message.note !== "") {
       writer.uint32(106).string(message.note);
+    }
+    if (message.messageId.length !== 0) {
+      writer.uint32(114).bytes(message.messageId);
+    }
+    if (message.replyToProviderMessageId !== "") {
+      writer.uint32(122).string(message.replyToProviderMessageId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1076,6 +1093,22 @@ export const EventAttributes: MessageFns<EventAttributes> = {
             }
 
             message.note = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.messageId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.replyToProviderMessageId = reader.string();
             continue;
           }
         }
@@ -1479,6 +1512,9 @@ function createBaseServiceEvent(): ServiceEvent {
     occurredAtMs: 0,
     attributes: undefined,
     traceparent: "",
+    sourceId: Buffer.alloc(0),
+    dataKeyId: Buffer.alloc(0),
+    content: Buffer.alloc(0),
   };
 }
 
@@ -1510,6 +1546,15 @@ export const ServiceEvent: MessageFns<ServiceEvent> = {
     }
     if (message.traceparent !== "") {
       writer.uint32(66).string(message.traceparent);
+    }
+    if (message.sourceId.length !== 0) {
+      writer.uint32(74).bytes(message.sourceId);
+    }
+    if (message.dataKeyId.length !== 0) {
+      writer.uint32(82).bytes(message.dataKeyId);
+    }
+    if (message.content.length !== 0) {
+      writer.uint32(90).bytes(message.content);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1597,6 +1642,30 @@ export const ServiceEvent: MessageFns<ServiceEvent> = {
             }
 
             message.traceparent = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.sourceId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.dataKeyId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.content = Buffer.from(reader.bytes());
             continue;
           }
         }

@@ -24,7 +24,10 @@ export type IdPrefix =
 
 /** Crockford's base 32, lower case: sorts like the bytes and has no look-alikes. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-const VALUES = new Map([...ALPHABET].map((char, value) => [char, value] as const));
+/** By character code; 255 = none. */
+const VALUES = new Uint8Array(128).fill(255);
+for (const [value, char] of [...ALPHABET].entries()) VALUES[char.charCodeAt(0)] = value;
+const NO_VALUE = 255;
 const UUID_BYTES = 16;
 const TEXT_LENGTH = 26;
 
@@ -94,9 +97,9 @@ export function parseId(prefix: IdPrefix, id: string): Buffer | undefined {
   if (!id.startsWith(`${prefix}_`) || id.length !== prefix.length + 1 + TEXT_LENGTH) return undefined;
   const uuid = Buffer.allocUnsafe(UUID_BYTES);
   let [bits, value, offset] = [-2, 0, 0];
-  for (const char of id.slice(prefix.length + 1)) {
-    const digit = VALUES.get(char);
-    if (digit === undefined) return undefined;
+  for (let at = prefix.length + 1; at < id.length; at++) {
+    const digit = VALUES[id.charCodeAt(at)] ?? NO_VALUE;
+    if (digit === NO_VALUE) return undefined;
     if (bits === -2 && digit > 7) return undefined; // would be 2^128 or more
     value = ((value << 5) | digit) & 0x1fff;
     bits += 5;

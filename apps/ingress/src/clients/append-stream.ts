@@ -1,6 +1,9 @@
 import type { Duplex } from 'node:stream';
 import { AppendServiceService } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { GrpcChannel, openStream } from '@posthorn/server/grpc-client.js';
+import { encodeAppendRequest } from './intake-message.js';
+
+const APPEND = { ...AppendServiceService.append, requestSerialize: encodeAppendRequest };
 
 /** The connection to events. */
 export class EventsChannel extends GrpcChannel {}
@@ -10,7 +13,7 @@ export class EventsChannel extends GrpcChannel {}
  * @throws AppError `service.unavailable` when it cannot be reached.
  */
 export async function openAppendStream(channel: EventsChannel): Promise<Duplex> {
-  const stream = (await openStream(channel, AppendServiceService.append)) as Duplex & { cancel(): void };
+  const stream = (await openStream(channel, APPEND)) as Duplex & { cancel(): void };
   // grpc-js leaves the call open when its stream is destroyed: a peer that hangs would collect such calls.
   stream.once('close', () => stream.cancel());
   return stream;

@@ -8,6 +8,7 @@ import {
 import type { Clock } from '@posthorn/clock/clock.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { Duplex } from 'node:stream';
+import { intakeRequestSize } from './intake-message.js';
 
 export type { IntakeRequest } from '@posthorn/contracts/posthorn/events/v1/events.js';
 
@@ -66,8 +67,6 @@ const SWEEP_MS = 25;
 const RETRY_AFTER_MS = 1_000;
 const BACKOFF_MS_MIN = 20;
 const BACKOFF_MS_MAX = 1_000;
-/** Field tags, lengths, and the small fields of an IntakeRequest and of an event in it. */
-const OVERHEAD_BYTES = 200;
 
 /**
  * Hands requests to the event log over one long-lived stream.
@@ -120,7 +119,7 @@ export class AppendClient {
    * store can never take it.
    */
   append(request: IntakeRequest): Promise<Appended> {
-    const bytes = sizeOf(request);
+    const bytes = intakeRequestSize(request);
     const { waitingRequestsMax, waitingBytesMax, deadlineMs } = this.limits;
     if (
       this.waiting.length >= waitingRequestsMax ||
@@ -293,9 +292,3 @@ function outcomeOf(result: AppendResult | undefined): Appended | AppError {
 
 const unavailable = (detail: string): AppError =>
   new AppError('store.unavailable', { detail, retryAfterMs: RETRY_AFTER_MS });
-
-function sizeOf(request: IntakeRequest): number {
-  let bytes = OVERHEAD_BYTES + request.raw.length;
-  for (const { content } of request.events) bytes += OVERHEAD_BYTES + content.length;
-  return bytes;
-}

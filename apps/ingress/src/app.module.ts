@@ -9,12 +9,14 @@ import { type Process } from '@posthorn/server/process.js';
 import { provide, provideFactory, provideValue } from '@posthorn/server/provide.js';
 import { Tracer } from '@posthorn/server/trace.js';
 import { AddressList } from './application/address-list.js';
+import { EnforceOptOuts, HOLD_MS } from './application/enforce-opt-outs.js';
 import { IntakeReport } from './application/intake-report.js';
 import { SourceSettings } from './application/source-settings.js';
 import { IntakePlace, TakeRequest } from './application/take-request.js';
 import { AppendClient } from './clients/append.client.js';
 import { EventsChannel, openAppendStream } from './clients/append-stream.js';
 import { INTAKE_CONFIG_KINDS, openConfigStream, TenantsChannel } from './clients/config-stream.js';
+import { ComplianceChannel, SignalClient, signalClient } from './clients/signal.client.js';
 import { type Config } from './config.js';
 import { TenantQuota } from './domain/tenant-quota.js';
 import { IntakeController } from './transport/intake.http.js';
@@ -49,12 +51,22 @@ export class AppModule {
           EventsChannel,
           IntakeReport,
         ),
+        provideValue(
+          ComplianceChannel,
+          new ComplianceChannel(process, config.complianceAddress, 'compliance'),
+        ),
+        provideFactory(
+          SignalClient,
+          (channel: ComplianceChannel) => signalClient(channel, HOLD_MS),
+          ComplianceChannel,
+        ),
+        provide(EnforceOptOuts, SignalClient, Clock, Logger, Metrics),
         provideValue(TenantQuota, quota),
         provideValue(IntakePlace, new IntakePlace(trust, config.publicIngressUrl)),
         provide(SourceSettings),
         provide(
           TakeRequest,
-          ...([EdgeConfig, SourceSettings, TenantQuota, AppendClient] as const),
+          ...([EdgeConfig, SourceSettings, TenantQuota, AppendClient, EnforceOptOuts] as const),
           ...([IntakeReport, Tracer, Clock, IntakePlace] as const),
         ),
       ],

@@ -36,6 +36,12 @@ export const CONFIG_SCHEMA = {
     default: '127.0.0.1:9102',
     parse: hostPort,
   },
+  complianceAddress: {
+    env: 'COMPLIANCE_ADDRESS',
+    description: 'host:port of compliance',
+    default: '127.0.0.1:9103',
+    parse: hostPort,
+  },
   publicIngressUrl: {
     env: 'PUBLIC_INGRESS_URL',
     description:

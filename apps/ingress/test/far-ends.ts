@@ -18,6 +18,12 @@ import {
   type IntakeRequest,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import {
+  SignalServiceService,
+  type ApplySignalsRequest,
+  type ApplySignalsResponse,
+  type IntakeSignal,
+} from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import {
   ConfigServiceService,
   type SourceConfig,
   type TenantConfig,
@@ -133,6 +139,31 @@ export class FarEvents {
   }
 }
 
+/** Compliance, played: has opt-outs in force at once, late, or not at all. */
+export class FarCompliance {
+  readonly applied: IntakeSignal[] = [];
+  mode: 'apply' | 'refuse' | 'silent' = 'apply';
+  /** How long it takes. */
+  applyMs = 0;
+  readonly end: FarEnd;
+
+  constructor(tls: CertificateFiles) {
+    const applySignals = (
+      { request }: { request: ApplySignalsRequest },
+      answer: (error: null, response: ApplySignalsResponse) => void,
+    ): void => {
+      if (this.mode === 'silent') return;
+      setTimeout(() => {
+        this.applied.push(...request.signals);
+        answer(null, { isInForce: request.signals.map(() => this.mode === 'apply') });
+      }, this.applyMs);
+    };
+    this.end = new FarEnd(tls, (server) =>
+      server.addService(SignalServiceService as never, { applySignals } as UntypedServiceImplementation),
+    );
+  }
+}
+
 /** The tenants service, played: hands out a snapshot, then what is pushed. */
 export class FarTenants {
   readonly tenants: TenantConfig[] = [];
@@ -219,41 +250,45 @@ const NO_CHANGE: WatchResponse = {
   deletedDestinationIds: [],
 };
 
-/** A whole ingress between two far ends. */
+/** A whole ingress between its far ends. */
 export interface TestIngress {
   readonly url: string;
   readonly events: FarEvents;
   readonly tenants: FarTenants;
+  readonly compliance: FarCompliance;
   readonly certificates: Certificates;
   metrics(): Promise<string>;
   close(): Promise<void>;
 }
 
-/** Both far ends, and certificates for all three. */
+/** The far ends, and certificates for all. */
 export async function startFarEnds() {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-ingress-'));
-  const certificates = await makeCertificates(folder, ['ingress', 'events', 'tenants']);
+  const certificates = await makeCertificates(folder, ['ingress', 'events', 'tenants', 'compliance']);
   const events = new FarEvents(certificates.of('events'));
   const tenants = new FarTenants(certificates.of('tenants'));
-  await Promise.all([events.end.start(), tenants.end.start()]);
+  const compliance = new FarCompliance(certificates.of('compliance'));
+  await Promise.all([events.end.start(), tenants.end.start(), compliance.end.start()]);
   const stop = async (): Promise<void> => {
     events.end.stop();
     tenants.end.stop();
+    compliance.end.stop();
     await rm(folder, { recursive: true, force: true });
   };
-  return { certificates, events, tenants, stop };
+  return { certificates, events, tenants, compliance, stop };
 }
 
 export async function startIngress(
   overrides: Partial<Config> = {},
   itsClock: Clock = clock,
 ): Promise<TestIngress> {
-  const { certificates, events, tenants, stop } = await startFarEnds();
+  const { certificates, events, tenants, compliance, stop } = await startFarEnds();
   const config: Config = {
     ...readConfig(),
     httpListen: '127.0.0.1:0',
     tenantsAddress: tenants.end.address,
     eventsAddress: events.end.address,
+    complianceAddress: compliance.end.address,
     ...overrides,
   };
   const tls = certificates.of('ingress');
@@ -268,6 +303,7 @@ export async function startIngress(
     url: `http://${service.address}`,
     events,
     tenants,
+    compliance,
     certificates,
     metrics: () => process.metrics.text(),
     close: async () => {

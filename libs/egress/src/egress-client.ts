@@ -85,7 +85,20 @@ export class EgressClient {
    * @throws AppError `egress.address_forbidden` when the address is not public, `egress.failed` when no
    * answer came; `outcomeOfError` tells them apart.
    */
-  async post(request: EgressRequest): Promise<EgressAnswer> {
+  post(request: EgressRequest): Promise<EgressAnswer> {
+    return this.exchange('POST', request, request.body);
+  }
+
+  /** Asks once; fails as `post` does. */
+  get(request: Omit<EgressRequest, 'body'>): Promise<EgressAnswer> {
+    return this.exchange('GET', request, null);
+  }
+
+  private async exchange(
+    method: 'GET' | 'POST',
+    request: Omit<EgressRequest, 'body'>,
+    body: Buffer | null,
+  ): Promise<EgressAnswer> {
     const url = this.admit(request.url);
     const pool = this.poolOf(url.origin, request.lane ?? '');
     const startedMs = this.clock.monotonicMs();
@@ -96,9 +109,9 @@ export class EgressClient {
         pool.dispatch(
           {
             path: url.pathname + url.search,
-            method: 'POST',
+            method,
             headers: request.headers,
-            body: request.body,
+            body,
             headersTimeout: headersTimeoutMs,
             bodyTimeout: totalTimeoutMs,
           },

@@ -18,6 +18,7 @@ import type { AppendClient } from '../clients/append.client.js';
 import { ProviderRefusal } from '../domain/provider-refusal.js';
 import type { TenantQuota } from '../domain/tenant-quota.js';
 import { visibleUrl } from '../domain/visible-url.js';
+import type { EnforceOptOuts } from './enforce-opt-outs.js';
 import { clientAddress, isTrustedPeer, type ProxyTrust } from './client-address.js';
 import type { IntakeReport, RequestSubject } from './intake-report.js';
 import { sealRequest } from './seal-request.js';
@@ -68,7 +69,7 @@ interface Addressee {
 
 /**
  * Takes one provider request: prove it authentic, have it stored, answer. Nothing else happens before the
- * 2xx, and there is none without a commit.
+ * 2xx, except that an opt-out is in force by then; and there is none without a commit.
  */
 export class TakeRequest {
   constructor(
@@ -76,6 +77,7 @@ export class TakeRequest {
     private readonly settings: SourceSettings,
     private readonly quota: TenantQuota,
     private readonly store: Pick<AppendClient, 'append'>,
+    private readonly optOuts: Pick<EnforceOptOuts, 'run'>,
     private readonly report: IntakeReport,
     private readonly tracer: Tracer,
     private readonly clock: Clock,
@@ -179,8 +181,9 @@ export class TakeRequest {
         receivedAtMs,
         traceparent: span.traceparent,
       });
-      const { isDuplicate } = await this.store.append(sealed);
-      this.report.stored(provider.id, isDuplicate, this.clock.monotonicMs() - startedMs);
+      const appended = await this.store.append(sealed);
+      await this.optOuts.run(sealed, appended);
+      this.report.stored(provider.id, appended.isDuplicate, this.clock.monotonicMs() - startedMs);
       span.end();
     } catch (error) {
       span.end(undefined, error);

@@ -4,6 +4,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { makeCertificates } from '@posthorn/testing/certificates.js';
+import { type ChildServer } from '@posthorn/testing/child-server.js';
 import { startNats, type NatsServer } from '@posthorn/testing/nats-server.js';
 import { startPostgres, type PostgresServer } from '@posthorn/testing/postgres-server.js';
 import { ensureLocalSecrets, type LocalSecrets } from './local-secrets.js';
@@ -14,6 +15,8 @@ import { Supervised } from './supervised.js';
 
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
+const SERVER_STARTS_MAX = 10;
+const SERVER_START_DELAY_MS = 500;
 const DATABASE = 'posthorn';
 
 /** What a started platform tells the world; written to `<data>/local.json`. */
@@ -98,24 +101,30 @@ export class Platform {
     for (const file of ['pids.json', 'local.json']) await rm(this.path(file), { force: true });
   }
 
-  /** Starts the server again after something killed it (the fault runs do). */
-  private async keepPostgresRunning(
-    server: PostgresServer,
-    start: () => Promise<PostgresServer>,
+  /** Starts a server again after something killed it (the fault runs do); gives up after some tries, and says so. */
+  private async keepRunning<S extends ChildServer>(
+    name: 'postgres' | 'nats',
+    first: S,
+    start: () => Promise<S>,
+    isNow: (server: S) => void,
   ): Promise<void> {
-    await server.exited;
-    if (this.isStopping) return;
-    this.postgres = await start();
-    await this.setPid('postgres', this.postgres.pid);
-    void this.keepPostgresRunning(this.postgres, start);
-  }
-
-  private async keepNatsRunning(server: NatsServer, start: () => Promise<NatsServer>): Promise<void> {
-    await server.exited;
-    if (this.isStopping) return;
-    this.nats = await start();
-    await this.setPid('nats', this.nats.pid);
-    void this.keepNatsRunning(this.nats, start);
+    let server = first;
+    for (let failures = 0; failures < SERVER_STARTS_MAX && !this.isStopping;) {
+      await server.exited;
+      if (this.isStopping) return;
+      try {
+        server = await start();
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        this.say(`${name} ended and does not start again: ${error instanceof Error ? error.message : error}`);
+        await new Promise((done) => setTimeout(done, SERVER_START_DELAY_MS));
+        continue;
+      }
+      isNow(server);
+      if (this.isStopping) return void (await server.stop());
+      await this.setPid(name, server.pid);
+    }
   }
 
   private async startPostgres(): Promise<string> {
@@ -128,7 +137,7 @@ export class Platform {
       startPostgres({ dataDir: join(this.options.dataDir, 'postgres'), port: this.ports.postgres });
     this.postgres = await start();
     await this.setPid('postgres', this.postgres.pid);
-    void this.keepPostgresRunning(this.postgres, start);
+    void this.keepRunning('postgres', this.postgres, start, (server) => (this.postgres = server));
     const client = new pg.Client({ connectionString: this.postgres.url });
     await client.connect();
     const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE]);
@@ -150,7 +159,7 @@ export class Platform {
       startNats({ storeDir: join(this.options.dataDir, 'nats'), port: this.ports.nats });
     this.nats = await start();
     await this.setPid('nats', this.nats.pid);
-    void this.keepNatsRunning(this.nats, start);
+    void this.keepRunning('nats', this.nats, start, (server) => (this.nats = server));
     this.say(`NATS: ${this.nats.url}`);
     return this.nats.url;
   }

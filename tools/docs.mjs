@@ -1,6 +1,7 @@
-// Writes docs/errors.md and docs/configuration.md from the code that they describe. `--check` fails when a page differs.
+// Writes docs/errors.md, docs/configuration.md and docs/providers/ from the code that they describe. `--check` fails when
+// a page differs.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { format, resolveConfig } from 'prettier';
@@ -69,15 +70,128 @@ ${sections.join('\n\n')}
 `;
 }
 
+/** What every source refuses, whatever the provider. */
+const REFUSALS = [
+  ...['signature.missing', 'signature.malformed', 'signature.mismatch', 'signature.expired'],
+  ...['address.not_allowed', 'request.not_found', 'request.method_not_allowed', 'request.too_large'],
+  ...['quota.exceeded', 'store.unavailable'],
+];
+const RECONCILIATION = { yes: 'Possible', partly: 'Partly possible', no: 'Not possible' };
+
+async function providerPages() {
+  const [{ PROVIDERS }, { providerOf }, { ERRORS }] = await Promise.all([
+    load('libs/providers/dist/registry.js'),
+    load('apps/api/dist/transport/providers.dto.js'),
+    load('libs/errors/dist/registry.js'),
+  ]);
+  const providers = [...PROVIDERS.values()];
+  const pages = providers.map((provider) => [
+    `docs/providers/${provider.id}.md`,
+    providerPage(provider, providerOf(provider), ERRORS),
+  ]);
+  return [['docs/providers/README.md', providersPage(providers)], ...pages];
+}
+
+function providersPage(providers) {
+  const rows = providers.map(({ id, name, schemes, page }) => [
+    `[${name}](${id}.md)`,
+    `\`${id}\``,
+    schemes.join(' · '),
+    RECONCILIATION[page.reconciliation.isPossible].toLowerCase(),
+  ]);
+  return `# Providers
+
+Whose webhooks can be taken, and how each is set up. A sender that is not in the list may sign as one of the general schemes at its end.
+Generated from \`libs/providers\` by \`npm run docs\`; how each scheme is verified stands in the README of its folder there.
+
+${table(['provider', 'id', 'schemes', 'reconciliation'], rows)}
+`;
+}
+
+function providerPage({ page, refusalStatus, documentation, id, name }, shown, errors) {
+  const repeated = (status) =>
+    ({ true: 'yes', false: 'no' })[
+      page.retries.isRepeated[status] ?? page.retries.isRepeated[`${status}`[0] + 'xx']
+    ] ?? 'not said';
+  const answers = page.answers.map(({ on, status, body }) => [
+    body === undefined ? on : `${on}: ${body}`,
+    status,
+    'no',
+    '–',
+  ]);
+  const refusals = REFUSALS.map((code) => {
+    const status = refusalStatus?.[code] ?? errors[code].http;
+    return [
+      `\`${code}\`: ${errors[code].title}`,
+      status,
+      repeated(status),
+      errors[code].retryable ? 'transient' : 'permanent',
+    ];
+  });
+  const settings = Object.entries(shown.settings.properties).map(([setting, schema]) => [
+    `\`${setting}\``,
+    schema.description ?? (schema.enum ?? []).map((value) => `\`${value}\``).join(', '),
+    schema.default === undefined
+      ? shown.settings.required?.includes(setting)
+        ? 'required'
+        : '–'
+      : `\`${JSON.stringify(schema.default)}\``,
+  ]);
+  const list = (items) => items.map((item) => `- ${item}`).join('\n');
+  return `# ${name}
+
+${page.summary} The vendor's own page: <${documentation}>.
+
+## Setting it up
+
+Provider \`${id}\`. \`{url}\` is the address that the source shows: \`…/in/{tenant}/{source}\`.
+
+${page.setup.map((step, index) => `${index + 1}. ${step}`).join('\n')}
+
+**Secret.** ${page.secret} Both count while one replaces the other.
+
+**Schemes.** ${shown.schemes.join(' · ')}. **Methods.** ${shown.methods.join(', ')}.
+
+## What we answer
+
+Nothing is answered 2xx before it is stored. Permanent: the same request will be refused again; transient: later it may be taken.
+
+${table(['when', 'status', 'sent again by the sender', 'refusal'], [...answers, ...refusals])}
+
+**Retries of the sender.** ${page.retries.policy}
+
+**Sameness.** ${page.sameness} What is the same again is answered alike and changes nothing.
+
+## Reconciliation
+
+${RECONCILIATION[page.reconciliation.isPossible]}. ${page.reconciliation.how}
+${page.limits.length === 0 ? '' : `\n## Limits\n\n${list(page.limits)}\n`}
+## Settings
+
+${table(['setting', 'what', 'default'], settings)}
+`;
+}
+
 let isStale = false;
-for (const [path, page] of [
+const isCheck = process.argv.includes('--check');
+const pages = new Map([
   ['docs/errors.md', await errorsPage()],
   ['docs/configuration.md', await configurationPage()],
-]) {
+  ...(await providerPages()),
+]);
+if (!isCheck) mkdirSync(join(root, 'docs/providers'), { recursive: true });
+for (const name of existsSync(join(root, 'docs/providers'))
+  ? readdirSync(join(root, 'docs/providers'))
+  : []) {
+  if (pages.has(`docs/providers/${name}`)) continue;
+  console.error(`docs/providers/${name} is of no provider; remove it`);
+  isStale = true;
+}
+for (const [path, page] of pages) {
   const file = join(root, path);
   const formatted = await format(page, { ...(await resolveConfig(file)), parser: 'markdown' });
-  if (!process.argv.includes('--check')) writeFileSync(file, formatted);
-  else if (readFileSync(file, 'utf8') !== formatted) {
+  if (!isCheck) writeFileSync(file, formatted);
+  else if (!existsSync(file) || readFileSync(file, 'utf8') !== formatted) {
     console.error(`${path} is not what the code says; run: npm run docs`);
     isStale = true;
   }

@@ -4,6 +4,8 @@ import { isJsonPointer, textAt } from './json-pointer.js';
 import { keywordSignal } from './opt-out-keywords.js';
 import type { ProviderRequest } from './provider-request.js';
 import {
+  distinctEvents,
+  EVENTS_PER_REQUEST_MAX,
   identifier,
   MESSAGE_STATES,
   providerEvent,
@@ -38,13 +40,14 @@ export const POINTER_SETTINGS = {
 export type PointerSettings = z.output<z.ZodObject<typeof POINTER_SETTINGS>>;
 
 const CHANNELS = new Set<string>(['sms', 'email', 'chat', 'push'] satisfies Channel[]);
-const EVENTS_MAX = 1000;
 const LABEL_MAX = 128;
 
-/** What a request says about itself beside its body: its sameness, and its ID where it has one. */
+/** What a request says about itself beside its body: its sameness, and its ID and type where it has them. */
 export interface RequestIdentity {
   readonly key: string;
   readonly eventId: string;
+  /** Stands in where an item has no type of its own. */
+  readonly type?: string;
 }
 
 /** The identity of a request with an ID of its own. */
@@ -75,21 +78,23 @@ export function genericEvents(
     return [unrecognizedEvent(identity.key, 'the body is not JSON', { providerEventId: identity.eventId })];
   if (!Array.isArray(json.value)) return [genericEvent(json.value, settings, identity)];
   const items = json.value as unknown[];
-  if (items.length === 0 || items.length > EVENTS_MAX)
+  if (items.length === 0 || items.length > EVENTS_PER_REQUEST_MAX)
     return [
       unrecognizedEvent(identity.key, `a batch of ${items.length} items`, {
         providerEventId: identity.eventId,
       }),
     ];
-  return items.map((item, index) =>
-    genericEvent(item, settings, { ...identity, key: `${identity.key}:${index}` }),
+  return distinctEvents(
+    items.map((item, index) =>
+      genericEvent(item, settings, { ...identity, key: `${identity.key}:${index}` }),
+    ),
   );
 }
 
 function genericEvent(item: unknown, settings: PointerSettings, identity: RequestIdentity): ProviderEvent {
   const text = (at: string | undefined): string => (at === undefined ? '' : (textAt(item, at) ?? ''));
   const id = identifier(text(settings.idPointer));
-  const type = text(settings.typePointer);
+  const type = text(settings.typePointer) || (identity.type ?? '');
   const occurredAt = text(settings.occurredAtPointer);
   const known = {
     dedupKey: id === undefined ? identity.key : `id:${id}`,
@@ -107,7 +112,7 @@ function genericEvent(item: unknown, settings: PointerSettings, identity: Reques
 function messageEvent(
   state: MessageState,
   providerMessageId: string,
-  known: Pick<ProviderEvent, 'dedupKey'> & Partial<ProviderEvent>,
+  known: Pick<ProviderEvent, 'dedupKey' | 'providerEventId' | 'providerType' | 'occurredAtMs'>,
   text: (at: string | undefined) => string,
   settings: PointerSettings,
 ): ProviderEvent {
@@ -115,7 +120,10 @@ function messageEvent(
   const channel = text(settings.channelPointer);
   const [from, to, body] = [text(settings.fromPointer), text(settings.toPointer), text(settings.textPointer)];
   return providerEvent({
-    ...known,
+    dedupKey: known.dedupKey,
+    providerEventId: known.providerEventId,
+    providerType: known.providerType,
+    occurredAtMs: known.occurredAtMs,
     type: `message.${state}`,
     providerMessageId,
     channel: CHANNELS.has(channel) ? (channel as Channel) : '',

@@ -5,11 +5,26 @@ const DEPTH_MAX = 32;
 export const isJsonPointer = (text: string): boolean =>
   POINTER.test(text) && text.split('/').length <= DEPTH_MAX;
 
+/** Pointers come from settings: few, and the same for every request. */
+const CACHED_MAX = 1_024;
+const names = new Map<string, readonly string[]>();
+
+function namesOf(pointer: string): readonly string[] {
+  let found = names.get(pointer);
+  if (found !== undefined) return found;
+  found = pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  if (names.size >= CACHED_MAX) names.clear();
+  names.set(pointer, found);
+  return found;
+}
+
 /** The value a JSON Pointer points to, or undefined. Own properties only. */
 export function atPointer(value: unknown, pointer: string): unknown {
   let current = value;
-  for (const part of pointer.split('/').slice(1)) {
-    const name = part.includes('~') ? part.replaceAll('~1', '/').replaceAll('~0', '~') : part;
+  for (const name of namesOf(pointer)) {
     if (typeof current !== 'object' || current === null || !Object.hasOwn(current, name)) return undefined;
     current = (current as Record<string, unknown>)[name];
   }

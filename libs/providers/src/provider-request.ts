@@ -21,6 +21,11 @@ export class ProviderRequest {
     readonly url: string,
     readonly headers: RequestHeaders,
     readonly body: Buffer,
+    /**
+     * The client's certificate in DER, when a TLS handshake proved that the client has its key: our own, or
+     * that of a trusted proxy (`clientCertificateIn`). Never from a header that a client could set.
+     */
+    readonly clientCertificate?: Buffer,
   ) {}
 
   /** The body as a form; undefined when it is not a well-formed one. */

@@ -16,7 +16,7 @@ export type Channel = 'sms' | 'email' | 'chat' | 'push';
 
 /** One secret that is valid now. Its identity as an object may key caches of what is derived from it. */
 export interface ProviderSecret {
-  /** `sec_…`. */
+  /** `sec_…`; of keys that were fetched, where they were fetched from. */
   readonly id: string;
   readonly value: string;
 }
@@ -24,6 +24,12 @@ export interface ProviderSecret {
 /** Why a request is not authentic; codes of the closed list of errors. */
 export type RefusalCause =
   'signature.missing' | 'signature.malformed' | 'signature.mismatch' | 'signature.expired';
+
+/** From when until when a signature or a certificate counts, both ends included; Unix milliseconds. */
+export interface Validity {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
 
 /** What verification found. */
 export type Verdict =
@@ -39,8 +45,16 @@ export type Verdict =
        * request nothing may be stored. Undefined where the body is signed.
        */
       readonly nonce: string | undefined;
+      /** Where the scheme says it: the clock is held against it, beside freshness. */
+      readonly validity?: Validity | undefined;
     }
-  | { readonly isAuthentic: false; readonly cause: RefusalCause; readonly detail: string };
+  | {
+      readonly isAuthentic: false;
+      readonly cause: RefusalCause;
+      readonly detail: string;
+      /** The request names a key that is not among the given ones: keys fetched anew (`keyUrl`) may have it. */
+      readonly isKeyUnknown?: boolean;
+    };
 
 /** Personal data: goes into the encrypted content only. Addresses as the provider wrote them. */
 export interface ProviderContent {
@@ -143,6 +157,8 @@ export interface Provider<S extends CommonSettings = CommonSettings> {
   readonly settings: z.ZodObject;
   /** Whether a source must have a secret to be created. */
   readonly secretRequired: boolean;
+  /** The same for one source, where its settings decide. */
+  isSecretRequired?(settings: S): boolean;
   /** Makes a secret where the scheme lets us choose it. */
   generateSecret?(): string;
   /**
@@ -150,6 +166,13 @@ export interface Provider<S extends CommonSettings = CommonSettings> {
    * @throws AppError `secret.invalid` when the text cannot be a secret of this scheme.
    */
   validateSecret(value: string, settings?: S): void;
+  /**
+   * Where the sender publishes its keys, when the settings say so. The text found there is one more secret for
+   * `verify`, under the URL as ID; it is fetched before the first request, kept, and fetched anew from time to
+   * time and when a verdict says `isKeyUnknown`, the latter not more often than a bound allows: who posts
+   * anything at all can name unknown keys. Never fetched: the request can be judged later, not refused.
+   */
+  keyUrl?(settings: S): string | undefined;
   /** The HTTP status per cause, where the provider's retry engine wants another than the house's. */
   readonly refusalStatus?: Partial<Readonly<Record<RefusalCause, number>>>;
   /** Whether one of the secrets signed the raw request. Constant time in the secrets; never throws. */
@@ -164,30 +187,61 @@ export interface Provider<S extends CommonSettings = CommonSettings> {
     secrets: readonly ProviderSecret[],
     settings: S,
   ): ProviderAnswer | undefined;
+  /** What docs/providers says beside the settings. */
+  readonly page?: ProviderPage;
 }
 
-const EMPTY_EVENT: Omit<ProviderEvent, 'dedupKey' | 'type'> = {
-  providerEventId: '',
-  providerMessageId: '',
-  providerType: '',
-  channel: '',
-  direction: '',
-  status: '',
-  providerStatus: '',
-  errorCode: '',
-  campaign: '',
-  signal: '',
-  occurredAtMs: undefined,
-  person: '',
-  ours: '',
-  content: undefined,
-  note: '',
-};
+/** A status, or a class of them. */
+export type StatusPattern = `${1 | 2 | 3 | 4 | 5}xx` | `${number}`;
 
-/** An event from what is known of it. */
+/** What a tenant has to know of a provider, as data. `{url}` stands for the source's URL. */
+export interface ProviderPage {
+  /** Which webhooks; one sentence. */
+  readonly summary: string;
+  /** What the scheme's secret is. */
+  readonly secret: string;
+  /** The steps at the sender's side, in order. */
+  readonly setup: readonly string[];
+  /** Every form of `answer`, and what it answers. */
+  readonly answers: readonly { readonly on: string; readonly status: number; readonly body?: string }[];
+  readonly retries: {
+    readonly policy: string;
+    /** Whether such an answer is tried again; a status beats its class. Absent = the sender does not say. */
+    readonly isRepeated: Readonly<Partial<Record<StatusPattern, boolean>>>;
+  };
+  /** What makes two requests the same event. */
+  readonly sameness: string;
+  /** How what an outage took is fetched. */
+  readonly reconciliation: { readonly isPossible: 'yes' | 'partly' | 'no'; readonly how: string };
+  /** What the scheme cannot prove, and other warnings. */
+  readonly limits: readonly string[];
+}
+
+/**
+ * An event from what is known of it.
+ * Why field by field: spreading one object over another took more of intake than the signature did.
+ */
 export const providerEvent = (
   known: Pick<ProviderEvent, 'dedupKey' | 'type'> & Partial<ProviderEvent>,
-): ProviderEvent => ({ ...EMPTY_EVENT, ...known });
+): ProviderEvent => ({
+  dedupKey: known.dedupKey,
+  type: known.type,
+  providerEventId: known.providerEventId ?? '',
+  providerMessageId: known.providerMessageId ?? '',
+  providerType: known.providerType ?? '',
+  channel: known.channel ?? '',
+  direction: known.direction ?? '',
+  status: known.status ?? '',
+  providerStatus: known.providerStatus ?? '',
+  errorCode: known.errorCode ?? '',
+  campaign: known.campaign ?? '',
+  signal: known.signal ?? '',
+  occurredAtMs: known.occurredAtMs,
+  person: known.person ?? '',
+  ours: known.ours ?? '',
+  content: known.content,
+  note: known.note ?? '',
+});
 
 /** An authentic event that is not understood: kept, counted, can be processed again. */
 export const unrecognizedEvent = (
@@ -204,11 +258,17 @@ export const refuse = (cause: RefusalCause, detail: string): Verdict => ({
 });
 
 /** A verdict for the request. @param nonce where the scheme does not sign the body. */
-export const accept = (secretId: string | undefined, signedAtMs?: number, nonce?: string): Verdict => ({
+export const accept = (
+  secretId: string | undefined,
+  signedAtMs?: number,
+  nonce?: string,
+  validity?: Validity,
+): Verdict => ({
   isAuthentic: true,
   secretId,
   signedAtMs,
   nonce,
+  validity,
 });
 
 const IDENTIFIER_LENGTH_MAX = 256;

@@ -2,7 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { hmac, safeEqual } from '@posthorn/crypto/hmac.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { z } from 'zod';
+import { encodedSecret, secretEncodingSetting } from '../encoded-secret.js';
 import { genericEvents, identityOf, identityOfBody, POINTER_SETTINGS } from '../generic-event.js';
+import { headerName, singleHeader } from '../header-setting.js';
 import type { ProviderRequest } from '../provider-request.js';
 import { accept, COMMON_SETTINGS, identifier, refuse } from '../provider.js';
 import type { Provider, ProviderAnswer, ProviderEvent, ProviderSecret, Verdict } from '../provider.js';
@@ -14,13 +16,8 @@ const PLACEHOLDERS = ['body', 'bodySha256', 'bodySha256Base64', 'timestamp', 'id
 const SIGNATURES_MAX = 16;
 const GENERATED_BYTES = 32;
 
-const headerName = z
-  .string()
-  .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/, 'expected a header name')
-  .transform((name) => name.toLowerCase());
-
 const settings = COMMON_SETTINGS.extend({
-  header: headerName.default('x-signature').describe('The header with the signature'),
+  header: headerName.prefault('x-signature').describe('The header with the signature'),
   algorithm: z.enum(['sha1', 'sha256', 'sha512']).default('sha256'),
   encoding: z
     .enum(['hex', 'hexUpper', 'base64', 'base64url'])
@@ -51,11 +48,11 @@ const settings = COMMON_SETTINGS.extend({
     .max(256)
     .default('{body}')
     .describe(`What is signed; placeholders: ${PLACEHOLDERS.map((name) => `{${name}}`).join(' ')}`),
-  timestampHeader: headerName.optional(),
+  timestampHeader: headerName.optional().describe('The header with the signed timestamp'),
   timestampFormat: z.enum(TIMESTAMP_FORMATS).default('unixSeconds'),
   idHeader: headerName.optional().describe("The header with the sender's event ID"),
-  nonceHeader: headerName.optional(),
-  secretEncoding: z.enum(['utf8', 'base64', 'hex']).default('utf8').describe('How the secret is written'),
+  nonceHeader: headerName.optional().describe('The header for {nonce}'),
+  secretEncoding: secretEncodingSetting,
   ...POINTER_SETTINGS,
 }).superRefine((value, context) => {
   const parts = templateParts(value.template);
@@ -105,7 +102,7 @@ export const hmacProvider: Provider<Settings> = {
   validateSecret(value: string, source?: Settings): void {
     if (value.length < 8 || value.length > 1024)
       throw new AppError('secret.invalid', { detail: 'expected 8 to 1,024 characters' });
-    if (source !== undefined && secretKey(value, source.secretEncoding) === undefined) {
+    if (source !== undefined && encodedSecret(value, source.secretEncoding) === undefined) {
       throw new AppError('secret.invalid', { detail: `expected a secret in ${source.secretEncoding}` });
     }
   },
@@ -129,7 +126,7 @@ export const hmacProvider: Provider<Settings> = {
       part.isPlaceholder ? placeholder(part.text, request, values) : part.text,
     );
     const secret = secrets.find(({ value }) => {
-      const key = secretKey(value, source.secretEncoding);
+      const key = encodedSecret(value, source.secretEncoding);
       if (key === undefined) return false;
       const expected = Buffer.from(encode(hmac(source.algorithm, key, ...parts), source.encoding));
       return signatures.some((each) => safeEqual(Buffer.from(each), expected));
@@ -140,13 +137,13 @@ export const hmacProvider: Provider<Settings> = {
   },
 
   parse(request: ProviderRequest, source: Settings): readonly ProviderEvent[] {
-    const id = source.idHeader === undefined ? undefined : identifier(single(request, source.idHeader));
+    const id = source.idHeader === undefined ? undefined : identifier(singleHeader(request, source.idHeader));
     if (id !== undefined) return genericEvents(request, source, identityOf(id));
-    const header = single(request, source.header) ?? '';
+    const header = singleHeader(request, source.header) ?? '';
     const timestamp =
       source.timestampHeader === undefined
         ? readHeader(header, source).timestamp
-        : single(request, source.timestampHeader);
+        : singleHeader(request, source.timestampHeader);
     return genericEvents(
       request,
       source,
@@ -156,6 +153,26 @@ export const hmacProvider: Provider<Settings> = {
 
   answer(): ProviderAnswer {
     return { status: 204 };
+  },
+
+  page: {
+    summary: 'Any sender that signs its requests with a shared secret (HMAC), in whatever form.',
+    secret:
+      'The shared secret, 8 to 1,024 characters, written as `secretEncoding` says. One is generated where none is given.',
+    setup: [
+      "From the sender's page: which header, algorithm, encoding and prefix, and what exactly is signed; write the last as `template`.",
+      'Where a time is signed, set `timestampHeader` or `timestampKey`, and its format; where there is an event ID, `idHeader` or `idPointer`.',
+      'Create the source with these settings, and enter `{url}` and the secret at the sender.',
+      'Where its JSON is not of the shape `{ type, timestamp, data: { messageId, … } }`, set the pointers.',
+    ],
+    answers: [{ on: 'stored, or stored before', status: 204 }],
+    retries: { policy: 'Each sender has its own.', isRepeated: {} },
+    sameness: 'The ID at `idPointer`, else in `idHeader`, else the hash of the body beside the signed time.',
+    reconciliation: { isPossible: 'no', how: "Upload the sender's log to a reconciliation." },
+    limits: [
+      'Without a signed time deduplication is the only defence against a captured request.',
+      'An ID in a header counts as it comes, also where `template` does not sign it: prefer one that is signed, or `idPointer`.',
+    ],
   },
 };
 
@@ -242,20 +259,6 @@ function templateParts(template: string): { isPlaceholder: boolean; text: string
     .filter(({ text }) => text !== '');
 }
 
-/** Why strict: Node stops at the first foreign character, and a key of one byte would verify anything soon. */
-function secretKey(value: string, encoding: Settings['secretEncoding']): Buffer | undefined {
-  const isWellFormed =
-    encoding === 'utf8' ||
-    (encoding === 'hex' ? /^(?:[0-9a-f]{2})+$/i : /^[A-Za-z0-9+/]+={0,2}$/).test(value);
-  const key = Buffer.from(isWellFormed ? value : '', encoding);
-  return key.length === 0 ? undefined : key;
-}
-
 function encode(mac: Buffer, encoding: Settings['encoding']): string {
   return encoding === 'hexUpper' ? mac.toString('hex').toUpperCase() : mac.toString(encoding);
-}
-
-function single(request: ProviderRequest, name: string): string | undefined {
-  const value = request.headers.one(name);
-  return value === REPEATED ? undefined : value;
 }

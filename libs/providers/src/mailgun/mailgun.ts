@@ -28,6 +28,7 @@ import type {
 } from '../provider.js';
 import { REPEATED } from '../request-headers.js';
 import { parseTimestamp } from '../timestamp.js';
+import { page } from './page.js';
 
 const FRESHNESS_SECONDS = 43_200;
 /** Ten digits reach from 2001 to 2286. Fixed, because nothing separates it from the token in what is signed. */
@@ -102,6 +103,8 @@ export const mailgun: Provider<Settings> = {
     // Any other code, 204 too, is tried again.
     return { status: 200 };
   },
+
+  page,
 };
 
 interface GivenSignature {

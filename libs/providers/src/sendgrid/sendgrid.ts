@@ -31,6 +31,7 @@ import type {
 import { REPEATED } from '../request-headers.js';
 import { strictBase64 } from '../strict-base64.js';
 import { parseTimestamp } from '../timestamp.js';
+import { page } from './page.js';
 
 const SIGNATURE_HEADER = 'x-twilio-email-event-webhook-signature';
 const TIMESTAMP_HEADER = 'x-twilio-email-event-webhook-timestamp';
@@ -124,6 +125,8 @@ export const sendgrid: Provider<Settings> = {
   answer(): ProviderAnswer {
     return { status: 200 };
   },
+
+  page,
 };
 
 function eventsIn(request: ProviderRequest): readonly ProviderEvent[] {

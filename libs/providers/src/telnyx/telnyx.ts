@@ -26,6 +26,7 @@ import type {
 import { REPEATED } from '../request-headers.js';
 import { strictBase64 } from '../strict-base64.js';
 import { parseTimestamp } from '../timestamp.js';
+import { page } from './page.js';
 
 const SIGNATURE_HEADER = 'telnyx-signature-ed25519';
 const TIMESTAMP_HEADER = 'telnyx-timestamp';
@@ -118,6 +119,8 @@ export const telnyx: Provider<Settings> = {
     // Some of its pages ask for 2xx, others for 200.
     return { status: 200 };
   },
+
+  page,
 };
 
 type Known = Pick<ProviderEvent, 'dedupKey'> & Partial<ProviderEvent>;

@@ -2,12 +2,14 @@ import fc from 'fast-check';
 import twilioPackage from 'twilio';
 import { describeConformance, readVectors } from '../conformance.js';
 import { ProviderRequest } from '../provider-request.js';
+import type { ProviderEvent } from '../provider.js';
 import { RequestHeaders } from '../request-headers.js';
 import { twilio } from './twilio.js';
 
 describeConformance(twilio, readVectors('./twilio.vectors.json', import.meta.url));
 
 const TOKEN = 'd1ce'.repeat(8);
+const URL = 'https://hooks.example.com/in/acme/src_1';
 const settings = twilio.settings.parse({}) as Parameters<typeof twilio.verify>[2];
 const { getExpectedTwilioSignature, validateRequest, validateRequestWithBody, getExpectedBodyHash } =
   twilioPackage;
@@ -39,6 +41,9 @@ function isAccepted(url: string, body: string, signature: string): boolean {
   );
   return twilio.verify(request, [{ id: 'sec_1', value: TOKEN }], settings).isAuthentic;
 }
+
+const eventsOf = (url: string, body: string): readonly ProviderEvent[] =>
+  twilio.parse(new ProviderRequest('POST', '/', url, new RequestHeaders([]), Buffer.from(body)), settings);
 
 function formOf(fields: Record<string, string | string[]>): string {
   const pairs = Object.entries(fields).flatMap(([name, value]) =>
@@ -77,6 +82,71 @@ test('B1 JSON: the official package and this one give the same verdict', () => {
       expect(isAccepted(url, body, signature)).toBe(validateRequestWithBody(TOKEN, signature, url, body));
     }),
   );
+});
+
+const cloudEvents = fc.array(
+  fc.record({
+    specversion: fc.constant('1.0'),
+    type: fc.constantFrom('com.twilio.messaging.message.sent', 'com.twilio.messaging.message.failed', 'x'),
+    id: fc.stringMatching(/^NO[0-9a-f]{8}$/),
+    data: fc.record({ messageSid: fc.string({ unit: 'grapheme' }), to: fc.string({ unit: 'grapheme' }) }),
+  }),
+  { minLength: 1, maxLength: 5 },
+);
+
+test('B1 Event Streams: the official package and this one give the same verdict on lists', () => {
+  fc.assert(
+    fc.property(cloudEvents, cloudEvents, urls, (signedItems, items, base) => {
+      const [signedBody, body] = [JSON.stringify(signedItems), JSON.stringify(items)];
+      const url = `${base}${base.includes('?') ? '&' : '?'}bodySHA256=${getExpectedBodyHash(signedBody)}`;
+      const signature = getExpectedTwilioSignature(TOKEN, url, {});
+      expect(isAccepted(url, signedBody, signature)).toBe(true);
+      expect(isAccepted(url, body, signature)).toBe(validateRequestWithBody(TOKEN, signature, url, body));
+    }),
+  );
+});
+
+test('C1 Event Streams: a repeated event has its key in whatever batch it comes', () => {
+  fc.assert(
+    fc.property(cloudEvents, (items) => {
+      const keysOf = (list: readonly unknown[]): string[] =>
+        eventsOf(`${URL}?bodySHA256=${'0'.repeat(64)}`, JSON.stringify(list)).map(({ dedupKey }) => dedupKey);
+      expect([...keysOf([...items].reverse())].sort()).toEqual(keysOf(items).sort());
+      expect(keysOf([items[0]])).toEqual([`id:${items[0]!.id}`]);
+    }),
+  );
+});
+
+test('C1 Conversations: a retry, which counts its tries, is the same event', () => {
+  const fields = { EventType: 'onMessageAdd', ConversationSid: 'CH1', Body: 'x' };
+  const [first, again] = ['', '&RetryCount=1'].map(
+    (suffix) => eventsOf(URL, formOf(fields) + suffix)[0]!.dedupKey,
+  );
+  expect(again).toBe(first);
+});
+
+test.each([
+  ['+14155550100', 'SMS', 'message.received'],
+  ['whatsapp:+14155550100', 'WHATSAPP', 'message.received'],
+  ['messenger:1234567', '', 'message.received'],
+  ['+14155550100', 'API', 'event.unrecognized'],
+  ['agent@example.com', 'SDK', 'event.unrecognized'],
+  ['1234567', 'SDK', 'event.unrecognized'],
+  ['system', '', 'event.unrecognized'],
+])('Conversations: a message by %s through %j is %s', (author, source, type) => {
+  const fields = { EventType: 'onMessageAdded', MessageSid: 'IM1', Author: author, Source: source, Body: '' };
+  expect(eventsOf(URL, formOf(fields))[0]!.type).toBe(type);
+});
+
+test('the answer suits what was asked', () => {
+  const answerTo = (url: string, body: string) => twilio.answer(eventsOf(url, body)).status;
+  expect(twilio.answer(eventsOf(URL, 'MessageSid=SM1&SmsStatus=received&Body=x')).body).toMatch(
+    '<Response/>',
+  );
+  expect(answerTo(URL, 'MessageSid=SM1&MessageStatus=sent')).toBe(204);
+  expect(answerTo(URL, 'EventType=onMessageAdd&ConversationSid=CH1')).toBe(200);
+  expect(twilio.answer(eventsOf(URL, 'EventType=onMessageAdd&ConversationSid=CH1')).body).toBeUndefined();
+  expect(answerTo(`${URL}?bodySHA256=${'0'.repeat(64)}`, '[{"id":"1"}]')).toBe(204);
 });
 
 test.each(['', 'a b', 'ü', 'x'.repeat(129)])('%j is no auth token', (value) => {

@@ -13,16 +13,12 @@ import {
   refuse,
   unrecognizedEvent,
 } from '../provider.js';
-import type {
-  Channel,
-  MessageState,
-  Provider,
-  ProviderAnswer,
-  ProviderEvent,
-  ProviderSecret,
-  Verdict,
-} from '../provider.js';
+import type { Provider, ProviderAnswer, ProviderEvent, ProviderSecret, Verdict } from '../provider.js';
 import { REPEATED } from '../request-headers.js';
+import { conversationEvent, conversationKey, isConversationEvent } from './conversations.js';
+import { eventStream, isEventStream } from './event-streams.js';
+import { channelOf, errorSignal, stateOf } from './message-words.js';
+import { page } from './page.js';
 
 const SIGNATURE_HEADER = 'x-twilio-signature';
 const IDEMPOTENCY_HEADER = 'i-twilio-idempotency-token';
@@ -30,23 +26,8 @@ const BODY_HASH = /[?&]bodySHA256=([0-9a-f]{64})(?:&|$)/;
 const MEDIA_MAX = 10;
 const EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>';
 
-/** Twilio's words for message states. Source: Twilio API, Message resource, "status", read 2026-11. */
-const STATES: Readonly<Record<string, MessageState>> = {
-  ...{
-    accepted: 'accepted',
-    scheduled: 'scheduled',
-    queued: 'queued',
-    sending: 'sending',
-    sent: 'sent',
-    read: 'read',
-  },
-  ...{ delivered: 'delivered', undelivered: 'undelivered', failed: 'failed', canceled: 'canceled' },
-  // Some recipients have it and some do not: no single state is true of the message.
-  partially_delivered: 'unknown',
-};
+const INBOUND_TYPE = 'inbound';
 const INBOUND_STATES = new Set(['received', 'receiving']);
-/** Errors that mean the contact has opted out at Twilio or at the channel. */
-const OPT_OUT_ERRORS = new Set(['21610', '63014']);
 const OPT_OUT_TYPES: Readonly<Record<string, Signal>> = { STOP: 'opt_out', START: 'opt_in', HELP: 'help' };
 
 const settings = COMMON_SETTINGS.extend({
@@ -58,7 +39,10 @@ const settings = COMMON_SETTINGS.extend({
 });
 type Settings = z.output<typeof settings>;
 
-/** Twilio Programmable Messaging: inbound messages and status callbacks, form and JSON. */
+/** A retry of a webhook differs in this field from the first try. */
+const RETRY_FIELD = 'RetryCount';
+
+/** Twilio: Programmable Messaging, Event Streams, and Conversations. */
 export const twilio: Provider<Settings> = {
   id: 'twilio',
   name: 'Twilio',
@@ -98,10 +82,14 @@ export const twilio: Provider<Settings> = {
     return accept(secret.id);
   },
 
-  parse(request: ProviderRequest): readonly ProviderEvent[] {
+  parse(request: ProviderRequest, { accountSid }: Settings): readonly ProviderEvent[] {
+    const json = isJsonSigned(request) ? request.json() : undefined;
+    if (json?.isJson === true && isEventStream(json.value))
+      return eventStream(json.value, accountSid, request.body, `body:${digest(request)}`);
     const fields = fieldsOf(request);
     const first = (name: string): string => fields?.get(name)?.[0] ?? '';
     const providerEventId = headerText(request, IDEMPOTENCY_HEADER);
+    if (isConversationEvent(first('EventType'))) return [inConversation(request, first, providerEventId)];
     const messageSid = identifier(first('MessageSid') || first('SmsSid') || first('SmsMessageSid'));
     const status = first('MessageStatus') || first('SmsStatus');
     if (messageSid === undefined) {
@@ -120,7 +108,7 @@ export const twilio: Provider<Settings> = {
     };
     if (INBOUND_STATES.has(status) || (status === '' && (fields?.has('Body') ?? false)))
       return [inbound(messageSid, known, first, fields)];
-    const state = Object.hasOwn(STATES, status) ? STATES[status] : undefined;
+    const state = stateOf(status);
     const errorCode = first('ErrorCode').slice(0, 64);
     const dedupKey = `${messageSid}:${status}:${errorCode}`;
     if (state === undefined)
@@ -134,7 +122,7 @@ export const twilio: Provider<Settings> = {
         direction: 'outbound',
         status: state,
         errorCode,
-        signal: OPT_OUT_ERRORS.has(errorCode) ? 'opt_out' : '',
+        signal: errorSignal(errorCode),
         person: first('To'),
         ours: first('From') || first('MessagingServiceSid'),
         content: { from: first('From'), to: first('To'), text: '', subject: '', mediaUrls: [] },
@@ -144,12 +132,25 @@ export const twilio: Provider<Settings> = {
 
   answer(events: readonly ProviderEvent[]): ProviderAnswer {
     // Inbound wants TwiML: an empty document says "no reply"; anything else is logged as error 12300.
-    const isInbound = events.some((event) => event.direction === 'inbound');
-    return isInbound
-      ? { status: 200, contentType: 'text/xml; charset=utf-8', body: EMPTY_TWIML }
-      : { status: 204 };
+    if (events.some(({ providerType }) => providerType === INBOUND_TYPE))
+      return { status: 200, contentType: 'text/xml; charset=utf-8', body: EMPTY_TWIML };
+    // To a question before an action, 200 without content says: as it is.
+    return { status: events.some(({ providerType }) => isConversationEvent(providerType)) ? 200 : 204 };
   },
+
+  page,
 };
+
+function inConversation(
+  request: ProviderRequest,
+  first: (name: string) => string,
+  providerEventId: string,
+): ProviderEvent {
+  const eventType = first('EventType');
+  const dedupKey = conversationKey(eventType, first) ?? `body:${digest(request, RETRY_FIELD)}`;
+  const known = { dedupKey, providerEventId, providerType: eventType };
+  return conversationEvent(eventType, first, parsedJson(first('Media')), known);
+}
 
 function inbound(
   messageSid: string,
@@ -168,7 +169,7 @@ function inbound(
     // A second inbound webhook for one message is a repetition, whatever else it says.
     dedupKey: messageSid,
     type: 'message.received',
-    providerType: 'inbound',
+    providerType: INBOUND_TYPE,
     direction: 'inbound',
     status: 'received',
     signal: OPT_OUT_TYPES[first('OptOutType').toUpperCase()] ?? keywordSignal(text) ?? '',
@@ -214,7 +215,7 @@ function urlCandidates(url: string): string[] {
 /** The fields of a form, of a GET's query, or the texts of a flat JSON object. */
 function fieldsOf(request: ProviderRequest): FormFields | undefined {
   if (request.method === 'GET') return request.query();
-  if (!BODY_HASH.test(request.url)) return request.form();
+  if (!isJsonSigned(request)) return request.form();
   const json = request.json();
   if (!json.isJson || typeof json.value !== 'object' || json.value === null) return undefined;
   const texts = Object.entries(json.value).filter(
@@ -223,18 +224,27 @@ function fieldsOf(request: ProviderRequest): FormFields | undefined {
   return new Map(texts.map(([name, value]) => [name, [String(value)]]));
 }
 
-function channelOf(from: string, to: string): Channel {
-  return /^(?:whatsapp|messenger|rcs):/i.test(from) || /^(?:whatsapp|messenger|rcs):/i.test(to)
-    ? 'chat'
-    : 'sms';
-}
-
 function headerText(request: ProviderRequest, name: string): string {
   const value = request.headers.one(name);
   return value === REPEATED ? '' : (identifier(value) ?? '');
 }
 
-const digest = (request: ProviderRequest): string =>
-  createHash('sha256')
-    .update(request.method === 'GET' ? request.target : request.body)
-    .digest('hex');
+const isJsonSigned = (request: ProviderRequest): boolean =>
+  request.method !== 'GET' && BODY_HASH.test(request.url);
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param except a field of a form that does not count. */
+function digest(request: ProviderRequest, except?: string): string {
+  const hash = createHash('sha256');
+  if (request.method === 'GET') return hash.update(request.target).digest('hex');
+  if (except === undefined) return hash.update(request.body).digest('hex');
+  const parts = request.body.toString('latin1').split('&');
+  return hash.update(parts.filter((part) => !part.startsWith(`${except}=`)).join('&')).digest('hex');
+}

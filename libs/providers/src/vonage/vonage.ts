@@ -9,6 +9,7 @@ import type { Provider, ProviderAnswer, ProviderEvent, ProviderSecret, Verdict }
 import { REPEATED } from '../request-headers.js';
 import { parseTimestamp } from '../timestamp.js';
 import { messagesEvent } from './messages-event.js';
+import { page } from './page.js';
 import { smsEvent, type SmsFields } from './sms-event.js';
 
 const DAY_SECONDS = 86_400;
@@ -83,6 +84,8 @@ export const vonage: Provider<Settings> = {
   answer(): ProviderAnswer {
     return { status: 200 };
   },
+
+  page,
 };
 
 /**

@@ -26,6 +26,7 @@ import type {
 } from '../provider.js';
 import { REPEATED } from '../request-headers.js';
 import { parseTimestamp } from '../timestamp.js';
+import { page } from './page.js';
 
 const SIGNATURE_HEADER = 'x-hub-signature-256';
 const SIGNATURE = /^sha256=([0-9a-f]{64})$/;
@@ -146,6 +147,8 @@ export const whatsapp: Provider<Settings> = {
     if (!safeEqual(Buffer.from(token), Buffer.from(verifyToken))) return undefined;
     return { status: 200, contentType: 'text/plain; charset=utf-8', body: challenge };
   },
+
+  page,
 };
 
 /** One change of one account: a list of messages, of statuses, of preferences, or something else. */

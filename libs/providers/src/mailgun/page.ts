@@ -1,0 +1,27 @@
+import type { ProviderPage } from '../provider.js';
+
+/** What docs/providers says of Mailgun. */
+export const page: ProviderPage = {
+  summary: 'Event webhooks, and mails that a route forwards or stores with `notify`.',
+  secret: 'The HTTP webhook signing key; not an API key.',
+  setup: [
+    'Create the source with the signing key.',
+    'Sending → Webhooks: `{url}` for each wanted event. Mails: `forward("{url}")`, or `store(notify="{url}")`, as action of a route.',
+    'To rotate: add the new key here before it is made the one that signs.',
+  ],
+  answers: [{ on: 'stored, or stored before', status: 200 }],
+  retries: {
+    policy:
+      'Only 200 says taken, and 406 refused for good; anything else is tried again after 5, 10 and 15 min, 1, 2 and 4 h, with the same timestamp and token. `delivered` is sent once. Refusals that never become right get 406; a signature that no key fits gets 403, because a rotated key may reach us late.',
+    isRepeated: { '3xx': true, '4xx': true, '406': false, '5xx': true },
+  },
+  sameness: 'Events: `event-data.id` and its time. Mails: Message-ID, sender and recipient.',
+  reconciliation: {
+    isPossible: 'yes',
+    how: '`POST /v1/analytics/logs` lists events by time; at least three days are kept. `delivered` needs it after any outage.',
+  },
+  limits: [
+    'The body is not signed. Timestamp and token together are good for one request: under a captured signature no second one gets in.',
+    'Mails of more than 1 MiB are refused with 413 and repeated in vain: let the route store them, with `notify`.',
+  ],
+};

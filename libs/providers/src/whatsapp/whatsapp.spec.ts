@@ -1,0 +1,149 @@
+import { webcrypto } from 'node:crypto';
+import fc from 'fast-check';
+import { describeConformance, readVectors } from '../conformance.js';
+import { ProviderRequest } from '../provider-request.js';
+import { RequestHeaders } from '../request-headers.js';
+import { whatsapp } from './whatsapp.js';
+
+describeConformance(whatsapp, readVectors('./whatsapp.vectors.json', import.meta.url));
+
+type Settings = Parameters<typeof whatsapp.verify>[2];
+const settings = whatsapp.settings.parse({ verifyToken: 'vibecoding' }) as Settings;
+const URL = 'https://hooks.example.com/in/acme/src_1';
+const SECRET = { id: 'sec_1', value: '0123456789abcdef0123456789abcdef' };
+const bodies = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+
+const posted = (body: Buffer, signature = ''): ProviderRequest =>
+  new ProviderRequest('POST', '/', URL, new RequestHeaders(['X-Hub-Signature-256', signature]), body);
+const got = (query: string): ProviderRequest =>
+  new ProviderRequest('GET', `/?${query}`, `${URL}?${query}`, new RequestHeaders([]), Buffer.alloc(0));
+
+/** Meta's description on WebCrypto: it publishes no verifier of its own. */
+async function signed(body: Buffer, secret: string): Promise<string> {
+  const { subtle } = webcrypto;
+  const key = await subtle.importKey(
+    'raw',
+    new TextEncoder().encode(secret),
+    { name: 'HMAC', hash: 'SHA-256' },
+    false,
+    ['sign'],
+  );
+  const mac = new Uint8Array(await subtle.sign('HMAC', key, new Uint8Array(body)));
+  return `sha256=${Array.from(mac, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+test('B1 a second implementation and this one give the same verdict, also for what was never signed', async () => {
+  await fc.assert(
+    fc.asyncProperty(bodies, bodies, fc.boolean(), async (signedBody, body, isOurs) => {
+      const signature = await signed(signedBody, isOurs ? SECRET.value : 'fedcba9876543210fedcba9876543210');
+      for (const each of [signedBody, body]) {
+        const isGenuine = (await signed(each, SECRET.value)) === signature;
+        expect(whatsapp.verify(posted(each, signature), [SECRET], settings).isAuthentic).toBe(isGenuine);
+      }
+    }),
+  );
+});
+
+describe('B2 the endpoint is proven to be ours by GET', () => {
+  const asked = 'hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=vibecoding';
+
+  test('with the token, and then with the challenge as plain text', () => {
+    expect(whatsapp.challenge!(got(asked), [], settings)).toEqual({
+      status: 200,
+      contentType: 'text/plain; charset=utf-8',
+      body: '1158201444',
+    });
+  });
+
+  test.each([
+    ['another token', asked.replace('vibecoding', 'vibecodinG')],
+    ['a longer token', `${asked}x`],
+    ['no token', 'hub.mode=subscribe&hub.challenge=1158201444'],
+    ['the token twice', `${asked}&hub.verify_token=vibecoding`],
+    ['another mode', asked.replace('subscribe', 'unsubscribe')],
+    ['no challenge', 'hub.mode=subscribe&hub.verify_token=vibecoding'],
+    ['a challenge with markup and blanks', asked.replace('1158201444', '%3Cb%3E%20%3C%2Fb%3E')],
+    ['a broken query', `${asked}&%`],
+  ])('%s is not answered, and is no delivery either', (_, query) => {
+    expect(whatsapp.challenge!(got(query), [], settings)).toBeUndefined();
+    expect(whatsapp.verify(got(query), [SECRET], settings).isAuthentic).toBe(false);
+  });
+
+  test('without a token in the settings nobody is answered', () => {
+    const without = whatsapp.settings.parse({}) as Settings;
+    expect(whatsapp.challenge!(got(asked.replace('vibecoding', '')), [], without)).toBeUndefined();
+    expect(whatsapp.challenge!(got(asked), [], without)).toBeUndefined();
+  });
+
+  test('a wrong token and a GET without one are told apart', () => {
+    expect(whatsapp.verify(got(asked), [SECRET], settings)).toMatchObject({ cause: 'signature.mismatch' });
+    expect(whatsapp.verify(got(''), [SECRET], settings)).toMatchObject({ cause: 'signature.missing' });
+  });
+
+  test('a POST is no question', () => {
+    const request = new ProviderRequest(
+      'POST',
+      '/',
+      `${URL}?${asked}`,
+      new RequestHeaders([]),
+      Buffer.alloc(0),
+    );
+    expect(whatsapp.challenge!(request, [], settings)).toBeUndefined();
+  });
+});
+
+const parse = (value: unknown, more: object = {}) =>
+  whatsapp.parse(posted(Buffer.from(JSON.stringify(value))), {
+    ...settings,
+    ...(whatsapp.settings.parse(more) as Settings),
+  });
+const batch = (statuses: readonly object[]) => ({
+  object: 'whatsapp_business_account',
+  entry: [
+    { id: '1', changes: [{ field: 'messages', value: { metadata: { phone_number_id: '7' }, statuses } }] },
+  ],
+});
+
+test.each([
+  ['sent', 'sent'],
+  ['delivered', 'delivered'],
+  ['read', 'read'],
+  ['played', 'read'],
+  ['failed', 'undelivered'],
+  ['deleted', ''],
+  ['constructor', ''],
+])('D1 the status %s is the state %j', (status, state) => {
+  expect(parse(batch([{ id: 'm', status, timestamp: '1749416384' }]))[0]!.status).toBe(state);
+});
+
+test('A8 of the largest batch every update is an event', () => {
+  const statuses = Array.from({ length: 1000 }, (_, index) => ({ id: `m${index}`, status: 'sent' }));
+  const events = parse(batch(statuses));
+  expect(events).toHaveLength(1000);
+  expect(events.every(({ type }) => type === 'message.sent')).toBe(true);
+});
+
+test('C1 items keep their keys in whatever batch they are repeated', () => {
+  const items = [{ id: 'a', status: 'sent' }, { status: 'no ID' }, { id: 'c', status: 'mislaid' }];
+  const keysOf = (list: object[]): string[] => parse(batch(list)).map(({ dedupKey }) => dedupKey);
+  expect(keysOf([...items].reverse())).toEqual(keysOf(items).reverse());
+});
+
+test('B9 nothing personal of a number of another source becomes an event', () => {
+  const [event] = parse(batch([{ id: 'm', status: 'sent', recipient_id: '16505551234' }]), {
+    phoneNumberIds: ['8'],
+  });
+  expect(event).toMatchObject({ type: 'event.unrecognized', person: '', ours: '', content: undefined });
+});
+
+test.each(['', 'short', 'ü'.repeat(32), 'x'.repeat(129)])('%j is no app secret', (value) => {
+  expect(() => whatsapp.validateSecret(value)).toThrow(expect.objectContaining({ code: 'secret.invalid' }));
+});
+
+test.each([
+  { verifyToken: '' },
+  { verifyToken: 'a b' },
+  { phoneNumberIds: ['x'] },
+  { phoneNumberIds: Array(1001).fill('1') },
+  { unknown: 1 },
+])('%j are no settings', (value) => expect(whatsapp.settings.safeParse(value).success).toBe(false));

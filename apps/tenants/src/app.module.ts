@@ -2,11 +2,14 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock } from '@posthorn/clock/clock.js';
 import {
   AdminServiceService,
+  AuditAppendServiceService,
+  AuditServiceService,
   ConfigServiceService,
   IdempotencyServiceService,
+  OperatorServiceService,
   PrincipalServiceService,
+  UsageServiceService,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
-import { FileKeyWrapper } from '@posthorn/crypto/file-key-wrapper.js';
 import { KeyWrapper } from '@posthorn/crypto/key-wrapper.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
 import { Database } from '@posthorn/postgres/database.js';
@@ -16,10 +19,13 @@ import { Logger } from '@posthorn/server/logger.js';
 import { Metrics } from '@posthorn/server/metrics.js';
 import { type Process } from '@posthorn/server/process.js';
 import { provide, provideValue } from '@posthorn/server/provide.js';
+import { AppendAuditEntries } from './application/append-audit-entries.js';
 import { AuthenticatePrincipal } from './application/authenticate-principal.js';
 import { AwaitConfirmations } from './application/await-confirmations.js';
 import { BeginRequest } from './application/begin-request.js';
 import { ChangeRunner } from './application/change-runner.js';
+import { CheckpointAudit } from './application/checkpoint-audit.js';
+import { CheckpointSigner } from './application/checkpoint-signer.js';
 import { CompleteRequest } from './application/complete-request.js';
 import { ConfigFeed } from './application/config-feed.js';
 import { ConfigLoader } from './application/config-loader.js';
@@ -37,39 +43,61 @@ import { EnsureDataKeys } from './application/ensure-data-keys.js';
 import { GetDataKey } from './application/get-data-key.js';
 import { Housekeeping, OperatorKeyFile } from './application/housekeeping.js';
 import { InstallOperatorKey } from './application/install-operator-key.js';
+import { KeyUses } from './application/key-uses.js';
+import { ManageOperatorKeys } from './application/manage-operator-keys.js';
 import { OwnerSecrets } from './application/owner-secrets.js';
+import { PausePlatformSends } from './application/pause-platform-sends.js';
+import { ReadAudit } from './application/read-audit.js';
 import { ReadConfiguration } from './application/read-configuration.js';
+import { RecordAccess } from './application/record-access.js';
 import { RemoveExpired } from './application/remove-expired.js';
+import { ReportSecretUse } from './application/report-secret-use.js';
 import { RevokeSourceSecret } from './application/revoke-source-secret.js';
+import { RewrapKeys } from './application/rewrap-keys.js';
 import { RotateDestinationSecret } from './application/rotate-destination-secret.js';
+import { RotateKeys } from './application/rotate-keys.js';
 import { RotateSourceSecret } from './application/rotate-source-secret.js';
 import { SecretVault } from './application/secret-vault.js';
+import { SetSourceCredentials } from './application/set-source-credentials.js';
+import { SetSourcePause } from './application/set-source-pause.js';
+import { StopTenant } from './application/stop-tenant.js';
 import { UpdateDestination } from './application/update-destination.js';
 import { UpdateSource } from './application/update-source.js';
 import { UpdateTenant } from './application/update-tenant.js';
+import { VerifyAudit } from './application/verify-audit.js';
 import { WatchConfig } from './application/watch-config.js';
 import { WatcherRegistry } from './application/watcher-registry.js';
+import { CheckpointFile } from './clients/checkpoint-file.js';
+import { KeyEncryptionFile } from './clients/key-encryption-file.js';
 import { type Config } from './config.js';
 import { ApiKeyStore } from './persistence/api-key.store.js';
+import { AuditRead } from './persistence/audit.read.js';
 import { AuditStore } from './persistence/audit.store.js';
+import { CheckpointStore } from './persistence/checkpoint.store.js';
 import { ConfigRead } from './persistence/config.read.js';
 import { ConfigStore } from './persistence/config.store.js';
+import { CredentialStore } from './persistence/credential.store.js';
 import { DestinationStore } from './persistence/destination.store.js';
 import { IdempotencyStore } from './persistence/idempotency.store.js';
 import { KeyStore } from './persistence/key.store.js';
 import { OperatorKeyStore } from './persistence/operator-key.store.js';
+import { PlatformStore } from './persistence/platform.store.js';
 import { ReaderDatabase } from './persistence/reader-database.js';
 import { READER_ROLE, WORKER_ROLE } from './persistence/roles.js';
 import { SecretStore } from './persistence/secret.store.js';
 import { SourceStore } from './persistence/source.store.js';
 import { TenantStore } from './persistence/tenant.store.js';
 import { WatcherStore } from './persistence/watcher.store.js';
+import { WrappedKeyStore } from './persistence/wrapped-key.store.js';
+import { AuditController } from './transport/audit.grpc.js';
 import { ConfigController } from './transport/config.grpc.js';
 import { DestinationController } from './transport/destinations.grpc.js';
 import { IdempotencyController } from './transport/idempotency.grpc.js';
+import { OperatorController } from './transport/operators.grpc.js';
 import { PrincipalController } from './transport/principals.grpc.js';
 import { SourceController } from './transport/sources.grpc.js';
 import { TenantController } from './transport/tenants.grpc.js';
+import { UsageController } from './transport/usage.grpc.js';
 
 /** What this service answers, and to whom. */
 export const EXPOSURES: readonly GrpcExposure[] = [
@@ -77,6 +105,10 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: PrincipalServiceService, callers: ['api'] },
   { definition: IdempotencyServiceService, callers: ['api'] },
   { definition: AdminServiceService, callers: ['api'] },
+  { definition: OperatorServiceService, callers: ['api'] },
+  { definition: AuditServiceService, callers: ['api'] },
+  { definition: AuditAppendServiceService, callers: ['api', 'events', 'compliance', 'dispatcher'] },
+  { definition: UsageServiceService, callers: ['ingress'] },
 ];
 
 @Module({})
@@ -88,6 +120,7 @@ export class AppModule {
       controllers: [
         ...[ConfigController, PrincipalController, IdempotencyController],
         ...[TenantController, SourceController, DestinationController],
+        ...[OperatorController, AuditController, UsageController],
       ],
       providers: [
         ...processProviders(process),
@@ -95,24 +128,29 @@ export class AppModule {
         ...persistence(),
         ...watching(),
         ...changing(),
+        ...auditing(),
+        ...operating(),
       ],
     };
   }
 }
 
-function platform({ config, log }: Process<Config>) {
+function platform({ config, log, clock }: Process<Config>) {
   const database = {
     url: config.databaseUrl,
     passwordFile: config.databasePasswordFile,
     poolMax: config.databasePoolMax,
     applicationName: 'tenants',
   };
+  const keys = new KeyEncryptionFile(config.kekFile, clock);
   const nats = { url: config.natsUrl, name: 'tenants' };
   return [
     provideValue(Database, new Database({ ...database, role: WORKER_ROLE })),
     provideValue(ReaderDatabase, new ReaderDatabase({ ...database, role: READER_ROLE })),
     provideValue(NatsLink, new NatsLink(nats, log)),
-    provideValue(KeyWrapper, FileKeyWrapper.load(config.kekFile)),
+    provideValue(KeyWrapper, keys),
+    provideValue(KeyEncryptionFile, keys),
+    provideValue(CheckpointFile, new CheckpointFile(config.auditCheckpointDir)),
     provideValue(DestinationRules, new DestinationRules(config.allowLoopbackDestinations)),
     provideValue(OperatorKeyFile, new OperatorKeyFile(config.operatorKeyFile)),
   ];
@@ -120,17 +158,22 @@ function platform({ config, log }: Process<Config>) {
 
 const persistence = () => [
   provide(ApiKeyStore),
+  provide(AuditRead),
   provide(AuditStore),
+  provide(CheckpointStore),
   provide(ConfigRead, Database),
   provide(ConfigStore),
+  provide(CredentialStore),
   provide(DestinationStore),
   provide(IdempotencyStore),
   provide(KeyStore),
   provide(OperatorKeyStore),
+  provide(PlatformStore),
   provide(SecretStore),
   provide(SourceStore),
   provide(TenantStore),
   provide(WatcherStore),
+  provide(WrappedKeyStore),
 ];
 
 const watching = () => [
@@ -159,6 +202,8 @@ const watching = () => [
     Database,
     EnsureDataKeys,
     RemoveExpired,
+    CheckpointAudit,
+    RewrapKeys,
     InstallOperatorKey,
     OperatorKeyFile,
     Health,
@@ -167,13 +212,14 @@ const watching = () => [
 ];
 
 const changing = () => [
-  provide(AuthenticatePrincipal, Database, ApiKeyStore, Clock, Logger),
+  provide(KeyUses, Database, ApiKeyStore, Logger),
+  provide(AuthenticatePrincipal, Database, ApiKeyStore, KeyUses, Clock),
   provide(BeginRequest, Database, IdempotencyStore, Clock),
   provide(CompleteRequest, Database, IdempotencyStore),
   provide(
     ReadConfiguration,
     ...([Database, ReaderDatabase, TenantStore, ApiKeyStore, SourceStore, DestinationStore] as const),
-    ...([SecretStore, KeyStore, AuditStore, SecretVault, Clock] as const),
+    ...([SecretStore, KeyStore, SecretVault, Clock] as const),
   ),
   provide(
     ChangeRunner,
@@ -191,17 +237,40 @@ const changing = () => [
   provide(
     DeleteTenant,
     ...([ChangeRunner, TenantStore, SourceStore, DestinationStore, SecretStore] as const),
-    ...([ApiKeyStore, KeyStore] as const),
+    ...([CredentialStore, ApiKeyStore, KeyStore] as const),
   ),
+  provide(StopTenant, ChangeRunner, TenantStore),
   provide(CreateApiKey, ChangeRunner, ApiKeyStore, Clock),
   provide(DeleteApiKey, ChangeRunner, ApiKeyStore),
-  provide(CreateSource, ChangeRunner, SourceStore, OwnerSecrets),
-  provide(UpdateSource, ChangeRunner, SourceStore, OwnerSecrets),
-  provide(DeleteSource, ChangeRunner, SourceStore, SecretStore),
+  provide(CreateSource, ChangeRunner, SourceStore, OwnerSecrets, DestinationRules),
+  provide(UpdateSource, ChangeRunner, SourceStore, OwnerSecrets, DestinationRules),
+  provide(DeleteSource, ChangeRunner, SourceStore, SecretStore, CredentialStore),
+  provide(SetSourcePause, ChangeRunner, SourceStore, OwnerSecrets),
+  provide(SetSourceCredentials, ChangeRunner, SourceStore, CredentialStore, OwnerSecrets, SecretVault),
   provide(RotateSourceSecret, ChangeRunner, SourceStore, OwnerSecrets),
   provide(RevokeSourceSecret, ChangeRunner, SourceStore, SecretStore, OwnerSecrets),
   provide(CreateDestination, ChangeRunner, DestinationStore, OwnerSecrets, SecretVault, DestinationRules),
   provide(UpdateDestination, ChangeRunner, DestinationStore, OwnerSecrets, SecretVault, DestinationRules),
   provide(DeleteDestination, ChangeRunner, DestinationStore, SecretStore),
   provide(RotateDestinationSecret, ChangeRunner, DestinationStore, OwnerSecrets),
+];
+
+const auditing = () => [
+  provide(CheckpointSigner, Database, CheckpointStore, KeyWrapper, Clock),
+  provide(
+    CheckpointAudit,
+    ...([Database, AuditRead, CheckpointStore, CheckpointSigner, CheckpointFile, Logger, Metrics] as const),
+  ),
+  provide(VerifyAudit, ReaderDatabase, AuditRead, CheckpointStore, CheckpointSigner, CheckpointFile),
+  provide(ReadAudit, Database, ReaderDatabase, TenantStore, AuditRead),
+  provide(AppendAuditEntries, Database, TenantStore, AuditStore, Clock, Logger),
+  provide(RecordAccess, Database, TenantStore, AuditStore, Clock),
+];
+
+const operating = () => [
+  provide(PausePlatformSends, Database, ChangeRunner, PlatformStore),
+  provide(ManageOperatorKeys, Database, ChangeRunner, OperatorKeyStore, Clock),
+  provide(RewrapKeys, Database, WrappedKeyStore, KeyWrapper, KeyEncryptionFile, Clock),
+  provide(RotateKeys, ChangeRunner, WrappedKeyStore, KeyEncryptionFile, RewrapKeys),
+  provide(ReportSecretUse, Database, SecretStore, Clock),
 ];

@@ -21,13 +21,22 @@ export const CONFIG_SCHEMA = {
   },
   operatorKeyFile: {
     env: 'OPERATOR_KEY_FILE',
-    description: 'file with the first operator key; its hash is kept, and replaced when the file changed',
+    description:
+      'file with the first operator key; its hash is kept, and replaced within a minute when the file changed',
+    default: '',
+    parse: z.string(),
+  },
+  auditCheckpointDir: {
+    env: 'AUDIT_CHECKPOINT_DIR',
+    description:
+      'directory, outside of the database and the same for every replica, for signed checkpoints of the audit logs; empty: none are kept there',
     default: '',
     parse: z.string(),
   },
   allowLoopbackDestinations: {
     env: 'ALLOW_LOOPBACK_DESTINATIONS',
-    description: 'whether destinations may be on this machine, by plain http; for developers only',
+    description:
+      'whether destinations and send APIs may be on this machine, by plain http; for developers only',
     default: 'false',
     parse: boolean,
   },

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import {
   AdminServiceService,
+  AuditServiceService,
   type ConfigKind,
   ConfigServiceService,
   IdempotencyServiceService,
+  OperatorServiceService,
   PrincipalServiceService,
   type WatchRequest,
   type WatchResponse,
@@ -33,6 +35,8 @@ export interface Instance {
   readonly process: Process<Config>;
   readonly healthAddress: string;
   readonly admin: ReturnType<typeof grpcClient<typeof AdminServiceService>>;
+  readonly operators: ReturnType<typeof grpcClient<typeof OperatorServiceService>>;
+  readonly audit: ReturnType<typeof grpcClient<typeof AuditServiceService>>;
   readonly principals: ReturnType<typeof grpcClient<typeof PrincipalServiceService>>;
   readonly idempotency: ReturnType<typeof grpcClient<typeof IdempotencyServiceService>>;
   channel(caller: string): GrpcChannel;
@@ -87,6 +91,8 @@ export class House {
       process,
       healthAddress: service.healthAddress,
       admin: grpcClient(AdminServiceService, api),
+      operators: grpcClient(OperatorServiceService, api),
+      audit: grpcClient(AuditServiceService, api),
       principals: grpcClient(PrincipalServiceService, api),
       idempotency: grpcClient(IdempotencyServiceService, api),
       channel,
@@ -118,6 +124,7 @@ export class House {
       natsUrl: testServers().natsUrl,
       kekFile: join(this.dir, 'kek.json'),
       operatorKeyFile: join(this.dir, 'operator-key'),
+      auditCheckpointDir: join(this.dir, 'checkpoints'),
       allowLoopbackDestinations: false,
     };
   }

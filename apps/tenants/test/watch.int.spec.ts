@@ -206,6 +206,8 @@ test('B9 only services that need them get keys and secrets, each under its own n
   await refused('compliance', 'ingress', [Kind.CONFIG_KIND_DATA_KEYS]);
   await refused('events', 'events', [Kind.CONFIG_KIND_SOURCES]);
   await refused('dispatcher', 'dispatcher', [Kind.CONFIG_KIND_SOURCES]);
+  await refused('ingress', 'ingress', [Kind.CONFIG_KIND_SEND_CREDENTIALS]);
+  await refused('events', 'events', [Kind.CONFIG_KIND_SEND_CREDENTIALS]);
   await refused('api', 'api', [Kind.CONFIG_KIND_TENANTS]);
   const unknown = await TestWatcher.open(tenants.channel('ingress'), {
     service: 'ingress',

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { type LocalSecrets } from './local-secrets.js';
 import { type Options } from './options.js';
 import { type Ports } from './ports.js';
@@ -49,6 +50,7 @@ export function serviceEnvironment({
       HEALTH_LISTEN: at(ports.tenantsHealth),
       KEK_FILE: secrets.kekFile,
       OPERATOR_KEY_FILE: secrets.operatorKeyFile,
+      AUDIT_CHECKPOINT_DIR: join(options.dataDir, 'audit-checkpoints'),
       PUBLIC_INGRESS_URL: `http://${at(ports.ingress)}`,
       ALLOW_LOOPBACK_DESTINATIONS: 'true',
     },
@@ -58,6 +60,7 @@ export function serviceEnvironment({
       ...stores,
       GRPC_LISTEN: at(ports.dispatcher),
       HEALTH_LISTEN: at(ports.dispatcherHealth),
+      PUBLIC_INGRESS_URL: `http://${at(ports.ingress)}`,
       ALLOW_LOOPBACK_DESTINATIONS: 'true',
     },
     ingress: {

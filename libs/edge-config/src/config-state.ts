@@ -2,6 +2,7 @@ import {
   DestinationConfig,
   SourceConfig,
   TenantConfig,
+  type PlatformConfig,
   type MessageFns,
   type WatchResponse,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
@@ -14,6 +15,8 @@ export interface ConfigChange {
   readonly tenants: string[];
   readonly sources: string[];
   readonly destinations: string[];
+  /** Whether what holds for all tenants is different. */
+  readonly isPlatformChanged: boolean;
 }
 
 /** The things of one kind; one that did not change stays the same object. */
@@ -74,6 +77,7 @@ export class ConfigState {
   private readonly destinations: Shelf<DestinationConfig, EdgeDestination>;
   private bySlug = new Map<string, EdgeTenant>();
   private byTenant = new Map<string, EdgeDestination[]>();
+  private areSendsPaused = false;
 
   constructor(mayUseKeys: () => boolean, onInvalid: (id: string, error: unknown) => void) {
     this.tenants = new Shelf(TenantConfig, (config) => new EdgeTenant(config, mayUseKeys), onInvalid);
@@ -87,9 +91,15 @@ export class ConfigState {
   destination = (id: string): EdgeDestination | undefined => this.destinations.get(id);
   destinationsOf = (tenantId: string): readonly EdgeDestination[] => this.byTenant.get(tenantId) ?? NONE;
 
+  /** Whether no command of any tenant may leave. Known only where kind TENANTS is watched. */
+  get isSendingPaused(): boolean {
+    return this.areSendsPaused;
+  }
+
   /** Applies one change. */
   change(response: WatchResponse): ConfigChange {
     return this.index({
+      isPlatformChanged: response.platform !== undefined && this.putPlatform(response.platform),
       tenants: [...this.tenants.put(response.tenants), ...this.tenants.remove(response.deletedTenantIds)],
       sources: [...this.sources.put(response.sources), ...this.sources.remove(response.deletedSourceIds)],
       destinations: [
@@ -104,7 +114,9 @@ export class ConfigState {
     const tenants = pages.flatMap((page) => page.tenants);
     const sources = pages.flatMap((page) => page.sources);
     const destinations = pages.flatMap((page) => page.destinations);
+    const platform = pages.findLast((page) => page.platform !== undefined)?.platform;
     return this.index({
+      isPlatformChanged: this.putPlatform(platform ?? { sendsPaused: false }),
       tenants: [...this.tenants.put(tenants), ...this.tenants.keepOnly(idsOf(tenants))],
       sources: [...this.sources.put(sources), ...this.sources.keepOnly(idsOf(sources))],
       destinations: [
@@ -118,6 +130,12 @@ export class ConfigState {
   evictKeys(): void {
     for (const tenant of this.tenants.values()) tenant.evictKeys();
     this.tenants.forgetEncodings();
+  }
+
+  private putPlatform({ sendsPaused }: Pick<PlatformConfig, 'sendsPaused'>): boolean {
+    const isDifferent = this.areSendsPaused !== sendsPaused;
+    this.areSendsPaused = sendsPaused;
+    return isDifferent;
   }
 
   private index(change: ConfigChange): ConfigChange {

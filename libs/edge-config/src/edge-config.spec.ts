@@ -123,7 +123,9 @@ test('I1 says hello, is ready once the snapshot is complete, and confirms what i
   });
   expect(edge.destinationsOf(TENANT)).toEqual([edge.destination(DESTINATION)]);
   expect(edge.destinationsOf(OTHER)).toEqual([]);
-  expect(changes).toEqual([{ tenants: [TENANT], sources: [SOURCE], destinations: [DESTINATION] }]);
+  expect(changes).toEqual([
+    { tenants: [TENANT], sources: [SOURCE], destinations: [DESTINATION], isPlatformChanged: false },
+  ]);
 });
 
 test('I1 a change replaces only what it names; a heartbeat changes and confirms nothing', async () => {
@@ -143,8 +145,8 @@ test('I1 a change replaces only what it names; a heartbeat changes and confirms 
   expect([edge.destinationsOf(TENANT), edge.source(SOURCE)]).toEqual([[], undefined]);
   expect(stream.confirmed).toEqual([5n, 6n, 7n]);
   expect(changes.slice(1)).toEqual([
-    { tenants: [TENANT], sources: [], destinations: [] },
-    { tenants: [], sources: [SOURCE], destinations: [DESTINATION] },
+    { tenants: [TENANT], sources: [], destinations: [], isPlatformChanged: false },
+    { tenants: [], sources: [SOURCE], destinations: [DESTINATION], isPlatformChanged: false },
   ]);
 });
 
@@ -269,4 +271,49 @@ test('I1 a listener that throws does not keep the others from hearing', async ()
   snapshot.forEach((page) => streams[0]!.push(page));
   await turn();
   expect([heard, streams[0]!.confirmed]).toEqual([[SOURCE], [5n]]);
+});
+
+test('I8 sends of the platform are paused and resumed, and count as paused as long as nothing is known', async () => {
+  const { streams, changes } = await start();
+  const stream = streams[0]!;
+  expect(edge.isSendingPaused).toBe(true);
+  stream.push(answer({ version: 1n, platform: { sendsPaused: true } }));
+  stream.push(answer({ version: 1n, snapshotComplete: true }));
+  await turn();
+  expect([edge.isReady, edge.isSendingPaused]).toEqual([true, true]);
+  stream.push(answer({ version: 2n, platform: { sendsPaused: false } }));
+  await turn();
+  expect([edge.isSendingPaused, stream.confirmed]).toEqual([false, [1n, 2n]]);
+  expect(changes.map(({ isPlatformChanged }) => isPlatformChanged)).toEqual([true, true]);
+  stream.push(answer({ version: 3n, platform: { sendsPaused: true } }));
+  stream.push(answer({ version: 4n, tenants: [tenant()] }));
+  await turn();
+  expect(edge.isSendingPaused).toBe(true); // a change that does not name the platform leaves it
+});
+
+test.each([
+  ['active', undefined, [false, false]],
+  ['active', true, [false, true]],
+  ['suspended', false, [true, true]],
+] as const)('I8 a tenant that is %s, its sends paused: %s', async (status, sendsPaused, expected) => {
+  const { streams } = await start();
+  streams[0]!.push(
+    answer({ version: 1n, snapshotComplete: true, tenants: [tenant({ status, sendsPaused })] }),
+  );
+  await turn();
+  const { isSuspended, isSendingPaused } = edge.tenant(TENANT)!;
+  expect([isSuspended, isSendingPaused]).toEqual(expected);
+});
+
+test('I8 a source that is paused, and one with credentials for its sends', async () => {
+  const { streams } = await start();
+  const credentialsJson = '{"accountSid":"AC1"}';
+  const other = source({ id: id('src'), status: 'paused', credentialsJson });
+  streams[0]!.push(answer({ version: 1n, snapshotComplete: true, sources: [source(), other] }));
+  await turn();
+  expect([edge.source(SOURCE)!.isPaused, edge.source(SOURCE)!.credentials]).toEqual([false, undefined]);
+  expect([edge.source(other.id)!.isPaused, edge.source(other.id)!.credentials]).toEqual([
+    true,
+    credentialsJson,
+  ]);
 });

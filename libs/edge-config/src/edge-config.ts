@@ -105,6 +105,11 @@ export class EdgeConfig {
     return this.clock.monotonicMs() - this.contactAtMs;
   }
 
+  /** Whether no command of any tenant may leave; true as long as nothing is known. */
+  get isSendingPaused(): boolean {
+    return !this.hasSnapshot || this.state.isSendingPaused;
+  }
+
   /** @param id `ten_…` */
   tenant(id: string): EdgeTenant | undefined {
     return this.state.tenant(id);
@@ -180,7 +185,8 @@ export class EdgeConfig {
 
   /** Listeners first: a version is confirmed once it is in force. */
   private onApplied(change: ConfigChange, version: bigint): void {
-    if (change.tenants.length + change.sources.length + change.destinations.length > 0) {
+    const { tenants, sources, destinations, isPlatformChanged } = change;
+    if (isPlatformChanged || tenants.length + sources.length + destinations.length > 0) {
       for (const listener of this.listeners) this.tell(listener, change);
     }
     if (version === this.currentVersion) return;

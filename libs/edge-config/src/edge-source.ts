@@ -12,6 +12,8 @@ export class EdgeSource {
   readonly settingsJson: string;
   /** active | paused | disabled */
   readonly status: string;
+  /** What the provider's send API wants, one JSON object as text; undefined when not asked for by kind, or not given. */
+  readonly credentials: string | undefined;
   readonly secrets: readonly Secret[];
   private readonly validSecrets: ValidSecrets;
 
@@ -22,8 +24,14 @@ export class EdgeSource {
     this.provider = config.provider;
     this.settingsJson = config.settingsJson;
     this.status = config.status;
+    this.credentials = config.credentialsJson === '' ? undefined : config.credentialsJson;
     this.secrets = config.secrets;
     this.validSecrets = new ValidSecrets(config.secrets);
+  }
+
+  /** Whether what comes in is stored, and not processed until the source is resumed. */
+  get isPaused(): boolean {
+    return this.status === 'paused';
   }
 
   /** Those valid then, current ones first; the same objects while nothing changes. */

@@ -13,6 +13,10 @@ export class EdgeTenant {
   readonly uuid: Buffer;
   readonly slug: string;
   readonly status: string;
+  /** Intake goes on; nothing is sent, and its API keys only read. */
+  readonly isSuspended: boolean;
+  /** No command of this tenant may leave: its sends are paused, or it is suspended. */
+  readonly isSendingPaused: boolean;
   /** The lanes of the log this tenant uses. */
   readonly shards: readonly number[];
   private dataKeys: readonly DataKey[];
@@ -28,6 +32,8 @@ export class EdgeTenant {
     this.uuid = uuidOf('ten', config.id);
     this.slug = config.slug;
     this.status = config.status;
+    this.isSuspended = config.status === 'suspended';
+    this.isSendingPaused = this.isSuspended || config.sendsPaused === true;
     this.shards = config.shards;
     this.dataKeys = config.dataKeys;
     this.secretHashKey = config.hashKey.length > 0 ? config.hashKey : undefined;

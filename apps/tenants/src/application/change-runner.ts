@@ -1,7 +1,7 @@
 import { type Clock } from '@posthorn/clock/clock.js';
 import { newUuid, uuidText } from '@posthorn/clock/id.js';
 import { type Database, type Tx } from '@posthorn/postgres/database.js';
-import { type Actor } from '../domain/actor.js';
+import { type Actor, PLATFORM_ID } from '../domain/actor.js';
 import { type ConfigObject, KINDS_OF } from '../domain/config-kind.js';
 import { type Tenant } from '../domain/tenant.js';
 import { type AuditStore } from '../persistence/audit.store.js';
@@ -18,10 +18,9 @@ export interface Applied {
   readonly pending: readonly string[];
 }
 
-/** A change under way: its transaction, its tenant (locked), and what is to be noted of it. */
-export interface Change {
+/** A change under way: its transaction, and what is to be noted of it. */
+export interface PlatformChange {
   readonly tx: Tx;
-  readonly tenant: Tenant;
   readonly nowMs: number;
   /** @param target public ID. @param detail before and after, without secrets. */
   audit(action: string, target: string, detail: object): void;
@@ -29,7 +28,12 @@ export interface Change {
   touch(object: ConfigObject, objectId: string): void;
 }
 
-/** What every change of a tenant has in common: one transaction with its audit entry and version, then the wait. */
+/** A change of one tenant, which is locked. */
+export interface Change extends PlatformChange {
+  readonly tenant: Tenant;
+}
+
+/** What every change has in common: one transaction with its audit entry and version, then the wait. */
 export class ChangeRunner {
   constructor(
     private readonly db: Database,
@@ -51,35 +55,58 @@ export class ChangeRunner {
   }
 
   /** Changes the tenant that `open` finds or makes. */
-  async runWith<T>(
+  runWith<T>(
     actor: Actor,
     open: (tx: Tx, nowMs: number) => Promise<Tenant>,
     work: (change: Change) => Promise<T>,
   ): Promise<{ value: T; applied: Applied }> {
-    const touched: ConfigChange[] = [];
-    const { value, version } = await this.db.transaction(async (tx) => {
-      touched.length = 0;
-      const nowMs = this.clock.nowMs();
+    return this.commit(actor, async (tx, nowMs, notes) => {
       const tenant = await open(tx, nowMs);
-      const { tenantId } = tenant;
+      notes.ownerId = tenant.tenantId;
+      return work({ tx, tenant, nowMs, ...notes });
+    });
+  }
+
+  /** Changes what belongs to no tenant. */
+  runPlatform<T>(
+    actor: Actor,
+    work: (change: PlatformChange) => Promise<T>,
+  ): Promise<{ value: T; applied: Applied }> {
+    return this.commit(actor, (tx, nowMs, notes) => work({ tx, nowMs, ...notes }));
+  }
+
+  private async commit<T>(
+    actor: Actor,
+    work: (tx: Tx, nowMs: number, notes: Notes) => Promise<T>,
+  ): Promise<{ value: T; applied: Applied }> {
+    const touched: Pick<ConfigChange, 'object' | 'objectId'>[] = [];
+    const { value, version } = await this.db.transaction(async (tx) => {
+      const nowMs = this.clock.nowMs();
       const entries: { action: string; target: string; detail: object }[] = [];
-      const result = await work({
-        tx,
-        tenant,
-        nowMs,
+      const notes: Notes = {
+        ownerId: PLATFORM_ID,
         audit: (action, target, detail) => entries.push({ action, target, detail }),
-        touch: (object, objectId) => touched.push({ object, objectId, tenantId }),
-      });
+        touch: (object, objectId) => touched.push({ object, objectId }),
+      };
+      const result = await work(tx, nowMs, notes);
+      const tenantId = notes.ownerId;
       for (const { action, target, detail } of entries) {
         const auditId = uuidText(newUuid(nowMs));
         const detailJson = JSON.stringify(detail);
         await this.audits.insert(tx, tenantId, { auditId, atMs: nowMs, actor, action, target, detailJson });
       }
-      return { value: result, version: touched.length === 0 ? 0n : await this.config.bump(tx, touched) };
+      if (touched.length === 0) return { value: result, version: 0n };
+      const changes = touched.map((each) => ({ ...each, tenantId }));
+      return { value: result, version: await this.config.bump(tx, changes) };
     });
     if (touched.length === 0) return { value, applied: { version, pending: [] } };
     this.wake.notify();
     const kinds = [...new Set(touched.flatMap(({ object }) => KINDS_OF[object]))];
     return { value, applied: { version, pending: await this.confirmations.run(version, kinds) } };
   }
+}
+
+/** What a change leaves behind, and in whose log. */
+interface Notes extends Pick<PlatformChange, 'audit' | 'touch'> {
+  ownerId: string;
 }

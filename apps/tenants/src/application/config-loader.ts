@@ -37,7 +37,8 @@ export class ConfigLoader {
   async *snapshot(kinds: readonly ConfigKind[]): AsyncGenerator<ConfigPage> {
     const wants = (...wanted: ConfigKind[]): boolean => wanted.some((kind) => kinds.includes(kind));
     if (wants('tenants', 'hash_keys', 'data_keys')) yield* this.tenantPages();
-    if (wants('sources')) yield* this.sourcePages();
+    if (wants('tenants')) yield { ...emptyPage(0n), platform: await this.read.platform() };
+    if (wants('sources', 'source_settings', 'send_credentials')) yield* this.sourcePages();
     if (wants('destinations')) yield* this.destinationPages();
   }
 
@@ -60,6 +61,7 @@ export class ConfigLoader {
     return {
       version,
       isSnapshotComplete: false,
+      platform: of('platform').length === 0 ? undefined : await this.read.platform(),
       tenants: await this.openTenants(tenantRows),
       sources: await this.openSources(sourceRows),
       destinations: await this.openDestinations(destinationRows),
@@ -131,10 +133,19 @@ export class ConfigLoader {
 
   private async openSources(rows: readonly SourceConfigRow[]): Promise<ConfigSource[]> {
     const secrets = await this.openSecrets(rows.map((row) => ({ ...row, ownerId: row.sourceId })));
-    return rows.map(({ sourceId, tenantId, provider, settingsJson, status }) => ({
-      ...{ sourceId, tenantId, provider, settingsJson, status },
-      secrets: secrets.get(sourceId) ?? [],
-    }));
+    return rows.map((row) => {
+      const { sourceId, tenantId, provider, settingsJson, status, credentialsSealed } = row;
+      return {
+        ...{ sourceId, tenantId, provider, settingsJson, status },
+        secrets: secrets.get(sourceId) ?? [],
+        credentialsJson:
+          credentialsSealed === null
+            ? undefined
+            : this.openOrReport(tenantId, () =>
+                this.vault.open(tenantId, keyOf(row), sourceId, credentialsSealed),
+              ),
+      };
+    });
   }
 
   private async openDestinations(rows: readonly DestinationConfigRow[]): Promise<ConfigDestination[]> {

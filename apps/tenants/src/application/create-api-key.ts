@@ -2,7 +2,7 @@ import { idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
 import { type Clock } from '@posthorn/clock/clock.js';
 import { generateToken, hashToken } from '@posthorn/crypto/token.js';
 import { type Actor } from '../domain/actor.js';
-import { invalidField } from '../domain/field-errors.js';
+import { reachedLimit } from '../domain/field-errors.js';
 import { type ApiKey, API_KEY_PREFIX, API_KEYS_MAX, checkApiKey } from '../domain/scope.js';
 import { type ApiKeyStore } from '../persistence/api-key.store.js';
 import { type ChangeRunner } from './change-runner.js';
@@ -15,7 +15,7 @@ export class CreateApiKey {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws AppError `request.invalid`, `tenant.not_found` */
+  /** @throws AppError `request.invalid`, `limit.reached`, `tenant.not_found` */
   async run(
     actor: Actor,
     tenant: string,
@@ -29,7 +29,7 @@ export class CreateApiKey {
       const { tx, nowMs } = change;
       const { tenantId } = change.tenant;
       if ((await this.apiKeys.count(tx, tenantId)) >= API_KEYS_MAX)
-        throw invalidField('name', `a tenant has at most ${API_KEYS_MAX} API keys; delete one first`);
+        throw reachedLimit('name', `a tenant has at most ${API_KEYS_MAX} API keys; delete one first`);
       const unique = [...new Set(scopes)];
       const key = { apiKeyId: uuidText(newUuid(nowMs)), name, scopes: unique, expiresAtMs };
       const apiKey = await this.apiKeys.insert(tx, tenantId, key, hashToken(token), nowMs);

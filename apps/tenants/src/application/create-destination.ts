@@ -8,7 +8,7 @@ import {
   DESTINATIONS_MAX,
 } from '../domain/destination.js';
 import { checkDestinationUrl } from '../domain/destination-url.js';
-import { invalidField } from '../domain/field-errors.js';
+import { reachedLimit } from '../domain/field-errors.js';
 import { type DestinationStore } from '../persistence/destination.store.js';
 import { type Applied, type ChangeRunner } from './change-runner.js';
 import { type DestinationRules } from './destination-rules.js';
@@ -25,7 +25,7 @@ export class CreateDestination {
     private readonly rules: DestinationRules,
   ) {}
 
-  /** @throws AppError `request.invalid`, `destination.address_forbidden`, `tenant.not_found` */
+  /** @throws AppError `request.invalid`, `limit.reached`, `destination.address_forbidden`, `tenant.not_found` */
   async run(
     actor: Actor,
     tenant: string,
@@ -38,7 +38,7 @@ export class CreateDestination {
       const { tx, nowMs } = change;
       const { tenantId } = change.tenant;
       if ((await this.destinations.count(tx, tenantId)) >= DESTINATIONS_MAX)
-        throw invalidField('name', `a tenant has at most ${DESTINATIONS_MAX} destinations; delete one first`);
+        throw reachedLimit('name', `a tenant has at most ${DESTINATIONS_MAX} destinations; delete one first`);
       const destinationId = uuidText(newUuid(nowMs));
       const { headers, ...plain } = fields;
       const key = await this.secrets.key(change);

@@ -1,6 +1,7 @@
 import { idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
 import { type Actor } from '../domain/actor.js';
-import { invalidField } from '../domain/field-errors.js';
+import { reachedLimit } from '../domain/field-errors.js';
+import { checkSendSettings } from '../domain/send-settings.js';
 import {
   checkSettings,
   checkSource,
@@ -12,6 +13,7 @@ import {
 } from '../domain/source.js';
 import { type SourceStore } from '../persistence/source.store.js';
 import { type Applied, type ChangeRunner } from './change-runner.js';
+import { type DestinationRules } from './destination-rules.js';
 import { type OwnerSecrets } from './owner-secrets.js';
 
 /** What a new source is made of. */
@@ -29,11 +31,13 @@ export class CreateSource {
     private readonly changes: ChangeRunner,
     private readonly sources: SourceStore,
     private readonly secrets: OwnerSecrets,
+    private readonly rules: DestinationRules,
   ) {}
 
   /**
    * @returns the secret only when it was generated.
-   * @throws AppError `request.invalid`, `source.unknown_provider`, `secret.invalid`, `tenant.not_found`
+   * @throws AppError `request.invalid`, `source.unknown_provider`, `secret.invalid`, `destination.address_forbidden`,
+   * `limit.reached`, `tenant.not_found`
    */
   async run(
     actor: Actor,
@@ -42,12 +46,13 @@ export class CreateSource {
   ): Promise<{ source: Source; generatedSecret: string; applied: Applied }> {
     checkSource({ name });
     const scheme = providerOf(provider);
+    checkSendSettings(settings, this.rules.allowLoopback);
     const secret = chooseSecret(scheme, given, checkSettings(scheme, settings));
     const { value, applied } = await this.changes.run(actor, tenant, async (change) => {
       const { tx, nowMs } = change;
       const { tenantId } = change.tenant;
       if ((await this.sources.count(tx, tenantId)) >= SOURCES_MAX)
-        throw invalidField('name', `a tenant has at most ${SOURCES_MAX} sources; delete one first`);
+        throw reachedLimit('name', `a tenant has at most ${SOURCES_MAX} sources; delete one first`);
       const sourceId = uuidText(newUuid(nowMs));
       const row = await this.sources.insert(tx, tenantId, { sourceId, name, provider, settings }, nowMs);
       const owner = { object: 'source', objectId: sourceId } as const;

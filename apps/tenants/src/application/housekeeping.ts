@@ -1,9 +1,11 @@
 import { type Database } from '@posthorn/postgres/database.js';
 import { type Health } from '@posthorn/server/health.js';
 import { type Logger } from '@posthorn/server/logger.js';
+import { type CheckpointAudit } from './checkpoint-audit.js';
 import { type EnsureDataKeys } from './ensure-data-keys.js';
 import { type InstallOperatorKey } from './install-operator-key.js';
 import { type RemoveExpired } from './remove-expired.js';
+import { type RewrapKeys } from './rewrap-keys.js';
 
 const ROUND_INTERVAL_MS = 60_000;
 const PING_INTERVAL_MS = 2_000;
@@ -19,6 +21,8 @@ export class Housekeeping {
     private readonly db: Database,
     private readonly dataKeys: EnsureDataKeys,
     private readonly expired: RemoveExpired,
+    private readonly checkpoints: CheckpointAudit,
+    private readonly rewrap: RewrapKeys,
     private readonly operatorKey: InstallOperatorKey,
     private readonly operatorKeyFile: OperatorKeyFile,
     private readonly health: Health,
@@ -32,7 +36,9 @@ export class Housekeeping {
     await this.dataKeys.run();
     this.health.add('store', () => this.isStoreThere || 'Postgres does not answer');
     this.pingTimer = setInterval(() => void this.ping(), PING_INTERVAL_MS);
-    this.roundTimer = setInterval(() => (this.running ??= this.round()), ROUND_INTERVAL_MS);
+    this.roundTimer = setInterval(() => {
+      this.running ??= this.round().finally(() => (this.running = undefined));
+    }, ROUND_INTERVAL_MS);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -45,15 +51,29 @@ export class Housekeeping {
     this.isStoreThere = await this.db.ping();
   }
 
+  /** One chore that fails keeps no other from being done. */
   private async round(): Promise<void> {
-    try {
+    await this.chore('data keys', async () => {
       const count = await this.dataKeys.run();
       if (count > 0) this.log.info({ count }, 'data keys were made');
-      await this.expired.run();
+    });
+    await this.chore('expiry', () => this.expired.run());
+    await this.chore('operator key', async () => {
+      if (await this.operatorKey.run(this.operatorKeyFile.path)) this.log.info({}, 'the operator key is new');
+    });
+    await this.chore('key wrapping', async () => {
+      const { rewrapped, remaining } = await this.rewrap.runWhenDue();
+      if (rewrapped > 0) this.log.info({ count: rewrapped }, 'keys were wrapped anew');
+      if (remaining > 0) this.log.warn({ count: remaining }, 'keys are still under a former version');
+    });
+    await this.chore('audit checkpoints', () => this.checkpoints.run());
+  }
+
+  private async chore(stage: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
     } catch (err) {
-      this.log.warn({ err }, 'a round of housekeeping failed; the next one does its work');
-    } finally {
-      this.running = undefined;
+      this.log.warn({ err, stage }, 'a round of housekeeping failed; the next one does its work');
     }
   }
 }

@@ -11,7 +11,10 @@ import { type OperatorKeyStore } from '../persistence/operator-key.store.js';
 const TOKEN = /^[\x21-\x7e]{24,512}$/;
 const NAME = 'operator key file';
 
-/** Lets the key of a file in as an operator's, and the one it replaced out. Only its hash is kept. */
+/**
+ * Lets the key of a file in as an operator's, and the one it replaced out. Only its hash is kept.
+ * The way back for operators who lost their keys: whoever can change the file can come in.
+ */
 export class InstallOperatorKey {
   constructor(
     private readonly db: Database,
@@ -29,16 +32,20 @@ export class InstallOperatorKey {
     if (path === '') return false;
     const tokenHash = hashToken(await readToken(path));
     return this.db.transaction(async (tx) => {
-      const former = await this.operatorKeys.lockFileKey(tx);
-      if (former?.equals(tokenHash) === true) return false;
+      await this.operatorKeys.lock(tx);
+      const former = await this.operatorKeys.fileHashes(tx);
+      // Also when it was revoked since: a file that nobody touched must not undo that.
+      if (former.some((hash) => hash.equals(tokenHash))) return false;
       const nowMs = this.clock.nowMs();
       const keyId = newUuid(nowMs);
-      await this.operatorKeys.replaceFileKey(tx, uuidText(keyId), NAME, tokenHash, nowMs);
+      await this.operatorKeys.deleteFileKeys(tx);
+      const key = { operatorKeyId: uuidText(keyId), name: NAME, scopes: [], expiresAtMs: null };
+      await this.operatorKeys.insert(tx, { ...key, origin: 'file' }, tokenHash, nowMs);
       await this.audits.insert(tx, PLATFORM_ID, {
         auditId: uuidText(newUuid(nowMs)),
         atMs: nowMs,
         actor: SELF,
-        action: former === undefined ? 'operator_key.installed' : 'operator_key.replaced',
+        action: former.length === 0 ? 'operator_key.installed' : 'operator_key.replaced',
         target: formatId('key', keyId),
         detailJson: JSON.stringify({ after: { name: NAME } }),
       });

@@ -6,7 +6,6 @@ import { type ApiKey } from '../domain/scope.js';
 import { type Source } from '../domain/source.js';
 import { type Tenant } from '../domain/tenant.js';
 import { type ApiKeyStore } from '../persistence/api-key.store.js';
-import { type AuditEntry, type AuditStore } from '../persistence/audit.store.js';
 import { type DestinationRow, type DestinationStore } from '../persistence/destination.store.js';
 import { type KeyStore, type WrappedKey } from '../persistence/key.store.js';
 import { type ReaderDatabase } from '../persistence/reader-database.js';
@@ -35,7 +34,6 @@ export class ReadConfiguration {
     private readonly destinations: DestinationStore,
     private readonly secrets: SecretStore,
     private readonly keys: KeyStore,
-    private readonly audits: AuditStore,
     private readonly vault: SecretVault,
     private readonly clock: Clock,
   ) {}
@@ -98,14 +96,6 @@ export class ReadConfiguration {
         secrets: secrets.get(row.destinationId)!,
       }));
     });
-  }
-
-  async listAudit(
-    tenant: string,
-    { before, limit }: PageRequest,
-  ): Promise<(AuditEntry & { readonly number: string })[]> {
-    const { tenantId } = await this.tenant(tenant);
-    return this.reader.tenantTransaction(tenantId, (tx) => this.audits.list(tx, tenantId, before, limit));
   }
 
   private opened(

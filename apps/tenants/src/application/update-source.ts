@@ -1,5 +1,6 @@
 import { idOfUuid, uuidOfId } from '@posthorn/clock/id.js';
 import { type Actor } from '../domain/actor.js';
+import { checkSendSettings } from '../domain/send-settings.js';
 import {
   checkSettings,
   checkSource,
@@ -12,6 +13,7 @@ import {
 import { type SourceStore } from '../persistence/source.store.js';
 import { changedFields } from './audit-detail.js';
 import { type Applied, type ChangeRunner } from './change-runner.js';
+import { type DestinationRules } from './destination-rules.js';
 import { type OwnerSecrets } from './owner-secrets.js';
 
 /** What may change of a source; absent stays. */
@@ -28,9 +30,10 @@ export class UpdateSource {
     private readonly changes: ChangeRunner,
     private readonly sources: SourceStore,
     private readonly secrets: OwnerSecrets,
+    private readonly rules: DestinationRules,
   ) {}
 
-  /** @param id `src_…`. @throws AppError `request.invalid`, `tenant.not_found`, `source.not_found` */
+  /** @param id `src_…`. @throws AppError `request.invalid`, `destination.address_forbidden`, `tenant.not_found`, `source.not_found` */
   async run(
     actor: Actor,
     tenant: string,
@@ -42,7 +45,10 @@ export class UpdateSource {
       const { tenantId } = change.tenant;
       const before = await this.sources.get(change.tx, tenantId, uuidOfId('src', id));
       const settings = mergeSettings(before.settings, patch.settings ?? {});
-      if (patch.settings !== undefined) checkSettings(providerOf(before.provider), settings);
+      if (patch.settings !== undefined) {
+        checkSettings(providerOf(before.provider), settings);
+        checkSendSettings(settings, this.rules.allowLoopback);
+      }
       const { name = before.name, status = before.status } = patch;
       const after = { ...before, name, status: status as SourceStatus, settings };
       await this.sources.update(change.tx, tenantId, after);

@@ -1,7 +1,10 @@
 import { AppError } from '@posthorn/errors/app-error.js';
 import { checkKinds, type ConfigKind } from './config-kind.js';
 
-const KINDS: ConfigKind[] = ['tenants', 'hash_keys', 'data_keys', 'sources', 'destinations'];
+const KINDS: ConfigKind[] = [
+  ...(['tenants', 'hash_keys', 'data_keys', 'sources', 'source_settings'] as const),
+  ...(['send_credentials', 'destinations'] as const),
+];
 
 /** What a caller may hold. */
 const allowed = (caller: string): ConfigKind[] =>
@@ -17,10 +20,12 @@ const allowed = (caller: string): ConfigKind[] =>
 
 test('B9 each service may hold what its work needs, and nothing else', () => {
   // A service that could ask for more would widen what its capture gives away.
-  expect(allowed('ingress')).toEqual(['tenants', 'hash_keys', 'data_keys', 'sources']);
-  expect(allowed('events')).toEqual(['tenants', 'hash_keys', 'data_keys']);
-  expect(allowed('compliance')).toEqual(['tenants', 'hash_keys']);
-  expect(allowed('dispatcher')).toEqual(['tenants', 'hash_keys', 'data_keys', 'destinations']);
+  expect(allowed('ingress')).toEqual(['tenants', 'hash_keys', 'data_keys', 'sources', 'source_settings']);
+  expect(allowed('events')).toEqual(['tenants', 'hash_keys', 'data_keys', 'source_settings']);
+  expect(allowed('compliance')).toEqual(['tenants', 'hash_keys', 'source_settings']);
+  expect(allowed('dispatcher')).toEqual([
+    ...['tenants', 'hash_keys', 'data_keys', 'source_settings', 'send_credentials', 'destinations'],
+  ]);
   expect(allowed('api')).toEqual([]);
   expect(allowed('')).toEqual([]);
 });

@@ -1,25 +1,32 @@
 import { AppError } from '@posthorn/errors/app-error.js';
 
 /** What a watcher can ask for. */
-export type ConfigKind = 'tenants' | 'hash_keys' | 'data_keys' | 'sources' | 'destinations';
+export type ConfigKind =
+  'tenants' | 'hash_keys' | 'data_keys' | 'sources' | 'source_settings' | 'send_credentials' | 'destinations';
 
 /** What a change can touch. */
-export type ConfigObject = 'tenant' | 'source' | 'destination';
+export type ConfigObject = 'tenant' | 'source' | 'destination' | 'platform';
 
-/** Which services may hold what. Sources and destinations come with their secrets. */
+/**
+ * Which services may hold what. Destinations come with their secrets; sources with what their requests are verified
+ * with, with what their sends need, or with neither: no service holds both.
+ */
 const CALLERS: Readonly<Record<ConfigKind, readonly string[]>> = {
   tenants: ['ingress', 'events', 'compliance', 'dispatcher'],
   hash_keys: ['ingress', 'events', 'compliance', 'dispatcher'],
   data_keys: ['ingress', 'events', 'dispatcher'],
   sources: ['ingress'],
+  source_settings: ['ingress', 'events', 'compliance', 'dispatcher'],
+  send_credentials: ['dispatcher'],
   destinations: ['dispatcher'],
 };
 
 /** The kinds whose watchers hold an object of that sort. */
 export const KINDS_OF: Readonly<Record<ConfigObject, readonly ConfigKind[]>> = {
   tenant: ['tenants', 'hash_keys', 'data_keys'],
-  source: ['sources'],
+  source: ['sources', 'source_settings', 'send_credentials'],
   destination: ['destinations'],
+  platform: ['tenants'],
 };
 
 /** @throws AppError `caller.forbidden` unless that service may hold all of these. */

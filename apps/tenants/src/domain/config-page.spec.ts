@@ -1,10 +1,12 @@
 import fc from 'fast-check';
+import { type ConfigKind } from './config-kind.js';
 import { type ConfigPage, emptyPage, PAGE_OBJECTS_MAX, pageFor, splitPage } from './config-page.js';
 
 const tenant = (tenantId: string): ConfigPage['tenants'][number] => ({
   tenantId,
   slug: tenantId,
   status: 'active',
+  isSendingPaused: false,
   shards: [1, 2, 3, 4],
   hashKey: Buffer.from('hash key'),
   dataKeys: [{ keyId: 'k', key: Buffer.from('data key'), weekStartDay: 4 }],
@@ -16,9 +18,11 @@ const source = (sourceId: string): ConfigPage['sources'][number] => ({
   settingsJson: '{}',
   status: 'active',
   secrets: [{ secretId: 's', value: 'a secret', status: 'current', expiresAtMs: null }],
+  credentialsJson: 'api credentials',
 });
 const page: ConfigPage = {
   ...emptyPage(7n),
+  platform: { isSendingPaused: true },
   tenants: [tenant('t')],
   sources: [source('s')],
   deletedSourceIds: ['x'],
@@ -32,17 +36,28 @@ test('a watcher gets what it asked for and no key beside it', () => {
     );
   expect(pageFor(['tenants'], page)).toEqual({
     ...emptyPage(7n),
+    platform: { isSendingPaused: true },
     tenants: [{ ...tenant('t'), hashKey: undefined, dataKeys: [] }],
   });
   expect(pageFor(['tenants', 'hash_keys'], page).tenants[0]).toMatchObject({ dataKeys: [] });
   expect(pageFor(['data_keys'], page).tenants[0]).toMatchObject({ hashKey: undefined });
+  expect([pageFor(['tenants'], page).platform, pageFor(['sources'], page).platform]).toEqual([
+    { isSendingPaused: true },
+    undefined,
+  ]);
   expect(text(['destinations'])).not.toContain('a secret');
   expect(pageFor(['destinations'], page).deletedDestinationIds).toEqual(['y']);
-  expect(pageFor(['sources'], page)).toEqual({
+  const sourcesFor = (kind: ConfigKind) => pageFor([kind], page);
+  expect(sourcesFor('sources')).toEqual({
     ...emptyPage(7n),
-    sources: [source('s')],
+    sources: [{ ...source('s'), credentialsJson: undefined }],
     deletedSourceIds: ['x'],
   });
+  expect(sourcesFor('send_credentials').sources).toEqual([{ ...source('s'), secrets: [] }]);
+  expect(sourcesFor('source_settings').sources).toEqual([
+    { ...source('s'), secrets: [], credentialsJson: undefined },
+  ]);
+  expect(sourcesFor('source_settings').deletedSourceIds).toEqual(['x']);
 });
 
 test('however large a change is, its parts are bounded, lose nothing, and only the last confirms', () => {

@@ -21,6 +21,7 @@ export interface ConfigTenant {
   readonly tenantId: string;
   readonly slug: string;
   readonly status: string;
+  readonly isSendingPaused: boolean;
   readonly shards: readonly number[];
   readonly hashKey: Buffer | undefined;
   readonly dataKeys: readonly ConfigDataKey[];
@@ -34,6 +35,13 @@ export interface ConfigSource {
   readonly settingsJson: string;
   readonly status: string;
   readonly secrets: readonly ConfigSecret[];
+  /** For its sends; undefined when none were given. */
+  readonly credentialsJson: string | undefined;
+}
+
+/** What holds for all tenants. */
+export interface ConfigPlatform {
+  readonly isSendingPaused: boolean;
 }
 
 /** A destination as the edge needs it. */
@@ -58,6 +66,8 @@ export interface ConfigPage {
   /** What the receiver has after this page. */
   readonly version: bigint;
   readonly isSnapshotComplete: boolean;
+  /** Undefined: as before. */
+  readonly platform: ConfigPlatform | undefined;
   readonly tenants: readonly ConfigTenant[];
   readonly sources: readonly ConfigSource[];
   readonly destinations: readonly ConfigDestination[];
@@ -73,6 +83,7 @@ export const PAGE_OBJECTS_MAX = 100;
 export const emptyPage = (version: bigint): ConfigPage => ({
   version,
   isSnapshotComplete: false,
+  platform: undefined,
   tenants: [],
   sources: [],
   destinations: [],
@@ -85,8 +96,10 @@ export const emptyPage = (version: bigint): ConfigPage => ({
 export function pageFor(kinds: readonly ConfigKind[], page: ConfigPage): ConfigPage {
   const has = (...wanted: ConfigKind[]): boolean => wanted.some((kind) => kinds.includes(kind));
   const hasTenants = has('tenants', 'hash_keys', 'data_keys');
+  const hasSources = has('sources', 'source_settings', 'send_credentials');
   return {
     ...page,
+    platform: has('tenants') ? page.platform : undefined,
     tenants: hasTenants
       ? page.tenants.map((tenant) => ({
           ...tenant,
@@ -95,8 +108,14 @@ export function pageFor(kinds: readonly ConfigKind[], page: ConfigPage): ConfigP
         }))
       : [],
     deletedTenantIds: hasTenants ? page.deletedTenantIds : [],
-    sources: has('sources') ? page.sources : [],
-    deletedSourceIds: has('sources') ? page.deletedSourceIds : [],
+    sources: hasSources
+      ? page.sources.map((source) => ({
+          ...source,
+          secrets: has('sources') ? source.secrets : [],
+          credentialsJson: has('send_credentials') ? source.credentialsJson : undefined,
+        }))
+      : [],
+    deletedSourceIds: hasSources ? page.deletedSourceIds : [],
     destinations: has('destinations')
       ? page.destinations.map((each) => ({ ...each, eventTypes: expandEventTypes(each.eventTypes) }))
       : [],

@@ -27,17 +27,20 @@ const V4 = /^\d+\.\d+\.\d+\.\d+$/;
  * Checks what can be known of a destination's URL without asking DNS; the address itself is checked again, and
  * pinned, when a delivery is made.
  * @param allowLoopback plain http and this machine's own addresses are allowed, as on a developer's machine.
+ * @param path of the field, for errors.
  * @returns the URL as it is kept.
- * @throws AppError `request.invalid` naming `url`, or `destination.address_forbidden`.
+ * @throws AppError `request.invalid` naming the field, or `destination.address_forbidden`.
  */
-export function checkDestinationUrl(text: string, allowLoopback: boolean): string {
+export function checkDestinationUrl(text: string, allowLoopback: boolean, path = 'url'): string {
+  const forbidden = (message: string): AppError =>
+    new AppError('destination.address_forbidden', { detail: message, fields: [{ path, message }] });
   if (text.length > URL_LENGTH_MAX || !URL.canParse(text))
-    throw invalidField('url', 'expected an absolute URL');
+    throw invalidField(path, 'expected an absolute URL');
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw forbidden('only https is taken');
   if (url.username !== '' || url.password !== '')
     throw forbidden('no user or password in the URL; use headers');
-  if (url.hash !== '') throw invalidField('url', 'a fragment is never sent');
+  if (url.hash !== '') throw invalidField(path, 'a fragment is never sent');
   // The parser has already brought every spelling of an address (hex, octal, one number) into one form.
   const host = url.hostname.replace(/\.$/, '');
   if (allowLoopback && isLoopback(host)) return url.href;
@@ -87,6 +90,3 @@ function inBlock(address: number, block: string, bits: number): boolean {
   const shift = 32 - bits;
   return address >>> shift === v4Number(block) >>> shift;
 }
-
-const forbidden = (message: string): AppError =>
-  new AppError('destination.address_forbidden', { detail: message, fields: [{ path: 'url', message }] });

@@ -23,6 +23,10 @@ export class FieldErrors {
 export const invalidField = (path: string, message: string): AppError =>
   new AppError('request.invalid', { detail: `${path}: ${message}`, fields: [{ path, message }] });
 
+/** The error of a list that is full. */
+export const reachedLimit = (path: string, message: string): AppError =>
+  new AppError('limit.reached', { detail: message, fields: [{ path, message }] });
+
 const NAME_LENGTH_MAX = 200;
 
 /** Whether a text can name a thing: 1–200 characters, no control characters, no blanks around it. */

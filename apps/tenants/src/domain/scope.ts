@@ -13,10 +13,28 @@ export const TENANT_SCOPES = [
   'events:read',
   'payloads:read',
   'messages:read',
+  'messages:write',
+  'conversations:read',
+  'conversations:write',
   'deliveries:read',
   'deliveries:write',
   'suppressions:read',
   'suppressions:write',
+  'consents:read',
+  'consents:write',
+  'people:read',
+  'people:write',
+  'decisions:read',
+  'policies:read',
+  'policies:write',
+  'rules:read',
+  'rules:write',
+  'replays:read',
+  'replays:write',
+  'replays:approve',
+  'reconciliations:read',
+  'reconciliations:write',
+  'sends:write',
   'audit:read',
 ] as const;
 
@@ -35,8 +53,15 @@ export interface Principal {
   readonly keyId: string;
   readonly kind: 'operator' | 'tenant';
   readonly scopes: readonly string[];
-  readonly tenant: { readonly tenantId: string; readonly slug: string } | undefined;
+  readonly tenant:
+    { readonly tenantId: string; readonly slug: string; readonly status: 'active' | 'suspended' } | undefined;
 }
+
+const READ_SCOPE = /:read$/;
+
+/** What a key may do now: of a suspended tenant's only what changes nothing. */
+export const usableScopes = ({ scopes, tenant }: Pick<Principal, 'scopes' | 'tenant'>): readonly string[] =>
+  tenant?.status === 'suspended' ? scopes.filter((scope) => READ_SCOPE.test(scope)) : scopes;
 
 export const API_KEY_PREFIX = 'phk_';
 /** Keys of one tenant. */

@@ -1,4 +1,4 @@
-import { invalidField } from './field-errors.js';
+import { invalidField, reachedLimit } from './field-errors.js';
 
 /** current signs or is expected; previous is still accepted until it expires; revoked is never accepted. */
 export type SecretStatus = 'current' | 'previous' | 'revoked';
@@ -9,7 +9,7 @@ export interface SecretInfo {
   readonly status: SecretStatus;
   readonly createdAtMs: number;
   readonly expiresAtMs: number | null;
-  /** When a request last matched it. Nothing writes it yet: events carry the secret's ID instead. */
+  /** When a request last matched it, to about 10 s. */
   readonly lastMatchedAtMs: number | null;
 }
 
@@ -35,7 +35,7 @@ export const isValidAt = (secret: SecretInfo, nowMs: number): boolean =>
 
 /**
  * What becomes of the secrets when a new one is current: the former is accepted for the overlap, or no longer.
- * @throws AppError `request.invalid` for a wrong overlap, or when it would leave too many valid secrets:
+ * @throws AppError `request.invalid` for a wrong overlap, `limit.reached` when it would leave too many valid secrets:
  * none is dropped before its promised time. An overlap of 0 is therefore always possible.
  */
 export function planRotation(
@@ -49,7 +49,7 @@ export function planRotation(
   if (overlapSeconds === 0) return { previous: [], revoked: current };
   const valid = secrets.filter((secret) => secret.status === 'previous' && isValidAt(secret, nowMs));
   if (valid.length + current.length > PREVIOUS_SECRETS_MAX)
-    throw invalidField(
+    throw reachedLimit(
       'overlapSeconds',
       `${PREVIOUS_SECRETS_MAX} former secrets are still valid; revoke one of them, or rotate with 0`,
     );

@@ -3,7 +3,9 @@ import { type CommonSettings, type Provider } from '@posthorn/providers/provider
 import { PROVIDERS } from '@posthorn/providers/registry.js';
 import { FieldErrors, invalidField, isName, NAME_RULE } from './field-errors.js';
 import { type SecretInfo } from './secret.js';
+import { splitSettings } from './send-settings.js';
 
+/** active: taken in and processed. paused: taken in, stored, not processed. disabled: refused. */
 export const SOURCE_STATUSES = ['active', 'paused', 'disabled'] as const;
 export type SourceStatus = (typeof SOURCE_STATUSES)[number];
 export type Settings = Readonly<Record<string, unknown>>;
@@ -18,6 +20,8 @@ export interface Source {
   readonly status: SourceStatus;
   readonly secrets: readonly SecretInfo[];
   readonly createdAtMs: number;
+  /** When the credentials for its sends were last given; null when there are none. */
+  readonly credentialsSetAtMs: number | null;
 }
 
 /** Sources of one tenant. */
@@ -79,12 +83,12 @@ export function mergeSettings(settings: Settings, patch: Settings): Settings {
 }
 
 /**
- * Checks settings by the provider's own schema, strictly.
+ * Checks the settings of intake by the provider's own schema, strictly.
  * @returns them with the provider's defaults.
  * @throws AppError `request.invalid` that names each as `settings.<field>`.
  */
 export function checkSettings(provider: Provider, settings: Settings): CommonSettings {
-  const result = provider.settings.safeParse(settings);
+  const result = provider.settings.safeParse(splitSettings(settings).intake);
   if (result.success) return result.data as CommonSettings;
   const errors = new FieldErrors();
   for (const issue of result.error.issues) {

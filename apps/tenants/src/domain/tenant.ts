@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { FieldErrors, isName, NAME_RULE } from './field-errors.js';
 
+/** suspended: intake goes on storing; nothing is sent, and the tenant's API keys only read. */
 export type TenantStatus = 'active' | 'suspended' | 'deleted';
 
 /** A customer account. */
@@ -11,6 +12,7 @@ export interface Tenant {
   readonly country: string;
   readonly timeZone: string;
   readonly status: TenantStatus;
+  readonly isSendingPaused: boolean;
   readonly shards: readonly number[];
   readonly createdAtMs: number;
 }

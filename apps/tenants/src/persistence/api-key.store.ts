@@ -5,7 +5,7 @@ import { msOf, timeOf } from './time.sql.js';
 
 const COLUMNS = `api_key_id AS "apiKeyId", name, scopes, ${msOf('expires_at')} AS "expiresAtMs",
   ${msOf('created_at')} AS "createdAtMs", ${msOf('last_used_at')} AS "lastUsedAtMs"`;
-/** How old the last use must be before it is written again. */
+/** How old the last use must be before it is noted again. */
 const LAST_USED_STEP = `interval '1 minute'`;
 
 const INSERT = {
@@ -30,20 +30,32 @@ const LIST = {
 const isStale = `(last_used_at IS NULL OR last_used_at < ${timeOf('$2')} - ${LAST_USED_STEP})`;
 const AUTHENTICATE = {
   name: 'principal_by_hash',
-  text: `SELECT 'tenant' AS kind, k.api_key_id AS "keyUuid", k.scopes, t.tenant_id AS "tenantId", t.slug,
+  text: `SELECT 'tenant' AS kind, k.api_key_id AS "keyUuid", k.scopes, t.tenant_id AS "tenantId", t.slug, t.status,
       ${isStale} AS "isStale"
     FROM tenants.api_key k JOIN tenants.tenant t USING (tenant_id)
     WHERE k.token_hash = $1 AND t.status <> 'deleted' AND (k.expires_at IS NULL OR k.expires_at > ${timeOf('$2')})
     UNION ALL
-    SELECT 'operator', operator_key_id, scopes, NULL, NULL, ${isStale}
+    SELECT 'operator', operator_key_id, scopes, NULL, NULL, NULL, ${isStale}
     FROM tenants.operator_key
-    WHERE token_hash = $1 AND (expires_at IS NULL OR expires_at > ${timeOf('$2')})`,
+    WHERE token_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${timeOf('$2')})`,
 };
+/** In one order, so that two batches cannot deadlock. */
 const touch = (table: string) => ({
   name: `${table}_touch`,
-  text: `UPDATE tenants.${table} SET last_used_at = ${timeOf('$2')} WHERE token_hash = $1 AND ${isStale}`,
+  text: `WITH used AS (SELECT token_hash, used_at FROM unnest($1::bytea[], $2::float8[]) AS u(token_hash, used_at)),
+      held AS (SELECT token_hash FROM tenants.${table} WHERE token_hash = ANY ($1::bytea[])
+        ORDER BY token_hash FOR NO KEY UPDATE)
+    UPDATE tenants.${table} k SET last_used_at = greatest(k.last_used_at, ${timeOf('used.used_at')})
+    FROM held JOIN used USING (token_hash) WHERE k.token_hash = held.token_hash`,
 });
 const TOUCH = { tenant: touch('api_key'), operator: touch('operator_key') };
+
+/** A use of a key, by the hash of its token. */
+export interface KeyUse {
+  readonly kind: Principal['kind'];
+  readonly tokenHash: Buffer;
+  readonly atMs: number;
+}
 
 interface PrincipalRow {
   readonly kind: 'operator' | 'tenant';
@@ -51,6 +63,7 @@ interface PrincipalRow {
   readonly scopes: string[];
   readonly tenantId: string | null;
   readonly slug: string | null;
+  readonly status: 'active' | 'suspended' | null;
   readonly isStale: boolean;
 }
 
@@ -107,18 +120,14 @@ export class ApiKeyStore {
     const { rows } = await tx.query<PrincipalRow>(AUTHENTICATE, [tokenHash, nowMs]);
     const [row] = rows;
     if (row === undefined) return undefined;
-    const { kind, keyUuid, scopes, tenantId, slug, isStale } = row;
-    const tenant = tenantId === null || slug === null ? undefined : { tenantId, slug };
+    const { kind, keyUuid, scopes, tenantId, slug, status, isStale } = row;
+    const tenant =
+      tenantId === null || slug === null || status === null ? undefined : { tenantId, slug, status };
     return { principal: { keyId: idOfUuid('key', keyUuid), kind, scopes, tenant }, isStale };
   }
 
-  /** Notes the use of a key, at most once a minute. */
-  async touch(
-    tx: Pick<Tx, 'query'>,
-    kind: 'operator' | 'tenant',
-    tokenHash: Buffer,
-    nowMs: number,
-  ): Promise<void> {
-    await tx.query(TOUCH[kind], [tokenHash, nowMs]);
+  /** Notes when keys of one kind were used. */
+  async touch(tx: Pick<Tx, 'query'>, kind: Principal['kind'], uses: readonly KeyUse[]): Promise<void> {
+    await tx.query(TOUCH[kind], [uses.map(({ tokenHash }) => tokenHash), uses.map(({ atMs }) => atMs)]);
   }
 }

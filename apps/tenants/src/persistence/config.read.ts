@@ -1,4 +1,5 @@
 import { type Tx } from '@posthorn/postgres/database.js';
+import { type ConfigPlatform } from '../domain/config-page.js';
 import { type WrappedDataKey } from './key.store.js';
 import { msOf, timeOf } from './time.sql.js';
 
@@ -7,6 +8,7 @@ export interface TenantConfigRow {
   readonly tenantId: string;
   readonly slug: string;
   readonly status: string;
+  readonly isSendingPaused: boolean;
   readonly shards: number[];
   readonly hashKeyId: string | null;
   readonly hashKeyWrapped: Buffer | null;
@@ -24,6 +26,7 @@ export interface SourceConfigRow extends SecretKeyColumns {
   readonly provider: string;
   readonly settingsJson: string;
   readonly status: string;
+  readonly credentialsSealed: Buffer | null;
 }
 
 export interface DestinationConfigRow extends SecretKeyColumns {
@@ -54,12 +57,14 @@ export type PageStart = readonly [tenantId: string, objectId: string];
 const NIL = '00000000-0000-0000-0000-000000000000';
 export const FIRST_PAGE: PageStart = [NIL, NIL];
 
-const TENANT = `SELECT t.tenant_id AS "tenantId", t.slug, t.status, t.shards, h.key_id AS "hashKeyId",
-    h.wrapped AS "hashKeyWrapped"
+const TENANT = `SELECT t.tenant_id AS "tenantId", t.slug, t.status, t.sends_paused AS "isSendingPaused", t.shards,
+    h.key_id AS "hashKeyId", h.wrapped AS "hashKeyWrapped"
   FROM tenants.tenant t LEFT JOIN tenants.hash_key h USING (tenant_id) WHERE t.status <> 'deleted'`;
 const SOURCE = `SELECT s.tenant_id AS "tenantId", s.source_id AS "sourceId", s.provider,
-    s.settings_json AS "settingsJson", s.status, k.key_id AS "secretKeyId", k.wrapped AS "secretKeyWrapped"
-  FROM tenants.source s JOIN tenants.secret_key k USING (tenant_id)`;
+    s.settings_json AS "settingsJson", s.status, k.key_id AS "secretKeyId", k.wrapped AS "secretKeyWrapped",
+    c.sealed AS "credentialsSealed"
+  FROM tenants.source s JOIN tenants.secret_key k USING (tenant_id)
+    LEFT JOIN tenants.source_credential c USING (tenant_id, source_id)`;
 const DESTINATION = `SELECT d.tenant_id AS "tenantId", d.destination_id AS "destinationId", d.name, d.url,
     d.event_types AS "eventTypes", d.ordering, d.max_attempts AS "maxAttempts",
     d.max_age_seconds AS "maxAgeSeconds", d.max_in_flight AS "maxInFlight",
@@ -68,6 +73,10 @@ const DESTINATION = `SELECT d.tenant_id AS "tenantId", d.destination_id AS "dest
   FROM tenants.destination d JOIN tenants.secret_key k USING (tenant_id)`;
 const given = `(SELECT * FROM unnest($1::uuid[], $2::uuid[]))`;
 
+const PLATFORM = {
+  name: 'config_platform',
+  text: `SELECT sends_paused AS "isSendingPaused" FROM tenants.platform`,
+};
 const TENANT_PAGE = {
   name: 'config_tenant_page',
   text: `${TENANT} AND t.tenant_id > $1 ORDER BY t.tenant_id LIMIT $2`,
@@ -107,6 +116,10 @@ const SECRETS = {
 /** What the edge needs, still sealed. Each method reads a page, or the given objects. */
 export class ConfigRead {
   constructor(private readonly db: Pick<Tx, 'query'>) {}
+
+  async platform(): Promise<ConfigPlatform> {
+    return (await this.db.query<ConfigPlatform>(PLATFORM)).rows[0]!;
+  }
 
   async tenantPage(after: string, limit: number): Promise<TenantConfigRow[]> {
     return (await this.db.query<TenantConfigRow>(TENANT_PAGE, [after, limit])).rows;

@@ -52,7 +52,7 @@ const TENANTS_WITHOUT = {
 };
 const DESTROY = ['hash_key', 'secret_key', 'data_key'].map((table) => ({
   name: `${table}_destroy`,
-  text: `DELETE FROM tenants.${table} WHERE tenant_id = $1`,
+  text: `DELETE FROM tenants.${table} WHERE tenant_id = $1 RETURNING key_id AS "keyId"`,
 }));
 const COUNT_WITHOUT = {
   name: 'data_key_count_missing',
@@ -109,8 +109,13 @@ export class KeyStore {
     return rows[0]!.count;
   }
 
-  /** Destroys every key of a tenant: what they sealed can never be read again. */
-  async destroy(tx: Tx, tenantId: string): Promise<void> {
-    for (const statement of DESTROY) await tx.query(statement, [tenantId]);
+  /** Destroys every key of a tenant: what they sealed can never be read again. @returns their IDs. */
+  async destroy(tx: Tx, tenantId: string): Promise<string[]> {
+    const keyIds: string[] = [];
+    for (const statement of DESTROY) {
+      const { rows } = await tx.query<{ keyId: string }>(statement, [tenantId]);
+      keyIds.push(...rows.map(({ keyId }) => keyId));
+    }
+    return keyIds;
   }
 }

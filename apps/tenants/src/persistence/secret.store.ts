@@ -30,6 +30,20 @@ const REVOKE = {
   text: `UPDATE tenants.secret SET status = 'revoked', sealed = NULL, expires_at = ${timeOf('$3')}
     WHERE tenant_id = $1 AND secret_id = $2`,
 };
+/** Of a secret that is used all the time a new row version every 10 s is enough. In one order, against deadlocks. */
+const NOTE_USE = {
+  name: 'secret_note_use',
+  text: `WITH used AS (
+      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::float8[]) AS u(tenant_id, secret_id, at_ms)),
+    held AS (
+      SELECT s.tenant_id, s.secret_id, ${timeOf('u.at_ms')} AS at
+      FROM tenants.secret s JOIN used u USING (tenant_id, secret_id)
+      WHERE s.owner = 'source' AND (s.last_matched_at IS NULL
+        OR s.last_matched_at < ${timeOf('u.at_ms')} - interval '9 seconds')
+      ORDER BY s.tenant_id, s.secret_id FOR NO KEY UPDATE OF s)
+    UPDATE tenants.secret s SET last_matched_at = greatest(s.last_matched_at, held.at)
+    FROM held WHERE s.tenant_id = held.tenant_id AND s.secret_id = held.secret_id`,
+};
 const DELETE_OF_OWNER = {
   name: 'secret_delete_of_owner',
   text: `DELETE FROM tenants.secret WHERE tenant_id = $1 AND owner_id = $2`,
@@ -52,6 +66,13 @@ const DELETE_REVOKED = {
     WHERE status = 'revoked' AND expires_at < ${timeOf('$1')} - ${REVOKED_KEPT}
     LIMIT $2 FOR UPDATE SKIP LOCKED)`,
 };
+
+/** A match of a secret. */
+export interface SecretUse {
+  readonly tenantId: string;
+  readonly secretId: string;
+  readonly atMs: number;
+}
 
 /** Secrets of sources and destinations, their owners. A revoked one has lost its value. */
 export class SecretStore {
@@ -92,6 +113,15 @@ export class SecretStore {
 
   async revoke(tx: Tx, tenantId: string, secretId: string, nowMs: number): Promise<void> {
     await tx.query(REVOKE, [tenantId, secretId, nowMs]);
+  }
+
+  /** Notes when secrets last matched; never an earlier time than the one that is known. */
+  async noteUse(tx: Pick<Tx, 'query'>, uses: readonly SecretUse[]): Promise<void> {
+    await tx.query(NOTE_USE, [
+      uses.map(({ tenantId }) => tenantId),
+      uses.map(({ secretId }) => secretId),
+      uses.map(({ atMs }) => atMs),
+    ]);
   }
 
   async deleteOfOwner(tx: Tx, tenantId: string, ownerId: string): Promise<void> {

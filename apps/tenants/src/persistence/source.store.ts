@@ -7,7 +7,9 @@ import { msOf, timeOf } from './time.sql.js';
 export type SourceRow = Omit<Source, 'secrets'>;
 
 const COLUMNS = `source_id AS "sourceId", name, provider, settings_json AS "settingsJson", status,
-  ${msOf('created_at')} AS "createdAtMs"`;
+  ${msOf('created_at')} AS "createdAtMs",
+  (SELECT ${msOf('c.set_at')} FROM tenants.source_credential c
+    WHERE c.tenant_id = source.tenant_id AND c.source_id = source.source_id) AS "credentialsSetAtMs"`;
 const INSERT = {
   name: 'source_insert',
   text: `INSERT INTO tenants.source (tenant_id, source_id, name, provider, settings_json, created_at)

@@ -4,8 +4,8 @@ import { isUniqueViolation, type Tx } from '@posthorn/postgres/database.js';
 import { type Tenant, type TenantFields } from '../domain/tenant.js';
 import { msOf, timeOf } from './time.sql.js';
 
-const COLUMNS = `tenant_id AS "tenantId", slug, name, country, time_zone AS "timeZone", status, shards,
-  ${msOf('created_at')} AS "createdAtMs"`;
+const COLUMNS = `tenant_id AS "tenantId", slug, name, country, time_zone AS "timeZone", status,
+  sends_paused AS "isSendingPaused", shards, ${msOf('created_at')} AS "createdAtMs"`;
 
 const INSERT = {
   name: 'tenant_insert',
@@ -22,9 +22,17 @@ const UPDATE = {
   name: 'tenant_update',
   text: `UPDATE tenants.tenant SET name = $2, country = $3, time_zone = $4 WHERE tenant_id = $1`,
 };
+const SET_STOPS = {
+  name: 'tenant_set_stops',
+  text: `UPDATE tenants.tenant SET status = $2, sends_paused = $3 WHERE tenant_id = $1`,
+};
 const DELETE = {
   name: 'tenant_delete',
   text: `UPDATE tenants.tenant SET status = 'deleted', deleted_at = ${timeOf('$2')} WHERE tenant_id = $1`,
+};
+const EVER_KNOWN = {
+  name: 'tenant_ever_known',
+  text: `SELECT tenant_id AS "tenantId" FROM tenants.tenant WHERE tenant_id = ANY ($1::uuid[])`,
 };
 const LIST = {
   name: 'tenant_list',
@@ -85,8 +93,20 @@ export class TenantStore {
     await tx.query(UPDATE, [tenant.tenantId, tenant.name, tenant.country, tenant.timeZone]);
   }
 
+  /** Stops a tenant, or lets it go on. */
+  async setStops(tx: Tx, tenant: Tenant): Promise<void> {
+    await tx.query(SET_STOPS, [tenant.tenantId, tenant.status, tenant.isSendingPaused]);
+  }
+
   async delete(tx: Tx, tenantId: string, nowMs: number): Promise<void> {
     await tx.query(DELETE, [tenantId, nowMs]);
+  }
+
+  /** Which of these are tenants, or were before they were deleted. */
+  async everKnown(tx: Pick<Tx, 'query'>, tenantIds: readonly string[]): Promise<string[]> {
+    if (tenantIds.length === 0) return [];
+    const { rows } = await tx.query<{ tenantId: string }>(EVER_KNOWN, [tenantIds]);
+    return rows.map(({ tenantId }) => tenantId);
   }
 
   /** Newest first. @param before ID of the last tenant of the page before. */

@@ -27,6 +27,8 @@ const KINDS: ReadonlyMap<Kind, ConfigKind> = new Map([
   [Kind.CONFIG_KIND_DATA_KEYS, 'data_keys'],
   [Kind.CONFIG_KIND_SOURCES, 'sources'],
   [Kind.CONFIG_KIND_DESTINATIONS, 'destinations'],
+  [Kind.CONFIG_KIND_SEND_CREDENTIALS, 'send_credentials'],
+  [Kind.CONFIG_KIND_SOURCE_SETTINGS, 'source_settings'],
 ]);
 const NO_KEY = Buffer.alloc(0);
 
@@ -49,6 +51,7 @@ export const dataKeyMessage = ({ keyId, key, weekStartDay }: ConfigDataKey): Dat
 export const pageMessage = (page: ConfigPage): WatchResponse => ({
   version: page.version,
   snapshotComplete: page.isSnapshotComplete,
+  platform: page.platform === undefined ? undefined : { sendsPaused: page.platform.isSendingPaused },
   tenants: page.tenants.map(tenantMessage),
   sources: page.sources.map(sourceMessage),
   destinations: page.destinations.map(destinationMessage),
@@ -64,6 +67,7 @@ const tenantMessage = (tenant: ConfigTenant): TenantConfig => ({
   shards: [...tenant.shards],
   hashKey: tenant.hashKey ?? NO_KEY,
   dataKeys: tenant.dataKeys.map(dataKeyMessage),
+  sendsPaused: tenant.isSendingPaused,
 });
 
 const secretMessage = (secret: ConfigSecret): Secret => ({
@@ -80,6 +84,7 @@ const sourceMessage = (source: ConfigSource): SourceConfig => ({
   settingsJson: source.settingsJson,
   status: source.status,
   secrets: source.secrets.map(secretMessage),
+  credentialsJson: source.credentialsJson,
 });
 
 const destinationMessage = (destination: ConfigDestination): DestinationConfig => ({

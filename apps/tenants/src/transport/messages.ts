@@ -5,19 +5,21 @@ import {
   type Applied as AppliedMessage,
   type AuditEntry as AuditEntryMessage,
   type Destination as DestinationMessage,
+  type OperatorKey as OperatorKeyMessage,
   type SecretInfo as SecretInfoMessage,
   type Source as SourceMessage,
   type Tenant as TenantMessage,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { type Applied } from '../application/change-runner.js';
 import { type Actor } from '../domain/actor.js';
+import { type ChainedEntry } from '../domain/audit-entry.js';
 import { type Destination } from '../domain/destination.js';
 import { FieldErrors } from '../domain/field-errors.js';
+import { type OperatorKey } from '../domain/operator-key.js';
 import { type ApiKey } from '../domain/scope.js';
 import { type SecretInfo } from '../domain/secret.js';
 import { type Source } from '../domain/source.js';
 import { type Tenant } from '../domain/tenant.js';
-import { type AuditEntry } from '../persistence/audit.store.js';
 
 const ACTOR_KINDS = ['operator', 'tenant', 'service'];
 const ACTOR_LENGTH_MAX = 100;
@@ -50,12 +52,23 @@ export const tenantMessage = (tenant: Tenant): TenantMessage => ({
   timeZone: tenant.timeZone,
   status: tenant.status,
   createdAtMs: tenant.createdAtMs,
+  sendsPaused: tenant.isSendingPaused,
 });
 
 export const apiKeyMessage = (key: ApiKey): ApiKeyMessage => ({
   id: idOfUuid('key', key.apiKeyId),
   name: key.name,
   scopes: [...key.scopes],
+  expiresAtMs: key.expiresAtMs ?? 0,
+  createdAtMs: key.createdAtMs,
+  lastUsedAtMs: key.lastUsedAtMs ?? 0,
+});
+
+export const operatorKeyMessage = (key: OperatorKey): OperatorKeyMessage => ({
+  id: idOfUuid('key', key.operatorKeyId),
+  name: key.name,
+  scopes: [...key.scopes],
+  origin: key.origin,
   expiresAtMs: key.expiresAtMs ?? 0,
   createdAtMs: key.createdAtMs,
   lastUsedAtMs: key.lastUsedAtMs ?? 0,
@@ -77,6 +90,7 @@ export const sourceMessage = (source: Source): SourceMessage => ({
   status: source.status,
   secrets: source.secrets.map(secretInfoMessage),
   createdAtMs: source.createdAtMs,
+  credentialsSetAtMs: source.credentialsSetAtMs ?? undefined,
 });
 
 export const destinationMessage = (destination: Destination): DestinationMessage => ({
@@ -95,11 +109,14 @@ export const destinationMessage = (destination: Destination): DestinationMessage
   createdAtMs: destination.createdAtMs,
 });
 
-export const auditEntryMessage = (entry: AuditEntry): AuditEntryMessage => ({
+export const auditEntryMessage = (entry: ChainedEntry): AuditEntryMessage => ({
   id: formatId('aud', uuidBytes(entry.auditId)),
   atMs: entry.atMs,
   actor: { ...entry.actor },
   action: entry.action,
   target: entry.target,
   detailJson: entry.detailJson,
+  number: entry.number,
+  hash: entry.hash,
+  origin: entry.origin,
 });

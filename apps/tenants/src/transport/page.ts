@@ -6,6 +6,10 @@ import { invalidField } from '../domain/field-errors.js';
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 500;
 
+/** How many items a page has. @param asked 0: the default. */
+export const pageLimit = (asked: number): number =>
+  asked === 0 ? LIMIT_DEFAULT : Math.min(asked, LIMIT_MAX);
+
 /** What a list request asks for. */
 interface ListRequest {
   readonly limit: number;
@@ -18,7 +22,7 @@ export async function listPage<T>(
   positionOf: { readonly read: (text: string) => string | undefined; readonly write: (item: T) => string },
   list: (page: PageRequest) => Promise<T[]>,
 ): Promise<{ items: T[]; nextCursor: string }> {
-  const limit = request.limit === 0 ? LIMIT_DEFAULT : Math.min(request.limit, LIMIT_MAX);
+  const limit = pageLimit(request.limit);
   const rows = await list({ before: beforeOf(request.cursor, positionOf.read), limit: limit + 1 });
   const items = rows.slice(0, limit);
   const nextCursor = rows.length > limit ? encodeCursor([positionOf.write(items.at(-1)!)]) : '';
@@ -39,7 +43,7 @@ export const byId = <T>(prefix: IdPrefix, uuidOf: (item: T) => string) => ({
 });
 
 /** A list in the order of dense numbers. */
-export const byNumber = <T extends { readonly number: string }>() => ({
+export const byNumber = <T extends { readonly number: bigint }>() => ({
   read: (text: string) => (/^\d{1,18}$/.test(text) ? text : undefined),
-  write: ({ number }: T) => number,
+  write: ({ number }: T) => String(number),
 });

@@ -25,6 +25,7 @@ export class PrincipalController {
       tenantId: tenant === undefined ? '' : idOfUuid('ten', tenant.tenantId),
       tenantSlug: tenant?.slug ?? '',
       scopes: [...scopes],
+      tenantStatus: tenant?.status ?? '',
     };
   }
 }

@@ -13,6 +13,10 @@ import {
   type RevokeSourceSecretResponse,
   type RotateSourceSecretRequest,
   type RotateSourceSecretResponse,
+  type SetSourceCredentialsRequest,
+  type SetSourceCredentialsResponse,
+  type SetSourcePauseRequest,
+  type SetSourcePauseResponse,
   type UpdateSourceRequest,
   type UpdateSourceResponse,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
@@ -21,6 +25,8 @@ import { DeleteSource } from '../application/delete-source.js';
 import { ReadConfiguration } from '../application/read-configuration.js';
 import { RevokeSourceSecret } from '../application/revoke-source-secret.js';
 import { RotateSourceSecret } from '../application/rotate-source-secret.js';
+import { SetSourceCredentials } from '../application/set-source-credentials.js';
+import { SetSourcePause } from '../application/set-source-pause.js';
 import { UpdateSource } from '../application/update-source.js';
 import { parseSettings, type Source } from '../domain/source.js';
 import { actorOf, appliedMessage, secretInfoMessage, sourceMessage } from './messages.js';
@@ -29,7 +35,7 @@ import { present } from './patch.js';
 
 const SERVICE = 'AdminService';
 
-/** Sources and their secrets. */
+/** Sources, their secrets, and their credentials for sends. */
 @Controller()
 export class SourceController {
   constructor(
@@ -39,6 +45,8 @@ export class SourceController {
     private readonly remove: DeleteSource,
     private readonly rotate: RotateSourceSecret,
     private readonly revoke: RevokeSourceSecret,
+    private readonly setCredentials: SetSourceCredentials,
+    private readonly setPause: SetSourcePause,
   ) {}
 
   @GrpcMethod(SERVICE, 'createSource')
@@ -97,5 +105,19 @@ export class SourceController {
     const { tenant, sourceId, secretId } = request;
     const applied = await this.revoke.run(actorOf(request.actor), tenant, sourceId, secretId);
     return { applied: appliedMessage(applied) };
+  }
+
+  @GrpcMethod(SERVICE, 'setSourceCredentials')
+  async setSourceCredentials(request: SetSourceCredentialsRequest): Promise<SetSourceCredentialsResponse> {
+    const { tenant, sourceId, credentialsJson } = request;
+    const made = await this.setCredentials.run(actorOf(request.actor), tenant, sourceId, credentialsJson);
+    return { source: sourceMessage(made.source), applied: appliedMessage(made.applied) };
+  }
+
+  @GrpcMethod(SERVICE, 'setSourcePause')
+  async setSourcePause(request: SetSourcePauseRequest): Promise<SetSourcePauseResponse> {
+    const { tenant, sourceId, paused, reason } = request;
+    const made = await this.setPause.run(actorOf(request.actor), tenant, sourceId, paused, reason);
+    return { source: sourceMessage(made.source), applied: appliedMessage(made.applied) };
   }
 }

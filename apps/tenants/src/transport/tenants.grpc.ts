@@ -13,10 +13,12 @@ import {
   type GetTenantResponse,
   type ListApiKeysRequest,
   type ListApiKeysResponse,
-  type ListAuditRequest,
-  type ListAuditResponse,
   type ListTenantsRequest,
   type ListTenantsResponse,
+  type SetTenantSendsPauseRequest,
+  type SetTenantSendsPauseResponse,
+  type SetTenantSuspensionRequest,
+  type SetTenantSuspensionResponse,
   type UpdateTenantRequest,
   type UpdateTenantResponse,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
@@ -25,16 +27,17 @@ import { CreateTenant } from '../application/create-tenant.js';
 import { DeleteApiKey } from '../application/delete-api-key.js';
 import { DeleteTenant } from '../application/delete-tenant.js';
 import { ReadConfiguration } from '../application/read-configuration.js';
+import { StopTenant } from '../application/stop-tenant.js';
 import { UpdateTenant } from '../application/update-tenant.js';
 import { type ApiKey } from '../domain/scope.js';
 import { type Tenant } from '../domain/tenant.js';
-import { actorOf, apiKeyMessage, appliedMessage, auditEntryMessage, tenantMessage } from './messages.js';
-import { byId, byNumber, listPage } from './page.js';
+import { actorOf, apiKeyMessage, appliedMessage, tenantMessage } from './messages.js';
+import { byId, listPage } from './page.js';
 import { present } from './patch.js';
 
 const SERVICE = 'AdminService';
 
-/** Tenants, their API keys, their audit log. */
+/** Tenants and their API keys. */
 @Controller()
 export class TenantController {
   constructor(
@@ -42,6 +45,7 @@ export class TenantController {
     private readonly create: CreateTenant,
     private readonly update: UpdateTenant,
     private readonly remove: DeleteTenant,
+    private readonly stop: StopTenant,
     private readonly createKey: CreateApiKey,
     private readonly deleteKey: DeleteApiKey,
   ) {}
@@ -80,7 +84,22 @@ export class TenantController {
 
   @GrpcMethod(SERVICE, 'deleteTenant')
   async deleteTenant(request: DeleteTenantRequest): Promise<DeleteTenantResponse> {
-    return { applied: appliedMessage(await this.remove.run(actorOf(request.actor), request.tenant)) };
+    const { destroyedKeyIds, applied } = await this.remove.run(actorOf(request.actor), request.tenant);
+    return { applied: appliedMessage(applied), destroyedKeyIds };
+  }
+
+  @GrpcMethod(SERVICE, 'setTenantSuspension')
+  async setTenantSuspension(request: SetTenantSuspensionRequest): Promise<SetTenantSuspensionResponse> {
+    const { tenant: ref, suspended, reason } = request;
+    const { tenant, applied } = await this.stop.setSuspended(actorOf(request.actor), ref, suspended, reason);
+    return { tenant: tenantMessage(tenant), applied: appliedMessage(applied) };
+  }
+
+  @GrpcMethod(SERVICE, 'setTenantSendsPause')
+  async setTenantSendsPause(request: SetTenantSendsPauseRequest): Promise<SetTenantSendsPauseResponse> {
+    const { tenant: ref, paused, reason } = request;
+    const { tenant, applied } = await this.stop.setSendsPaused(actorOf(request.actor), ref, paused, reason);
+    return { tenant: tenantMessage(tenant), applied: appliedMessage(applied) };
   }
 
   @GrpcMethod(SERVICE, 'createApiKey')
@@ -104,13 +123,5 @@ export class TenantController {
   async deleteApiKey({ actor, tenant, id }: DeleteApiKeyRequest): Promise<DeleteApiKeyResponse> {
     await this.deleteKey.run(actorOf(actor), tenant, id);
     return {};
-  }
-
-  @GrpcMethod(SERVICE, 'listAudit')
-  async listAudit(request: ListAuditRequest): Promise<ListAuditResponse> {
-    const { items, nextCursor } = await listPage(request, byNumber(), (page) =>
-      this.read.listAudit(request.tenant, page),
-    );
-    return { entries: items.map(auditEntryMessage), nextCursor };
   }
 }

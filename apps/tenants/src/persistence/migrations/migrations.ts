@@ -1,10 +1,11 @@
 import { type SchemaDefinition } from '@posthorn/postgres/migrate.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from '../roles.js';
 import { FIRST } from './0001-first.js';
+import { TRUST } from './0002-trust.js';
 
 /** What `migrate` needs to know of this service. */
 export const MIGRATIONS: SchemaDefinition = {
   schema: SCHEMA,
   roles: [WORKER_ROLE, READER_ROLE],
-  migrations: [FIRST],
+  migrations: [FIRST, TRUST],
 };

@@ -49,6 +49,7 @@ const MESSAGE: Message = {
   conversationId: '',
   campaign: '',
   isContradicted: false,
+  replyToMessageId: '',
   createdAtMs: nowMs,
   transitions: [
     {
@@ -91,6 +92,9 @@ const SUPPRESSION: Suppression = {
   reason: 'manual',
   eventId: '',
   createdAtMs: nowMs,
+  personId: id('per'),
+  liftedAtMs: 0,
+  liftedReason: '',
 };
 
 const step = (stage: string, atMs: number, toState = '') => ({

@@ -1,6 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock } from '@posthorn/clock/clock.js';
 import {
+  CommandQueryServiceService,
+  CommandServiceService,
   DeliveryQueryServiceService,
   DeliveryServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
@@ -17,28 +19,53 @@ import { type Process } from '@posthorn/server/process.js';
 import { provide, provideFactory, provideValue } from '@posthorn/server/provide.js';
 import { Tracer } from '@posthorn/server/trace.js';
 import { AcceptFacts } from './application/accept-facts.js';
+import { AskPermits } from './application/ask-permits.js';
+import { CommandContents } from './application/command-content.js';
+import { CommandLifecycle } from './application/command-lifecycle.js';
+import { COMMAND_LIMITS } from './application/command-limits.js';
+import { CommandMetrics } from './application/command-metrics.js';
+import { CreateMessage } from './application/create-message.js';
 import { DELIVERY_LIMITS } from './application/delivery-limits.js';
 import { DeliveryMetrics } from './application/delivery-metrics.js';
+import { EndMessage } from './application/end-message.js';
+import { FindOutcome } from './application/find-outcome.js';
 import { Lifecycle, StopTimes } from './application/lifecycle.js';
-import { LoadDue } from './application/load-due.js';
+import { COMMANDS_WAKE, DELIVERIES_WAKE, LoadCommands, LoadDeliveries } from './application/load-due.js';
+import { PurgeKeys } from './application/purge-keys.js';
+import { RecordCommands } from './application/record-commands.js';
 import { RecordOutcomes } from './application/record-outcomes.js';
+import { RelayOutgoing } from './application/relay-outgoing.js';
+import { RelayWake } from './application/relay-wake.js';
+import { ResolveByFacts } from './application/resolve-by-facts.js';
 import { RetryDeliveries } from './application/retry-deliveries.js';
+import { RunCommands } from './application/run-commands.js';
 import { RunDeliveries } from './application/run-deliveries.js';
+import { SendCommand, SendEgressClient } from './application/send-command.js';
+import { PublicIngress, Senders, SendRoutes } from './application/send-routes.js';
 import { SendWebhook, UserAgent } from './application/send-webhook.js';
 import { StoreReadiness } from './application/store-readiness.js';
 import { TestDestination } from './application/test-destination.js';
+import { ComplianceChannel, ComplianceClient } from './clients/compliance.client.js';
 import { EventsChannel, EventsClient } from './clients/events.client.js';
+import { senderOf } from './clients/senders/registry.js';
+import { SEND_TIMEOUT_MS } from './clients/senders/send-http.js';
 import { DISPATCH_CONFIG_KINDS, openConfigStream, TenantsChannel } from './clients/tenants.client.js';
 import { type Config, readVersion } from './config.js';
 import { RETRY_POLICY } from './domain/retry-policy.js';
+import { CommandKeyStore } from './persistence/command-key.store.js';
+import { CommandRead } from './persistence/command.read.js';
+import { CommandStore } from './persistence/command.store.js';
 import { ReaderDatabase, WorkerDatabase } from './persistence/databases.js';
 import { DeliveryLeases } from './persistence/delivery-leases.js';
 import { DeliveryRead } from './persistence/delivery.read.js';
 import { DeliveryStore } from './persistence/delivery.store.js';
 import { LineStore } from './persistence/line.store.js';
+import { OutgoingStore } from './persistence/outgoing.store.js';
 import { PositionStore } from './persistence/position.store.js';
 import { ROLES } from './persistence/roles.js';
 import { SCHEMA } from './persistence/schema.js';
+import { CommandQueryController } from './transport/command-query.grpc.js';
+import { CommandController } from './transport/command.grpc.js';
 import { DeliveryQueryController } from './transport/delivery-query.grpc.js';
 import { DeliveryController } from './transport/delivery.grpc.js';
 
@@ -46,6 +73,9 @@ import { DeliveryController } from './transport/delivery.grpc.js';
 export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: DeliveryQueryServiceService, callers: ['api'] },
   { definition: DeliveryServiceService, callers: ['api'] },
+  { definition: CommandQueryServiceService, callers: ['api'] },
+  // Rules of events send, too.
+  { definition: CommandServiceService, callers: ['api', 'events'] },
 ];
 
 @Module({})
@@ -54,11 +84,13 @@ export class AppModule {
   static of(process: Process<Config>): DynamicModule {
     return {
       module: AppModule,
-      controllers: [DeliveryController, DeliveryQueryController],
+      controllers: [DeliveryController, DeliveryQueryController, CommandController, CommandQueryController],
       providers: [
         ...processProviders(process),
         ...platform(process),
         ...peers(process),
+        ...commandParts(),
+        ...commands(process),
         ...deliveries(process),
         ...acts(),
       ],
@@ -106,16 +138,25 @@ function peers(process: Process<Config>) {
     // A destination may have as much in flight as its tenant: nothing waits for a connection.
     connectionsPerOrigin: DELIVERY_LIMITS.tenantInFlightMax,
   };
+  const sendEgress = {
+    allowLoopback: config.allowLoopbackDestinations,
+    headersTimeoutMs: SEND_TIMEOUT_MS,
+    totalTimeoutMs: SEND_TIMEOUT_MS,
+    connectionsPerOrigin: COMMAND_LIMITS.sourceInFlightMax,
+  };
   return [
     provideValue(TenantsChannel, new TenantsChannel(process, config.tenantsAddress, 'tenants')),
     provideValue(EventsChannel, new EventsChannel(process, config.eventsAddress, 'events')),
     provide(EventsClient, EventsChannel),
+    provideValue(ComplianceChannel, new ComplianceChannel(process, config.complianceAddress, 'compliance')),
+    provide(ComplianceClient, ComplianceChannel),
     provideFactory(
       EdgeConfig,
       (channel: TenantsChannel) => new EdgeConfig(() => openConfigStream(channel), clock, log, options),
       TenantsChannel,
     ),
     provideValue(EgressClient, new EgressClient(clock, egress)),
+    provideValue(SendEgressClient, new SendEgressClient(new EgressClient(clock, sendEgress))),
   ];
 }
 
@@ -138,14 +179,16 @@ function deliveries({ config, clock, log }: Process<Config>) {
         new RunDeliveries(edge, leases, webhooks, outcomes, clock, log, metrics, limits),
       ...([EdgeConfig, DeliveryLeases, SendWebhook, RecordOutcomes, DeliveryMetrics] as const),
     ),
-    provide(
-      LoadDue,
-      ...([WorkerDatabase, DeliveryStore, DeliveryLeases, RunDeliveries, NatsLink, Clock, Logger] as const),
+    provideFactory(
+      LoadDeliveries,
+      (...[db, store, leases, line, link]: LoadParts) =>
+        new LoadDeliveries(db, store, leases, line, link, clock, log, DELIVERIES_WAKE),
+      ...([WorkerDatabase, DeliveryStore, DeliveryLeases, RunDeliveries, NatsLink] as const),
     ),
     provide(
       AcceptFacts,
-      ...([WorkerDatabase, DeliveryStore, PositionStore, EdgeConfig, RunDeliveries, Clock] as const),
-      DeliveryMetrics,
+      ...([WorkerDatabase, DeliveryStore, PositionStore, EdgeConfig, RunDeliveries] as const),
+      ...([ResolveByFacts, Clock, DeliveryMetrics] as const),
     ),
     provideFactory(
       FactFeed,
@@ -156,12 +199,13 @@ function deliveries({ config, clock, log }: Process<Config>) {
     provideValue(StopTimes, new StopTimes(config.drainTimeoutMs / 2, config.drainTimeoutMs / 4)),
     provide(
       Lifecycle,
-      ...([FactFeed, LoadDue, RunDeliveries, RecordOutcomes, DeliveryLeases] as const),
+      ...([FactFeed, LoadDeliveries, RunDeliveries, RecordOutcomes, DeliveryLeases] as const),
       ...([DeliveryMetrics, StopTimes] as const),
     ),
   ];
 }
 
+type LoadParts = [WorkerDatabase, DeliveryStore, DeliveryLeases, RunDeliveries, NatsLink];
 type RunParts = [EdgeConfig, DeliveryLeases, SendWebhook, RecordOutcomes, DeliveryMetrics];
 
 const acts = () => [
@@ -173,3 +217,73 @@ const acts = () => [
   ),
   provide(TestDestination, EdgeConfig, SendWebhook, Clock),
 ];
+
+const commandParts = () => [
+  provide(CommandMetrics, Metrics),
+  provide(CommandStore),
+  provide(CommandKeyStore),
+  provide(OutgoingStore),
+  provide(RelayWake, NatsLink),
+  provide(CommandContents, WorkerDatabase, CommandStore),
+  provide(AskPermits, ComplianceClient, Clock, Logger, CommandMetrics),
+  provide(
+    RecordCommands,
+    ...([WorkerDatabase, CommandStore, OutgoingStore, RelayWake, Clock, Logger, CommandMetrics] as const),
+  ),
+  provide(ResolveByFacts, CommandStore, RecordCommands),
+  provide(
+    RelayOutgoing,
+    ...([WorkerDatabase, OutgoingStore, EventsClient, DeliveryLeases, RelayWake, CommandMetrics] as const),
+    Logger,
+  ),
+  provide(PurgeKeys, WorkerDatabase, CommandKeyStore, Clock, Logger),
+  provide(CommandRead, ReaderDatabase),
+  provide(
+    CreateMessage,
+    ...([WorkerDatabase, CommandStore, CommandKeyStore, OutgoingStore, SendRoutes, RelayWake] as const),
+    ...([NatsLink, Clock, CommandMetrics] as const),
+  ),
+  provide(EndMessage, WorkerDatabase, CommandStore, RecordCommands),
+];
+
+function commands({ config, clock, log }: Process<Config>) {
+  const limits = COMMAND_LIMITS;
+  return [
+    provideValue(Senders, new Senders(senderOf)),
+    provideValue(PublicIngress, new PublicIngress(config.publicIngressUrl)),
+    provide(SendRoutes, EdgeConfig, Senders, PublicIngress),
+    provideFactory(
+      SendCommand,
+      (...[routes, contents, events, permits, record, egress]: SendParts) =>
+        new SendCommand(routes, contents, events, permits, record, egress, clock, log, limits),
+      ...([SendRoutes, CommandContents, EventsClient, AskPermits, RecordCommands, SendEgressClient] as const),
+    ),
+    provideFactory(
+      FindOutcome,
+      (...[routes, contents, record, egress, metrics]: FindParts) =>
+        new FindOutcome(routes, contents, record, egress, clock, metrics, limits),
+      ...([SendRoutes, CommandContents, RecordCommands, SendEgressClient, CommandMetrics] as const),
+    ),
+    provideFactory(
+      RunCommands,
+      (...[edge, leases, routes, sends, outcomes, record]: RunCommandParts) =>
+        new RunCommands(edge, leases, routes, sends, outcomes, record, clock, log, limits),
+      ...([EdgeConfig, DeliveryLeases, SendRoutes, SendCommand, FindOutcome, RecordCommands] as const),
+    ),
+    provideFactory(
+      LoadCommands,
+      (...[db, store, leases, line, link]: LoadCommandParts) =>
+        new LoadCommands(db, store, leases, line, link, clock, log, COMMANDS_WAKE),
+      ...([WorkerDatabase, CommandStore, DeliveryLeases, RunCommands, NatsLink] as const),
+    ),
+    provide(
+      CommandLifecycle,
+      ...([LoadCommands, RunCommands, RecordCommands, RelayOutgoing, CommandMetrics, StopTimes] as const),
+    ),
+  ];
+}
+
+type SendParts = [SendRoutes, CommandContents, EventsClient, AskPermits, RecordCommands, SendEgressClient];
+type FindParts = [SendRoutes, CommandContents, RecordCommands, SendEgressClient, CommandMetrics];
+type RunCommandParts = [EdgeConfig, DeliveryLeases, SendRoutes, SendCommand, FindOutcome, RecordCommands];
+type LoadCommandParts = [WorkerDatabase, CommandStore, DeliveryLeases, RunCommands, NatsLink];

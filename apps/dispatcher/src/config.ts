@@ -10,6 +10,7 @@ import {
   NATS_CONFIG,
   SERVER_CONFIG,
 } from '@posthorn/server/config.js';
+import { z } from 'zod';
 
 export const CONFIG_SCHEMA = {
   ...SERVER_CONFIG,
@@ -28,9 +29,21 @@ export const CONFIG_SCHEMA = {
     default: '127.0.0.1:9102',
     parse: hostPort,
   },
+  complianceAddress: {
+    env: 'COMPLIANCE_ADDRESS',
+    description: 'host:port of the gRPC server of compliance',
+    default: '127.0.0.1:9103',
+    parse: hostPort,
+  },
+  publicIngressUrl: {
+    env: 'PUBLIC_INGRESS_URL',
+    description: 'where providers reach ingress: they report there what became of a message',
+    default: 'http://127.0.0.1:8081',
+    parse: z.url({ protocol: /^https?$/ }),
+  },
   allowLoopbackDestinations: {
     env: 'ALLOW_LOOPBACK_DESTINATIONS',
-    description: 'lets deliveries go to this machine; for the local platform only',
+    description: 'lets deliveries and sends go to this machine; for the local platform only',
     default: 'false',
     parse: boolean,
   },

@@ -8,31 +8,44 @@ import type {
   ListFactsResponse,
   ShardHeads,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
-import type { DestinationConfig, WatchResponse } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import type {
+  DestinationConfig,
+  SourceConfig,
+  TenantConfig,
+  WatchRequest,
+  WatchResponse,
+} from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { generateSigningSecret } from '@posthorn/crypto/signing-secret.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { EgressClient } from '@posthorn/egress/egress-client.js';
 import { FactFeed } from '@posthorn/jetstream/fact-feed.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
 import { Partitions } from '@posthorn/postgres/partitions.js';
+import { eventually } from '@posthorn/testing/eventually.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
 import { AcceptFacts } from '../src/application/accept-facts.js';
 import { DELIVERY_LIMITS, type DeliveryLimits } from '../src/application/delivery-limits.js';
+import { CommandMetrics } from '../src/application/command-metrics.js';
 import { DeliveryMetrics } from '../src/application/delivery-metrics.js';
 import { Lifecycle, StopTimes } from '../src/application/lifecycle.js';
-import { LoadDue } from '../src/application/load-due.js';
+import { DELIVERIES_WAKE, LoadDeliveries } from '../src/application/load-due.js';
+import { RecordCommands } from '../src/application/record-commands.js';
 import { RecordOutcomes } from '../src/application/record-outcomes.js';
+import { RelayWake } from '../src/application/relay-wake.js';
+import { ResolveByFacts } from '../src/application/resolve-by-facts.js';
 import { RetryDeliveries } from '../src/application/retry-deliveries.js';
 import { RunDeliveries } from '../src/application/run-deliveries.js';
 import { SendWebhook, UserAgent } from '../src/application/send-webhook.js';
 import { TestDestination } from '../src/application/test-destination.js';
 import { DISPATCH_CONFIG_KINDS } from '../src/clients/tenants.client.js';
+import { CommandStore } from '../src/persistence/command.store.js';
 import { DeliveryLeases } from '../src/persistence/delivery-leases.js';
 import { DeliveryRead } from '../src/persistence/delivery.read.js';
 import { DeliveryStore } from '../src/persistence/delivery.store.js';
 import { LineStore } from '../src/persistence/line.store.js';
+import { OutgoingStore } from '../src/persistence/outgoing.store.js';
 import { PositionStore } from '../src/persistence/position.store.js';
 import { ROLES } from '../src/persistence/roles.js';
 import { DISPATCH_SCHEMA, SCHEMA } from '../src/persistence/schema.js';
@@ -98,17 +111,45 @@ export class HandMadeFacts {
 /** The configuration of tenants, in memory: every change is a new snapshot page or change on each stream. */
 export class HandMadeConfig {
   private version = 1n;
-  private readonly tenants = new Map<string, WatchResponse['tenants'][number]>();
+  private platform = { sendsPaused: false };
+  private readonly tenants = new Map<string, TenantConfig>();
+  private readonly sources = new Map<string, SourceConfig>();
   private readonly destinations = new Map<string, DestinationConfig>();
-  private readonly streams = new Set<Duplex>();
+  /** With the version that each has confirmed. */
+  private readonly streams = new Map<Duplex, bigint>();
 
-  addTenant(slug: string): { id: string; uuid: Buffer } {
+  /** @param fields such as keys, for a tenant that sends. */
+  addTenant(slug: string, fields: Partial<TenantConfig> = {}): { id: string; uuid: Buffer } {
     const uuid = newUuid(clock.nowMs());
     const id = formatId('ten', uuid);
-    const tenant = { id, slug, status: 'active', shards: [0], hashKey: NONE, dataKeys: [] };
-    this.tenants.set(id, tenant);
-    this.push({ tenants: [tenant] });
+    this.setTenant({
+      ...{ id, slug, status: 'active', shards: [0], hashKey: NONE, dataKeys: [], sendsPaused: false },
+      ...fields,
+    });
     return { id, uuid };
+  }
+
+  setTenant(tenant: TenantConfig): void {
+    this.tenants.set(tenant.id, tenant);
+    this.push({ tenants: [tenant] });
+  }
+
+  /** Changes a tenant that is there. */
+  changeTenant(id: string, fields: Partial<TenantConfig>): void {
+    this.setTenant({ ...this.tenants.get(id)!, ...fields });
+  }
+
+  setSource(fields: Partial<SourceConfig> & Pick<SourceConfig, 'tenantId' | 'provider'>): SourceConfig {
+    const id = formatId('src', newUuid(clock.nowMs()));
+    const source = { id, settingsJson: '{}', status: 'active', secrets: [], credentialsJson: '', ...fields };
+    this.sources.set(source.id, source);
+    this.push({ sources: [source] });
+    return source;
+  }
+
+  pauseSends(sendsPaused: boolean): void {
+    this.platform = { sendsPaused };
+    this.push({ platform: this.platform });
   }
 
   setDestination(fields: Partial<DestinationConfig> & Pick<DestinationConfig, 'tenantId' | 'url'>) {
@@ -140,18 +181,35 @@ export class HandMadeConfig {
     const stream = new Duplex({
       objectMode: true,
       read: () => undefined,
-      write: (_message, _encoding, done) => done(),
+      write: ({ message }: WatchRequest, _encoding, done) => {
+        if (message?.$case === 'confirm') this.streams.set(stream, message.value.version);
+        done();
+      },
     });
-    this.streams.add(stream);
+    this.streams.set(stream, 0n);
     stream.on('close', () => this.streams.delete(stream));
-    const snapshot = { tenants: [...this.tenants.values()], destinations: [...this.destinations.values()] };
+    const [tenants, sources] = [[...this.tenants.values()], [...this.sources.values()]];
+    const snapshot = {
+      platform: this.platform,
+      tenants,
+      sources,
+      destinations: [...this.destinations.values()],
+    };
     stream.push(this.response({ ...snapshot, snapshotComplete: true }));
     return Promise.resolve(stream);
   }
 
+  /** Every watcher, one at least, works with what was set until now. */
+  settled(): Promise<void> {
+    return eventually(() => {
+      const confirmed = [...this.streams.values()];
+      expect(confirmed.length > 0 && confirmed.every((version) => version >= this.version)).toBe(true);
+    });
+  }
+
   private push(change: Partial<WatchResponse>): void {
     this.version += 1n;
-    for (const stream of this.streams) stream.push(this.response(change));
+    for (const stream of this.streams.keys()) stream.push(this.response(change));
   }
 
   private response(change: Partial<WatchResponse>): WatchResponse {
@@ -219,10 +277,19 @@ export class Dispatcher {
     this.deliveries = new RunDeliveries(
       ...([this.edge, this.leases, webhooks, outcomes, clock, log, deliveryMetrics, limits] as const),
     );
-    const due = new LoadDue(worker, store, this.leases, this.deliveries, link, clock, log);
+    const due = new LoadDeliveries(
+      ...([worker, store, this.leases, this.deliveries, link, clock, log, DELIVERIES_WAKE] as const),
+    );
     const position = new PositionStore();
+    const commands = new ResolveByFacts(
+      new CommandStore(),
+      new RecordCommands(
+        ...([worker, new CommandStore(), new OutgoingStore(), new RelayWake(link), clock, log] as const),
+        new CommandMetrics(metrics),
+      ),
+    );
     this.accept = new AcceptFacts(
-      ...([worker, store, position, this.edge, this.deliveries, clock, deliveryMetrics] as const),
+      ...([worker, store, position, this.edge, this.deliveries, commands, clock, deliveryMetrics] as const),
     );
     const feed = new FactFeed(link, facts, this.accept, this.leases, clock, log, {
       pollMs: 20,

@@ -2,8 +2,12 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock } from '@posthorn/clock/clock.js';
 import {
   AppendServiceService,
+  ConversationQueryServiceService,
+  ConversationServiceService,
   EventQueryServiceService,
   FactServiceService,
+  HandoffServiceService,
+  TextServiceService,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { FactPublisher } from '@posthorn/jetstream/fact-publisher.js';
@@ -20,17 +24,33 @@ import { APPEND_LIMITS } from './application/append-limits.js';
 import { AppendMetrics } from './application/append-metrics.js';
 import { AppendRequests } from './application/append-requests.js';
 import { AppendServiceEvents } from './application/append-service-events.js';
+import { AppendSteps } from './application/append-steps.js';
+import { ComposePackage } from './application/compose-package.js';
+import { CreateHandoff } from './application/create-handoff.js';
 import { FollowLog } from './application/follow-log.js';
 import { ProjectEvents } from './application/project-events.js';
 import { ProjectionMetrics } from './application/projection-metrics.js';
+import { OpenSealed } from './application/open-sealed.js';
 import { ReadPayload } from './application/read-payload.js';
+import { ReadTexts } from './application/read-texts.js';
 import { RelayFacts } from './application/relay-facts.js';
 import { RelayMetrics } from './application/relay-metrics.js';
+import { SealContent } from './application/seal-content.js';
+import { StepHandoff } from './application/step-handoff.js';
+import { TendHandoffs } from './application/tend-handoffs.js';
+import { WatchMessages } from './application/watch-messages.js';
 import { StoreReadiness } from './application/store-readiness.js';
 import { Wake } from './application/wake.js';
 import { EVENTS_CONFIG_KINDS, TenantsChannel, TenantsClient } from './clients/tenants.client.js';
 import { type Config } from './config.js';
 import { AppendStore } from './persistence/append.store.js';
+import { ContentRead } from './persistence/content.read.js';
+import { ConversationRead } from './persistence/conversation.read.js';
+import { HandoffStepStore } from './persistence/handoff-step.store.js';
+import { HandoffStore } from './persistence/handoff.store.js';
+import { PersonRead } from './persistence/person.read.js';
+import { WatchStore } from './persistence/watch.store.js';
+import { ConversationStore } from './persistence/conversation.store.js';
 import { AppendDatabase, ReaderDatabase, WorkerDatabase } from './persistence/databases.js';
 import { EventRead } from './persistence/event.read.js';
 import { LogLeases } from './persistence/log-leases.js';
@@ -41,6 +61,8 @@ import { ProjectionStore } from './persistence/projection.store.js';
 import { ROLES } from './persistence/roles.js';
 import { EVENTS_SCHEMA } from './persistence/schema.js';
 import { AppendController } from './transport/append.grpc.js';
+import { ConversationQueryController } from './transport/conversation-query.grpc.js';
+import { HandoffController } from './transport/handoff.grpc.js';
 import { EventQueryController } from './transport/event-query.grpc.js';
 import { FactController } from './transport/facts.grpc.js';
 
@@ -49,6 +71,10 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: AppendServiceService, callers: ['ingress', 'compliance', 'dispatcher', 'tenants'] },
   { definition: FactServiceService, callers: ['dispatcher', 'compliance'] },
   { definition: EventQueryServiceService, callers: ['api'] },
+  { definition: ConversationQueryServiceService, callers: ['api'] },
+  { definition: HandoffServiceService, callers: ['api'] },
+  { definition: ConversationServiceService, callers: ['dispatcher'] },
+  { definition: TextServiceService, callers: ['compliance'] },
 ];
 
 @Module({})
@@ -57,7 +83,13 @@ export class AppModule {
   static of(process: Process<Config>): DynamicModule {
     return {
       module: AppModule,
-      controllers: [AppendController, FactController, EventQueryController],
+      controllers: [
+        AppendController,
+        FactController,
+        EventQueryController,
+        ConversationQueryController,
+        HandoffController,
+      ],
       providers: [
         ...processProviders(process),
         ...platform(process),
@@ -65,6 +97,8 @@ export class AppModule {
         ...append(process.config),
         ...projection(),
         ...queries(),
+        ...handoffs(),
+        ...watch(),
       ],
     };
   }
@@ -154,13 +188,24 @@ const projection = () => [
   provide(RelayFacts, FactPublisher),
   provide(LogRead, WorkerDatabase),
   provide(ProjectionStore),
+  provide(ConversationStore),
   provide(
     ProjectEvents,
-    ...([WorkerDatabase, ProjectionStore, RelayFacts, Clock, Tracer, Logger, ProjectionMetrics] as const),
+    ...([
+      WorkerDatabase,
+      ProjectionStore,
+      ConversationStore,
+      RelayFacts,
+      Clock,
+      Tracer,
+      Logger,
+      ProjectionMetrics,
+    ] as const),
   ),
   provide(
     FollowLog,
-    ...([LogLeases, LogRead, ProjectEvents, RelayFacts, Wake, Clock, Logger, ProjectionMetrics] as const),
+    ...([LogLeases, LogRead, ProjectEvents, RelayFacts, AppendRequests, Wake] as const),
+    ...([Clock, Logger, ProjectionMetrics] as const),
   ),
   provide(OutboxRead, WorkerDatabase),
 ];
@@ -168,5 +213,46 @@ const projection = () => [
 const queries = () => [
   provide(EventRead),
   provide(MessageRead),
-  provide(ReadPayload, ReaderDatabase, EventRead, EdgeConfig, TenantsClient),
+  provide(ConversationRead),
+  provide(ContentRead),
+  provide(PersonRead),
+  provide(OpenSealed, EdgeConfig, TenantsClient),
+  provide(ReadPayload, ReaderDatabase, EventRead, OpenSealed),
+  provide(ReadTexts, ReaderDatabase, ContentRead, OpenSealed),
+  provide(
+    ComposePackage,
+    ...([ReaderDatabase, ConversationRead, MessageRead, ContentRead, HandoffStepStore, OpenSealed] as const),
+  ),
+];
+
+const handoffs = () => [
+  provide(HandoffStore),
+  provide(HandoffStepStore),
+  provide(SealContent, EdgeConfig, Clock),
+  provide(
+    AppendSteps,
+    ...([AppendRequests, WorkerDatabase, HandoffStepStore, EdgeConfig, Clock, Logger] as const),
+  ),
+  provide(
+    CreateHandoff,
+    ...([ReaderDatabase, ConversationRead, HandoffStore, HandoffStepStore] as const),
+    ...([SealContent, AppendSteps, Clock] as const),
+  ),
+  provide(
+    StepHandoff,
+    ...([ReaderDatabase, ConversationRead, HandoffStore, HandoffStepStore] as const),
+    ...([SealContent, AppendSteps, Clock] as const),
+  ),
+  provide(
+    TendHandoffs,
+    ...([WorkerDatabase, HandoffStore, HandoffStepStore, AppendSteps, LogLeases, Clock, Logger] as const),
+  ),
+];
+
+const watch = () => [
+  provide(WatchStore),
+  provide(
+    WatchMessages,
+    ...([WorkerDatabase, WatchStore, AppendRequests, EdgeConfig, LogLeases, Clock, Logger] as const),
+  ),
 ];

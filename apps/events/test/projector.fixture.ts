@@ -8,6 +8,7 @@ import { FollowLog } from '../src/application/follow-log.js';
 import { ProjectEvents } from '../src/application/project-events.js';
 import { ProjectionMetrics } from '../src/application/projection-metrics.js';
 import { RelayFacts } from '../src/application/relay-facts.js';
+import { ConversationStore } from '../src/persistence/conversation.store.js';
 import { LogRead } from '../src/persistence/log.read.js';
 import { ProjectionStore } from '../src/persistence/projection.store.js';
 import { ROLES } from '../src/persistence/roles.js';
@@ -25,14 +26,24 @@ export async function projectorOf(database: TestDatabase, store = new Projection
   };
   const relay = new RelayFacts(publisher);
   const metrics = new ProjectionMetrics(new Metrics());
-  const project = new ProjectEvents(db, store, relay, clock, tracer, log, metrics);
+  const project = new ProjectEvents(db, store, new ConversationStore(), relay, clock, tracer, log, metrics);
   const { rows } = await database.query<{ shard: number; epoch: string }>(
     'UPDATE events.shard SET epoch = epoch + 1 RETURNING shard, epoch',
   );
   const held = new Map(rows.map(({ shard, epoch }) => [shard, BigInt(epoch)]));
   const leases = { held: () => held, onChange: () => {}, giveBack: () => Promise.resolve() };
   const read = new LogRead(db);
-  const follow = new FollowLog(leases, read, project, relay, { onWake: () => {} }, clock, log, metrics);
+  const follow = new FollowLog(
+    leases,
+    read,
+    project,
+    relay,
+    { isSaturated: false },
+    { onWake: () => {} },
+    clock,
+    log,
+    metrics,
+  );
   /** Projects until a sweep over all lanes finds nothing more. */
   const drain = async (): Promise<void> => {
     clock.advance(SWEEP_MS);

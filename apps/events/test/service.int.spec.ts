@@ -33,6 +33,9 @@ const raw: RawRequest = {
   target: '/in/a/src_1?x=1',
   headers: ['Content-Type', 'text/plain'],
   body: Buffer.from([0, 255, 10]),
+  remoteAddress: '192.0.2.7',
+  isEncrypted: true,
+  clientCertificate: Buffer.alloc(0),
 };
 const content: EventContent = {
   from: '+4915112345678',

@@ -4,11 +4,16 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { Server, type handleBidiStreamingCall, type handleUnaryCall } from '@grpc/grpc-js';
+import { SystemClock } from '@posthorn/clock/clock.js';
 import { formatId } from '@posthorn/clock/id.js';
 import {
   AppendServiceService,
+  ConversationQueryServiceService,
+  ConversationServiceService,
   EventQueryServiceService,
   FactServiceService,
+  HandoffServiceService,
+  TextServiceService,
   type AppendResponse,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import {
@@ -46,11 +51,12 @@ export interface KnownTenant {
 const SERVICES = ['events', 'tenants', 'ingress', 'dispatcher', 'api', 'compliance'];
 const CALL = { deadlineMs: 5_000 };
 
+const TODAY = Math.floor(new SystemClock().nowMs() / 86_400_000);
 const keyOf = (weekStartDay: number): DataKey => ({ id: id(), key: randomBytes(32), weekStartDay });
 const tenantOf = (shards: readonly number[]): KnownTenant => ({
   uuid: id(),
   shards,
-  dataKey: keyOf(20_000),
+  dataKey: keyOf(TODAY - 3),
   oldDataKey: keyOf(19_000),
 });
 
@@ -107,6 +113,11 @@ export class Rig {
       query: grpcClient(EventQueryServiceService, channel('api')),
       facts: grpcClient(FactServiceService, channel('dispatcher')),
       append: grpcClient(AppendServiceService, channel('compliance')),
+      conversations: grpcClient(ConversationQueryServiceService, channel('api')),
+      handoffs: grpcClient(HandoffServiceService, channel('api')),
+      owners: grpcClient(ConversationServiceService, channel('dispatcher')),
+      texts: grpcClient(TextServiceService, channel('compliance')),
+      forbiddenTexts: grpcClient(TextServiceService, channel('api')),
       forbidden: grpcClient(EventQueryServiceService, channel('ingress')),
       stream: async () => new AppendStream(await openStream(channel('ingress'), AppendServiceService.append)),
     };

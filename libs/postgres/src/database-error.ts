@@ -40,6 +40,13 @@ export const isUniqueViolation = (error: unknown): boolean => sqlState(error) ==
 /** Whether a row itself was refused: bad data (class 22) or a constraint (class 23). Never retryable. */
 export const isDataError = (error: unknown): boolean => /^2[23]/.test(sqlState(error) ?? '');
 
+/**
+ * Whether a row was on its way to one partition while another one for it was attached: it says nothing about the
+ * row. A check of ours names its constraint, this does not.
+ */
+const isPartitionRace = (error: unknown): boolean =>
+  sqlState(error) === '23514' && ((error as { constraint?: unknown }).constraint ?? '') === '';
+
 /** Whether the transaction may have been committed although it failed here. */
 export const isOutcomeUnknown = (error: unknown): boolean =>
   error instanceof AppError && error.code === 'store.unavailable' && error.detail === OUTCOME_UNKNOWN;
@@ -55,6 +62,7 @@ export function asStoreError(error: unknown, phase: FailurePhase): unknown {
   if (error instanceof AppError) return error;
   const state = sqlState(error);
   if (state !== undefined) {
+    if (isPartitionRace(error)) return unavailable(error, undefined);
     if (!RETRYABLE_CLASSES.has(state.slice(0, 2)) && !RETRYABLE_STATES.has(state)) return error;
     const isUnknown = phase === 'commit' && !NEVER_COMMITTED.has(state);
     return unavailable(error, isUnknown ? OUTCOME_UNKNOWN : undefined);

@@ -55,7 +55,7 @@ export class EvidenceReader {
       messages: await this.rows<StoredMessage>(
         `SELECT tenant_id AS tenant, message_id AS message, source_id AS source,
                 provider_message_id AS "providerMessageId", state
-         FROM events.message WHERE tenant_id = ANY($1)`,
+         FROM events.message WHERE tenant_id = ANY($1) AND merged_into IS NULL`,
       ),
       facts: await this.facts(),
       shards: await this.shards(),

@@ -11,6 +11,7 @@ import { DELIVERY_ROWS_MAX, type DeliveryStore } from '../persistence/delivery.s
 import type { PositionStore } from '../persistence/position.store.js';
 import { SCHEMA } from '../persistence/schema.js';
 import type { DeliveryMetrics } from './delivery-metrics.js';
+import type { ResolveByFacts } from './resolve-by-facts.js';
 import type { RunDeliveries } from './run-deliveries.js';
 
 /** Of a delivery that is no replay. */
@@ -20,7 +21,10 @@ const NO_REPLAY = '';
 export const deliveryIdOf = (factId: Buffer, destinationUuid: Buffer): Buffer =>
   derivedUuid(uuidTimeMs(factId), factId, destinationUuid, NO_REPLAY);
 
-/** Turns facts into deliveries, one for each destination that subscribed, and moves the positions with them. */
+/**
+ * Turns facts into deliveries, one for each destination that subscribed, and into outcomes of commands; moves the
+ * positions with them.
+ */
 export class AcceptFacts {
   constructor(
     private readonly db: Pick<WorkerDatabase, 'query' | 'transaction'>,
@@ -28,6 +32,7 @@ export class AcceptFacts {
     private readonly position: PositionStore,
     private readonly edge: Pick<EdgeConfig, 'isReady' | 'destinationsOf'>,
     private readonly deliveries: RunDeliveries,
+    private readonly commands: ResolveByFacts,
     private readonly clock: Clock,
     private readonly metrics: DeliveryMetrics,
   ) {}
@@ -52,7 +57,7 @@ export class AcceptFacts {
       sequence: facts.at(-1)!.sequence,
     }));
     const nowMs = this.clock.nowMs();
-    const [created, due] = await this.db.transaction(async (tx) => {
+    const [created, due, resolved] = await this.db.transaction(async (tx) => {
       // Sent together: they travel in one round trip and run one after the other.
       const [, inserted] = await Promise.all([
         fence(tx, SCHEMA, shards),
@@ -60,8 +65,10 @@ export class AcceptFacts {
         this.position.write(tx, positions),
       ]);
       const released = await this.store.release(tx, keysOf(inserted), nowMs, shards);
-      return [inserted.length, [...inserted.filter(({ orderKey }) => orderKey === undefined), ...released]];
+      const due = [...inserted.filter(({ orderKey }) => orderKey === undefined), ...released];
+      return [inserted.length, due, await this.commands.apply(tx, batch)];
     });
+    this.commands.announce(resolved);
     this.metrics.onFacts(batch.reduce((count, { facts }) => count + facts.length, 0));
     this.metrics.onDeliveries('created', created);
     this.deliveries.offer(due);

@@ -1,7 +1,7 @@
 import type { FactFeed } from '@posthorn/jetstream/fact-feed.js';
 import type { DeliveryLeases } from '../persistence/delivery-leases.js';
 import type { DeliveryMetrics } from './delivery-metrics.js';
-import type { LoadDue } from './load-due.js';
+import type { LoadDeliveries } from './load-due.js';
 import type { RecordOutcomes } from './record-outcomes.js';
 import type { RunDeliveries } from './run-deliveries.js';
 
@@ -21,7 +21,7 @@ export class Lifecycle {
 
   constructor(
     private readonly feed: FactFeed,
-    private readonly due: LoadDue,
+    private readonly due: LoadDeliveries,
     private readonly deliveries: RunDeliveries,
     private readonly outcomes: RecordOutcomes,
     private readonly leases: DeliveryLeases,

@@ -1,22 +1,54 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import type { NatsLink } from '@posthorn/jetstream/nats-link.js';
 import { wakeSubject } from '@posthorn/jetstream/subjects.js';
+import type { Tx } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { type Command } from '../domain/command.js';
+import { type Delivery } from '../domain/delivery.js';
 import type { WorkerDatabase } from '../persistence/databases.js';
 import type { DeliveryLeases } from '../persistence/delivery-leases.js';
-import type { DeliveryStore, DueCursor } from '../persistence/delivery.store.js';
-import type { RunDeliveries } from './run-deliveries.js';
+import type { DueCursor, DuePage } from '../persistence/due-page.js';
 
 const POLL_MS = 500;
 const ROWS_PER_SHARD_MAX = 64;
-const FIRST = { nextAttemptAt: '-infinity', deliveryId: '00000000-0000-0000-0000-000000000000' };
+const FIRST = { dueAt: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
+
+/** Where what is due is stored. */
+export interface DueStore<Item> {
+  /** @param without UUID texts of lanes that take no more for now. @param limit rows per shard. */
+  due(
+    tx: Pick<Tx, 'query'>,
+    held: ReadonlyMap<number, bigint>,
+    cursors: readonly DueCursor[],
+    without: readonly string[],
+    nowMs: number,
+    limit: number,
+  ): Promise<DuePage<Item>>;
+}
+
+/** Where it is worked on. */
+export interface DueLine<Item> {
+  /** How many more find room at most. */
+  readonly room: number;
+  /** Lanes (UUID text) that take no more for now. */
+  fullLanes(): string[];
+  onRoom(listener: () => void): void;
+  /** From here until `endLoad` a page may show what is finished meanwhile. */
+  beginLoad(): void;
+  endLoad(): void;
+  offer(items: readonly Item[]): unknown;
+}
+
+/** Wakes the loaders of every process; a lost word costs one poll. */
+export const DELIVERIES_WAKE = wakeSubject('dispatcher');
+export const COMMANDS_WAKE = wakeSubject('dispatcher.commands');
 
 /**
- * Brings due deliveries from the store into memory: retries whose time has come, what found no room when it
+ * Brings what is due from the store into memory: retries whose time has come, what found no room when it
  * was committed, what another process left behind, what somebody put back in line.
  * Each round goes through the due index of the held shards once, in pages, and past what has no room.
  */
-export class LoadDue {
+class LoadDue<Item> {
   /** Where this round is; a shard that is not in here is through. */
   private readonly cursors = new Map<number, DueCursor>();
   private isRoundOpen = false;
@@ -28,18 +60,19 @@ export class LoadDue {
 
   constructor(
     private readonly db: Pick<WorkerDatabase, 'query'>,
-    private readonly store: Pick<DeliveryStore, 'due'>,
+    private readonly store: DueStore<Item>,
     private readonly leases: Pick<DeliveryLeases, 'held' | 'onChange'>,
-    private readonly deliveries: RunDeliveries,
+    private readonly line: DueLine<Item>,
     private readonly link: Pick<NatsLink, 'subscribe'>,
     private readonly clock: Clock,
     private readonly log: Pick<Logger, 'warn'>,
+    private readonly subject: string,
   ) {}
 
   onApplicationBootstrap(): void {
     this.leases.onChange((gained) => gained.length > 0 && this.wake());
-    this.deliveries.onRoom(() => this.wake());
-    this.link.subscribe(wakeSubject('dispatcher'), () => this.wake());
+    this.line.onRoom(() => this.wake());
+    this.link.subscribe(this.subject, () => this.wake());
     this.running = this.run();
   }
 
@@ -62,7 +95,7 @@ export class LoadDue {
         hasMore = await this.loadPage();
         this.isFailing = false;
       } catch (error) {
-        if (!this.isFailing) this.log.warn({ err: error }, 'due deliveries cannot be read; trying again');
+        if (!this.isFailing) this.log.warn({ err: error }, 'what is due cannot be read; trying again');
         this.isFailing = true;
         this.isWoken = false;
       }
@@ -73,15 +106,15 @@ export class LoadDue {
   /** @returns whether the round goes on at once. */
   private async loadPage(): Promise<boolean> {
     const held = this.leases.held();
-    if (held.size === 0 || this.deliveries.room <= 0) return false;
+    if (held.size === 0 || this.line.room <= 0) return false;
     if (!this.isRoundOpen) {
       for (const shard of held.keys()) this.cursors.set(shard, { shard, ...FIRST });
       this.isRoundOpen = true;
     }
     for (const shard of this.cursors.keys()) if (!held.has(shard)) this.cursors.delete(shard);
-    this.deliveries.beginLoad();
+    this.line.beginLoad();
     try {
-      const without = this.deliveries.fullDestinations();
+      const without = this.line.fullLanes();
       const cursors = [...this.cursors.values()];
       const nowMs = this.clock.nowMs();
       const page = await this.store.due(this.db, held, cursors, without, nowMs, ROWS_PER_SHARD_MAX);
@@ -90,9 +123,9 @@ export class LoadDue {
         if (isFull) this.cursors.set(shard, page.cursors.get(shard)!);
         else this.cursors.delete(shard);
       }
-      this.deliveries.offer(page.deliveries);
+      this.line.offer(page.items);
     } finally {
-      this.deliveries.endLoad();
+      this.line.endLoad();
     }
     this.isRoundOpen = this.cursors.size > 0;
     return this.isRoundOpen;
@@ -112,3 +145,9 @@ export class LoadDue {
     this.isWoken = false;
   }
 }
+
+/** Brings due deliveries into memory. */
+export class LoadDeliveries extends LoadDue<Delivery> {}
+
+/** Brings due commands into memory. */
+export class LoadCommands extends LoadDue<Command> {}

@@ -2,7 +2,6 @@ import type { Clock } from '@posthorn/clock/clock.js';
 import { uuidBytes } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { NatsLink } from '@posthorn/jetstream/nats-link.js';
-import { wakeSubject } from '@posthorn/jetstream/subjects.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import { type DeliveryView } from '../domain/delivery-view.js';
 import type { WorkerDatabase } from '../persistence/databases.js';
@@ -10,6 +9,7 @@ import type { DeliveryRead } from '../persistence/delivery.read.js';
 import type { DeliveryStore } from '../persistence/delivery.store.js';
 import type { DeadLetterFilter, LineRow, LineStore } from '../persistence/line.store.js';
 import type { DeliveryMetrics } from './delivery-metrics.js';
+import { DELIVERIES_WAKE } from './load-due.js';
 
 const ROWS_PER_TRANSACTION = 500;
 const NONE_HELD: ReadonlyMap<number, bigint> = new Map();
@@ -79,6 +79,6 @@ export class RetryDeliveries {
 
   private announce(count: number): void {
     this.metrics.onDeliveries('redriven', count);
-    this.link.publish(wakeSubject('dispatcher'));
+    this.link.publish(DELIVERIES_WAKE);
   }
 }

@@ -10,6 +10,7 @@ import type { Outcome } from '../persistence/delivery.store.js';
 import { DestinationGate } from './destination-gate.js';
 import type { DeliveryLimits } from './delivery-limits.js';
 import type { DeliveryMetrics } from './delivery-metrics.js';
+import type { DueLine } from './load-due.js';
 import type { RecordOutcomes } from './record-outcomes.js';
 import type { SendWebhook } from './send-webhook.js';
 
@@ -23,7 +24,7 @@ const DEAD: Verdict = { state: 'dead', nextAttemptAtMs: undefined };
  * Makes the deliveries that are in memory: fairly over tenants, as many at once as destinations and process
  * allow, each once. A delivery is in memory from `offer` until its outcome is committed.
  */
-export class RunDeliveries {
+export class RunDeliveries implements DueLine<Delivery> {
   private readonly inMemory = new Map<string, Delivery>();
   private readonly queue = new FairQueue<Delivery>();
   private readonly gates = new Map<string, DestinationGate>();
@@ -60,7 +61,7 @@ export class RunDeliveries {
   }
 
   /** Destinations (UUID text) that have as much in memory as they may. */
-  fullDestinations(): string[] {
+  fullLanes(): string[] {
     for (const id of this.refused) if (this.hasRoomAgain(id)) this.refused.delete(id);
     return [...this.refused].flatMap((id) => this.gates.get(id)?.destinationUuid ?? []);
   }

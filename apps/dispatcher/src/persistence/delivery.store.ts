@@ -3,6 +3,7 @@ import { BatchInsert, type InsertColumn, valuesList } from '@posthorn/postgres/b
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
 import { type Delivery, type DeliverableFact } from '../domain/delivery.js';
 import { type AttemptResult, type Verdict } from '../domain/retry-policy.js';
+import { type DueCursor, type DuePage } from './due-page.js';
 import { deliveriesOf, deliveryColumns, type DeliveryRow, encodeFact } from './delivery.rows.js';
 
 /** Rows of one statement, in both directions. */
@@ -14,20 +15,6 @@ export interface Outcome {
   readonly delivery: Delivery;
   readonly attempt: AttemptResult | undefined;
   readonly verdict: Verdict;
-}
-
-/** Where a scan of the due deliveries of one shard goes on. */
-export interface DueCursor {
-  readonly shard: number;
-  readonly nextAttemptAt: string;
-  readonly deliveryId: string;
-}
-
-/** Due deliveries, and after the last row of each shard where to go on. */
-export interface DuePage {
-  readonly deliveries: Delivery[];
-  readonly rowsOfShard: ReadonlyMap<number, number>;
-  readonly cursors: ReadonlyMap<number, DueCursor>;
 }
 
 const OUTCOME_COLUMNS: readonly InsertColumn[] = [
@@ -195,11 +182,11 @@ export class DeliveryStore {
     without: readonly string[],
     nowMs: number,
     limit: number,
-  ): Promise<DuePage> {
+  ): Promise<DuePage<Delivery>> {
     const { rows } = await tx.query<DeliveryRow & { due_at: string }>(DUE_STATEMENT, [
       cursors.map(({ shard }) => shard),
-      cursors.map(({ nextAttemptAt }) => nextAttemptAt),
-      cursors.map(({ deliveryId }) => deliveryId),
+      cursors.map(({ dueAt }) => dueAt),
+      cursors.map(({ id }) => id),
       timeText(nowMs),
       without,
       limit,
@@ -207,10 +194,10 @@ export class DeliveryStore {
     const next = new Map<number, DueCursor>();
     const counts = new Map<number, number>();
     for (const { shard, due_at, delivery_id } of rows) {
-      next.set(shard, { shard, nextAttemptAt: due_at, deliveryId: delivery_id });
+      next.set(shard, { shard, dueAt: due_at, id: delivery_id });
       counts.set(shard, (counts.get(shard) ?? 0) + 1);
     }
-    return { deliveries: deliveriesOf(rows, held), rowsOfShard: counts, cursors: next };
+    return { items: deliveriesOf(rows, held), rowsOfShard: counts, cursors: next };
   }
 }
 

@@ -1,5 +1,6 @@
 import type { SchemaDefinition } from '@posthorn/postgres/migrate.js';
 import { DELIVERIES } from './migrations/0001-deliveries.js';
+import { COMMANDS } from './migrations/0002-commands.js';
 import { ROLES } from './roles.js';
 
 export const SCHEMA = 'dispatch';
@@ -8,5 +9,5 @@ export const SCHEMA = 'dispatch';
 export const DISPATCH_SCHEMA: SchemaDefinition = {
   schema: SCHEMA,
   roles: Object.values(ROLES),
-  migrations: [DELIVERIES],
+  migrations: [DELIVERIES, COMMANDS],
 };

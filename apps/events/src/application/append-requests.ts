@@ -70,6 +70,11 @@ export class AppendRequests {
     );
   }
 
+  /** Whether all lanes work and more waits: what else this process does should leave it the machine. */
+  get isSaturated(): boolean {
+    return this.busyLanes === this.limits.lanes && this.queue.length > 0;
+  }
+
   /** Whether commits fail: three times within two seconds. */
   get isFailing(): boolean {
     const oldest = this.failuresAtMs[0];

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '@posthorn/clock/clock.js';
-import { formatId } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
-import { NO_SOURCE, SHARD_COUNT, type EventAttributes, type IntakeRequest } from '../domain/intake.js';
+import { NO_SOURCE, type EventAttributes, type IntakeRequest } from '../domain/intake.js';
+import { OWN_SERVICE } from '../domain/project-event.js';
 import type { AppendRequests } from './append-requests.js';
+import { serviceLane } from './service-lane.js';
 
 /** One row of another service's outgoing table. */
 export interface ServiceEvent {
@@ -45,7 +46,9 @@ export class AppendServiceEvents {
    * can never be.
    */
   async run(service: string, events: readonly ServiceEvent[]): Promise<bigint> {
-    if (!SERVICE.test(service)) throw new AppError('request.invalid', { detail: 'no such service' });
+    // Nobody else speaks for this one: its own steps decide who owns a conversation.
+    if (!SERVICE.test(service) || service === OWN_SERVICE)
+      throw new AppError('request.invalid', { detail: 'no such service' });
     if (events.length === 0 || events.length > EVENTS_MAX)
       throw new AppError('request.invalid', { detail: `1 to ${EVENTS_MAX} events a call` });
     const ordered = [...events].sort((a, b) => (a.number < b.number ? -1 : 1));
@@ -82,7 +85,11 @@ export class AppendServiceEvents {
           eventId: event.eventId,
           dedupHash: dedupHash.subarray(0, HASH_BYTES),
           type: event.type,
-          shard: this.shardOf(event),
+          shard: serviceLane(
+            this.edge,
+            event.tenantId,
+            event.personHash.length === HASH_BYTES ? event.personHash : event.eventId,
+          ),
           personHash: event.personHash,
           occurredAtMs: event.occurredAtMs,
           attributes: event.attributes,
@@ -90,14 +97,5 @@ export class AppendServiceEvents {
         },
       ],
     };
-  }
-
-  /** One of the tenant's lanes; any lane of the log for a tenant that is not known here (any more). */
-  private shardOf({ tenantId, personHash, eventId }: ServiceEvent): number {
-    const key = personHash.length === HASH_BYTES ? personHash : eventId;
-    // The random end of a UUID, not its time; every part of a hash is as good.
-    const hash = key.length === HASH_BYTES ? key.readUInt32BE(HASH_BYTES - 4) : 0;
-    const shards = this.edge.tenant(formatId('ten', tenantId))?.shards ?? [];
-    return shards.length === 0 ? hash % SHARD_COUNT : shards[hash % shards.length]!;
   }
 }

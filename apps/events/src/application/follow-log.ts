@@ -3,6 +3,7 @@ import type { Logger } from '@posthorn/server/logger.js';
 import type { LaneCursor } from '../domain/project-batch.js';
 import type { LogLeases } from '../persistence/log-leases.js';
 import type { LogRead } from '../persistence/log.read.js';
+import type { AppendRequests } from './append-requests.js';
 import { isLeaseLost, type HeldLane, type ProjectEvents } from './project-events.js';
 import type { ProjectionMetrics } from './projection-metrics.js';
 import type { RelayFacts } from './relay-facts.js';
@@ -12,6 +13,14 @@ const PER_LANE_MAX = 64;
 const EVENTS_MAX = 512;
 /** All lanes are looked at this often, whatever was or was not announced. */
 const SWEEP_INTERVAL_MS = 250;
+/**
+ * After a step it pauses for as long as the step took, or as many times longer while intake has more to do than
+ * it can: batches grow, and so the cost of an event falls, when there are many; intake goes first, but never alone.
+ */
+const PAUSE_FACTOR = 1;
+const PAUSE_MS_MAX = 10;
+const SATURATED_PAUSE_FACTOR = 4;
+const SATURATED_PAUSE_MS_MAX = 250;
 /** How soon to look again for what was committed, but stands behind an older transaction that still runs. */
 const HORIZON_RETRY_MS_MIN = 1;
 const HORIZON_RETRY_MS_MAX = 32;
@@ -49,6 +58,7 @@ export class FollowLog {
     private readonly read: Pick<LogRead, 'next' | 'cursors' | 'behind'>,
     private readonly project: Pick<ProjectEvents, 'run'>,
     private readonly relay: Pick<RelayFacts, 'beat'>,
+    private readonly intake: Pick<AppendRequests, 'isSaturated'>,
     wake: Pick<Wake, 'onWake'>,
     private readonly clock: Clock,
     private readonly log: Pick<Logger, 'warn'>,
@@ -95,13 +105,27 @@ export class FollowLog {
     while (!this.isStopped) {
       try {
         this.isNews = false;
+        const startMs = this.clock.monotonicMs();
         const hasMore = await this.step();
         this.failures = 0;
+        await this.pause(this.clock.monotonicMs() - startMs, hasMore);
         if (!hasMore && !this.isNews) await this.rest(this.restMs());
         await this.measure();
       } catch (error) {
         await this.recover(error);
       }
+    }
+  }
+
+  private async pause(stepMs: number, hasMore: boolean): Promise<void> {
+    if (this.intake.isSaturated) {
+      const untilMs =
+        this.clock.monotonicMs() + Math.min(SATURATED_PAUSE_MS_MAX, stepMs * SATURATED_PAUSE_FACTOR);
+      // It ends early when intake has caught up.
+      while (this.intake.isSaturated && this.clock.monotonicMs() < untilMs) await this.rest(PAUSE_MS_MAX);
+    } else if (!hasMore) {
+      // Nothing that is announced meanwhile ends this one: it is what the pause waits for.
+      await new Promise((resolve) => setTimeout(resolve, Math.min(PAUSE_MS_MAX, stepMs * PAUSE_FACTOR)));
     }
   }
 

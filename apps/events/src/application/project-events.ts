@@ -8,6 +8,7 @@ import type { Logger } from '@posthorn/server/logger.js';
 import type { Span, Tracer } from '@posthorn/server/trace.js';
 import { Batch, type BatchProjection, type LaneCursor } from '../domain/project-batch.js';
 import type { LoggedEvent } from '../domain/project-event.js';
+import type { ConversationStore } from '../persistence/conversation.store.js';
 import { factOf } from '../persistence/fact.codec.js';
 import type { ProjectionStore, ProjectionWrite } from '../persistence/projection.store.js';
 import type { ProjectionMetrics } from './projection-metrics.js';
@@ -30,6 +31,7 @@ export class ProjectEvents {
   constructor(
     private readonly db: Pick<Database, 'transaction'>,
     private readonly store: ProjectionStore,
+    private readonly conversations: ConversationStore,
     private readonly relay: Pick<RelayFacts, 'publish'>,
     private readonly clock: Clock,
     private readonly tracer: Pick<Tracer, 'start'>,
@@ -80,13 +82,14 @@ export class ProjectEvents {
     try {
       ({ projection, write } = await this.db.transaction(async (tx) => {
         // One round trip: nothing of the second is used when the first one finds the lease lost.
-        const [, found] = await Promise.all([
+        const [, messages] = await Promise.all([
           fence(tx, 'events', epochs),
-          this.store.lockMessages(tx, batch.keys),
+          this.store.lockMessages(tx, batch.keys, batch.ids),
         ]);
-        const result = batch.project(found, cursors, newUuid);
+        const conversations = await this.conversations.lock(tx, batch.conversationKeys(messages));
+        const result = batch.project({ messages, conversations, cursors }, newUuid);
         const rows = this.writeOf(result, epochs, spans);
-        await this.store.write(tx, rows);
+        await Promise.all([this.store.write(tx, rows), this.conversations.write(tx, rows)]);
         return { projection: result, write: rows };
       }));
     } catch (error) {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import {
   applyReport,
+  mergeEvidence,
   MESSAGE_STATE_RULES,
   REPORTED_STATES,
   stateOf,
@@ -92,6 +93,17 @@ test.each([
   ['canceled from queued', ['queued', 'canceled'], 'canceled', false, ['applied', 'applied']],
   ['canceled, yet sent', ['canceled', 'sent'], 'sent', true, ['applied', 'contradicted']],
   ['unknown, then delivered', ['unknown', 'delivered'], 'delivered', false, ['applied', 'applied']],
+  ['deferred, then sent', ['accepted', 'deferred', 'sent'], 'sent', false, ['applied', 'applied', 'applied']],
+  ['blocked', ['accepted', 'blocked', 'accepted'], 'blocked', false, ['applied', 'applied', 'repeated']],
+  ['blocked, yet sent', ['blocked', 'sent'], 'sent', true, ['applied', 'contradicted']],
+  [
+    'outcome unknown, found by callback',
+    ['sending', 'indeterminate', 'delivered'],
+    'delivered',
+    false,
+    ['applied', 'applied', 'applied'],
+  ],
+  ['outcome unknown, refused', ['indeterminate', 'failed'], 'failed', false, ['applied', 'applied']],
   ['inbound', ['received', 'received'], 'received', false, ['applied', 'repeated']],
 ] as const)('D1 %s', (_name, states, state, isContradicted, effects) => {
   expect(fold(untimed(...states))).toMatchObject({ state, isContradicted, effects });
@@ -119,4 +131,63 @@ test('the state changed when it was first reported, by the provider’s clock wh
 test('every state has a rule and a number of its own', () => {
   expect(Object.keys(MESSAGE_STATE_RULES).sort()).toEqual([...STATES].sort());
   expect(new Set(Object.values(REPORTED_STATES)).size).toBe(STATES.length);
+});
+
+/** What each provider can report of one message, and our own service of a command (part D of the state model). */
+const VOCABULARIES: Readonly<Record<string, readonly ReportedState[]>> = {
+  twilio: [
+    ...(['accepted', 'scheduled', 'queued', 'sending', 'sent', 'delivered', 'read'] as const),
+    ...(['undelivered', 'failed', 'canceled'] as const),
+  ],
+  vonage: ['accepted', 'queued', 'delivered', 'read', 'undelivered', 'failed', 'expired', 'unknown'],
+  sinch: ['queued', 'sent', 'delivered', 'read', 'undelivered', 'failed', 'expired', 'canceled', 'unknown'],
+  telnyx: ['queued', 'sending', 'sent', 'delivered', 'read', 'undelivered', 'failed', 'expired', 'unknown'],
+  whatsapp: ['sent', 'delivered', 'read', 'failed'],
+  infobip: ['accepted', 'queued', 'sent', 'delivered', 'read', 'undelivered', 'failed', 'expired'],
+  email: ['accepted', 'queued', 'delivered', 'read', 'undelivered', 'failed'],
+  command: [
+    ...(['accepted', 'scheduled', 'deferred', 'blocked', 'sending', 'indeterminate', 'sent'] as const),
+    ...(['failed', 'canceled', 'expired', 'unknown'] as const),
+  ],
+};
+
+test.each(Object.entries(VOCABULARIES))(
+  'D2 D3 %s: all of its histories end the same in every order',
+  (_provider, words) => {
+    const times = fc.record({
+      state: fc.constantFrom(...words),
+      occurredAtMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 4 })),
+      receivedAtMs: fc.integer({ min: 1, max: 6 }),
+    });
+    const histories = fc
+      .array(times, { minLength: 1, maxLength: 10 })
+      .chain((reports) =>
+        fc.tuple(
+          fc.constant(reports),
+          fc.shuffledSubarray([...reports, ...reports], { minLength: 2 * reports.length }),
+        ),
+      );
+    fc.assert(
+      fc.property(histories, ([reports, repeated]) => {
+        expect(outcomeOf(repeated)).toEqual(outcomeOf(reports));
+      }),
+      { numRuns: 500 },
+    );
+  },
+);
+
+test('two rows of one message, merged, say what one row would have said', () => {
+  // Would break: a callback that overtakes the send API's answer would leave another state than one that follows.
+  fc.assert(
+    fc.property(fc.array(report, { maxLength: 6 }), fc.array(report, { maxLength: 6 }), (left, right) => {
+      const evidenceOf = (reports: readonly Report[]): Evidence =>
+        reports.reduce<Evidence>(
+          (evidence, { state, ...times }) => applyReport(evidence, state, times).evidence,
+          new Map(),
+        );
+      const merged = mergeEvidence(evidenceOf(left), evidenceOf(right));
+      expect(stateOf(merged)).toEqual(stateOf(evidenceOf([...left, ...right])));
+    }),
+    { numRuns: 1_000 },
+  );
 });

@@ -1,4 +1,4 @@
-/** What a provider can report of a message. Numbers are stored: never change one, only add. */
+/** What a provider, or we ourselves, can report of a message. Numbers are stored: never change one, only add. */
 export const REPORTED_STATES = {
   accepted: 1,
   scheduled: 2,
@@ -13,6 +13,9 @@ export const REPORTED_STATES = {
   delivered: 11,
   read: 12,
   received: 13,
+  deferred: 14,
+  blocked: 15,
+  indeterminate: 16,
 } as const;
 export type ReportedState = keyof typeof REPORTED_STATES;
 
@@ -37,15 +40,20 @@ const LEFT: readonly ReportedState[] = ['sending', 'sent', 'undelivered', ...ARR
  * The one table of message states.
  * Ranks: forward jumps of any length are legal, a lower rank that arrives late changes nothing. Negative ends
  * win over everything but arrival: `sent` may become `failed` at any time, and positive evidence beats a
- * negative end. `canceled` is legal only from at most `queued`, so whatever comes after that beats it.
+ * negative end. `canceled` is legal only from at most `queued`, so whatever comes after that beats it; so is
+ * `blocked`, which compliance says before a command leaves. `indeterminate` is a command that left without an
+ * answer: only what proves that it arrived, or that it never will, resolves it.
  * Source: collected provider vocabularies, read 2026-11 (Twilio, Meta, Telnyx, Sinch, SendGrid).
  */
 export const MESSAGE_STATE_RULES: Readonly<Record<ReportedState, StateRule>> = {
   accepted: { rank: 10, tie: 0, contradictedBy: NOTHING },
   scheduled: { rank: 10, tie: 1, contradictedBy: NOTHING },
+  deferred: { rank: 15, tie: 0, contradictedBy: NOTHING },
   queued: { rank: 20, tie: 0, contradictedBy: NOTHING },
   canceled: { rank: 25, tie: 0, contradictedBy: LEFT },
+  blocked: { rank: 26, tie: 0, contradictedBy: LEFT },
   sending: { rank: 30, tie: 0, contradictedBy: NOTHING },
+  indeterminate: { rank: 35, tie: 0, contradictedBy: NOTHING },
   sent: { rank: 40, tie: 0, contradictedBy: NOTHING },
   unknown: { rank: 40, tie: 1, contradictedBy: NOTHING },
   expired: { rank: 45, tie: 0, contradictedBy: ARRIVED },
@@ -105,11 +113,27 @@ export function stateOf(evidence: Evidence): MessageState {
   return { state: winner, stateChangedAtMs: occurredAtMs || receivedAtMs, isContradicted };
 }
 
-/** Adds one report to the evidence. */
-export function applyReport(evidence: Evidence, reported: ReportedState, times: StateTimes): Step {
+/** All that two rows say, when they turn out to be of the same message. */
+export function mergeEvidence(a: Evidence, b: Evidence): Evidence {
+  const merged = new Map(a);
+  for (const [state, times] of b) addTo(merged, state, times);
+  return merged;
+}
+
+/**
+ * Adds one report to the evidence.
+ * @param before what was known when the event came; `evidence` may hold more, of a row that is merged in.
+ */
+export function applyReport(
+  evidence: Evidence,
+  reported: ReportedState,
+  times: StateTimes,
+  before: Evidence = evidence,
+): Step {
   const known = evidence.get(reported);
-  const merged = new Map(evidence).set(reported, known === undefined ? times : earliest(known, times));
-  const [from, to] = [stateOf(evidence), stateOf(merged)];
+  const merged = new Map(evidence);
+  addTo(merged, reported, times);
+  const [from, to] = [stateOf(before), stateOf(merged)];
   const isApplied = to.state !== from.state;
   return { evidence: merged, from, to, effect: effectOf(known !== undefined, from, to), isApplied };
 }
@@ -126,6 +150,11 @@ function isStronger(a: ReportedState, b: ReportedState, evidence: Evidence): boo
   if (left.rank !== right.rank) return left.rank > right.rank;
   const [leftMs, rightMs] = [evidence.get(a)!.occurredAtMs, evidence.get(b)!.occurredAtMs];
   return leftMs === rightMs ? left.tie > right.tie : leftMs > rightMs;
+}
+
+function addTo(evidence: Map<ReportedState, StateTimes>, state: ReportedState, times: StateTimes): void {
+  const known = evidence.get(state);
+  evidence.set(state, known === undefined ? times : earliest(known, times));
 }
 
 const earliest = (a: StateTimes, b: StateTimes): StateTimes => ({

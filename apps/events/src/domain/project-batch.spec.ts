@@ -22,6 +22,7 @@ const ATTRIBUTES: EventAttributes = {
   messageId: Buffer.alloc(0),
   replyToProviderMessageId: '',
 };
+const EMPTY = { messages: [], conversations: [] };
 let position = 0n;
 const event = (
   type: string,
@@ -63,8 +64,7 @@ test('F1 facts are numbered without gaps in each lane, whatever does not make a 
   ];
   const batch = new Batch(events);
   const { facts, lanes, transitions, quarantined, created } = batch.project(
-    batch.keys.map(() => undefined),
-    new Map([cursor(1, 40n), cursor(2)]),
+    { ...EMPTY, cursors: new Map([cursor(1, 40n), cursor(2)]) },
     newUuid,
   );
   expect(facts.map(({ shard, sequence, draft }) => [shard, sequence, draft.type])).toEqual([
@@ -96,7 +96,7 @@ test('C4 a fact has the same ID at every try', () => {
   const one = event('message.sent');
   const project = () => {
     const batch = new Batch([one]);
-    return batch.project([undefined], new Map([cursor(1)]), newUuid).facts[0]!.draft.factId;
+    return batch.project({ ...EMPTY, cursors: new Map([cursor(1)]) }, newUuid).facts[0]!.draft.factId;
   };
   expect(project()).toEqual(project());
   expect(project()).toEqual(factIdOf(one.eventId, 'message.sent'));
@@ -104,9 +104,13 @@ test('C4 a fact has the same ID at every try', () => {
 
 test('a known message is changed, not made again, and keeps what later reports leave out', () => {
   const first = new Batch([event('message.sent', { personHash: TENANT }, { campaign: 'spring' })]);
-  const { created } = first.project([undefined], new Map([cursor(1)]), newUuid);
+  const { created } = first.project({ ...EMPTY, cursors: new Map([cursor(1)]) }, newUuid);
   const second = new Batch([event('message.delivered'), event('message.sent')]);
-  const { created: none, changed, facts } = second.project([created[0]], new Map([cursor(1)]), newUuid);
+  const {
+    created: none,
+    changed,
+    facts,
+  } = second.project({ ...EMPTY, messages: created, cursors: new Map([cursor(1)]) }, newUuid);
   expect(none).toEqual([]);
   expect(changed).toMatchObject([
     { messageId: created[0]!.messageId, campaign: 'spring', personHash: TENANT },
@@ -117,7 +121,7 @@ test('a known message is changed, not made again, and keeps what later reports l
 test('an event that the store refused is put aside, and its lane goes on', () => {
   const [bad, good] = [event('message.sent'), event('message.sent')];
   const batch = new Batch([bad, good], new Map([[bad, 'refused']]));
-  const { quarantined, facts, lanes } = batch.project([undefined], new Map([cursor(1)]), newUuid);
+  const { quarantined, facts, lanes } = batch.project({ ...EMPTY, cursors: new Map([cursor(1)]) }, newUuid);
   expect(quarantined).toEqual([{ event: bad, cause: 'refused' }]);
   expect(facts).toHaveLength(1);
   expect(lanes[0]!.after.position).toBe(good.position);

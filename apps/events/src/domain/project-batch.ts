@@ -1,11 +1,18 @@
+import type { ConversationRecord } from './conversation.js';
+import type { ConversationStep } from './conversation-state.js';
+import { nameOfConversation, type ConversationKey } from './conversation-book.js';
+import { MessageBook, nameOfId, nameOfKey, type MessageId, type MessageKey } from './message-book.js';
+import type { ReportedState } from './message-state.js';
+import { FoldEvents, type FoldChanges } from './fold-events.js';
 import {
-  projectEvent,
+  conversationIdOf,
+  conversationStepOf,
+  isInbound,
   reportedStateOf,
   UnprojectableEvent,
   type FactDraft,
   type LoggedEvent,
   type MessageRecord,
-  type Transition,
 } from './project-event.js';
 
 /** How far one lane of the log is projected. */
@@ -16,9 +23,6 @@ export interface LaneCursor {
   /** The number of the lane's last fact. */
   readonly headSequence: bigint;
 }
-
-/** What names a message at its provider. */
-export type MessageKey = Pick<MessageRecord, 'tenantId' | 'sourceId' | 'providerMessageId'>;
 
 /** One event that could not be projected. */
 export interface Quarantined {
@@ -34,21 +38,36 @@ export interface NumberedFact {
 }
 
 /** Everything that follows from a batch of events. */
-export interface BatchProjection {
-  readonly created: readonly MessageRecord[];
-  readonly changed: readonly MessageRecord[];
-  readonly transitions: readonly Transition[];
+export interface BatchProjection extends FoldChanges {
   /** Numbered without gaps in each lane, in the order of the events. */
   readonly facts: readonly NumberedFact[];
   readonly quarantined: readonly Quarantined[];
   readonly lanes: readonly { readonly before: LaneCursor; readonly after: LaneCursor }[];
 }
 
-/** The events that are about messages, and those messages; what cannot be projected is put aside. */
+/** What the store knows of a batch's messages and conversations. */
+export interface BatchState {
+  readonly messages: readonly MessageRecord[];
+  /** Those of `conversationKeys` that exist. */
+  readonly conversations: readonly ConversationRecord[];
+  /** Of every lane that has events here. */
+  readonly cursors: ReadonlyMap<number, LaneCursor>;
+}
+
+type Subject =
+  | { readonly kind: 'message'; readonly reported: ReportedState }
+  | { readonly kind: 'conversation'; readonly step: ConversationStep | undefined }
+  | { readonly kind: 'other' };
+
+const OTHER: Subject = { kind: 'other' };
+
+/** The events of a batch, and what they are about; what cannot be projected is put aside. */
 export class Batch {
-  /** Each message once, in the order of its first event. */
+  /** Messages by their provider's ID, each once: those of the events, and those that replies name. */
   readonly keys: readonly MessageKey[];
-  private readonly keyIndexOf = new Map<LoggedEvent, number>();
+  /** Messages by our own ID, each once. */
+  readonly ids: readonly MessageId[];
+  private readonly subjects = new Map<LoggedEvent, Subject>();
   private readonly quarantined = new Map<LoggedEvent, string>();
 
   /**
@@ -59,77 +78,105 @@ export class Batch {
     private readonly events: readonly LoggedEvent[],
     refused: ReadonlyMap<LoggedEvent, string> = new Map(),
   ) {
-    const keys: MessageKey[] = [];
-    const indexOf = new Map<string, number>();
+    const keys = new Map<string, MessageKey>();
+    const ids = new Map<string, MessageId>();
     for (const event of events) {
       const cause = refused.get(event);
       if (cause !== undefined) this.quarantined.set(event, cause);
-      else if (!this.isAboutMessage(event)) continue;
-      else {
-        const name = nameOf(event);
-        let index = indexOf.get(name);
-        if (index === undefined) {
-          indexOf.set(name, (index = keys.length));
-          const { tenantId, sourceId, attributes } = event;
-          keys.push({ tenantId, sourceId, providerMessageId: attributes.providerMessageId });
+      else if (this.judge(event).kind === 'message') {
+        const { tenantId, sourceId, attributes } = event;
+        const { providerMessageId, messageId, replyToProviderMessageId } = attributes;
+        for (const name of [providerMessageId, isInbound(event) ? replyToProviderMessageId : '']) {
+          const key = { tenantId, sourceId, providerMessageId: name };
+          if (name !== '') keys.set(nameOfKey(key), key);
         }
-        this.keyIndexOf.set(event, index);
+        if (messageId.length > 0) ids.set(nameOfId({ tenantId, messageId }), { tenantId, messageId });
       }
     }
-    this.keys = keys;
+    this.keys = [...keys.values()];
+    this.ids = [...ids.values()];
   }
 
   /**
-   * Applies the events one after another.
-   * @param found the messages of `keys`, undefined for one that is not known.
-   * @param cursors of every lane that has events here.
+   * Every conversation that the events may change, each once; a status of a known message changes none.
+   * @param messages those of `keys` and `ids` that exist.
    */
-  project(
-    found: readonly (MessageRecord | undefined)[],
-    cursors: ReadonlyMap<number, LaneCursor>,
-    newMessageId: (nowMs: number) => Buffer,
-  ): BatchProjection {
-    const records = [...found];
-    const transitions: Transition[] = [];
-    const facts: NumberedFact[] = [];
+  conversationKeys(messages: readonly MessageRecord[]): ConversationKey[] {
+    const book = new MessageBook(messages);
+    const keys = new Map<string, ConversationKey>();
+    const need = ({ tenantId }: LoggedEvent, conversationId: Buffer | undefined): void => {
+      if (conversationId === undefined) return;
+      const key = { tenantId, conversationId };
+      keys.set(nameOfConversation(key), key);
+    };
+    for (const [event, { kind }] of this.subjects) {
+      const own = conversationIdOf(event.attributes);
+      if (kind === 'conversation') need(event, own);
+      if (kind !== 'message') continue;
+      const { byId, byKey } = book.find(event);
+      const known = event.attributes.messageId.length > 0 ? byId : byKey;
+      if (known?.conversationId === undefined || isInbound(event)) need(event, own);
+      if (isInbound(event)) need(event, known?.conversationId);
+      if (byKey !== known) need(event, byKey?.conversationId);
+    }
+    return [...keys.values()];
+  }
+
+  /** Applies the events one after another. */
+  project(state: BatchState, newMessageId: (nowMs: number) => Buffer): BatchProjection {
+    const fold = new FoldEvents(
+      state.messages,
+      this.conversationKeys(state.messages),
+      state.conversations,
+      newMessageId,
+    );
+    const drafts: { shard: number; sequence: bigint; draft: FactDraft }[] = [];
     const after = new Map<number, LaneCursor>();
     for (const event of this.events) {
       const { shard, xid, position } = event;
-      let { headSequence } = after.get(shard) ?? cursors.get(shard)!;
-      if (!this.quarantined.has(event)) {
-        const index = this.keyIndexOf.get(event);
-        const before = index === undefined ? undefined : records[index];
-        const { transition, message, fact } = projectEvent(event, before, newMessageId);
-        if (index !== undefined) records[index] = message;
-        transitions.push(transition);
-        if (fact !== undefined) facts.push({ shard, sequence: (headSequence += 1n), draft: fact });
-      }
+      let { headSequence } = after.get(shard) ?? state.cursors.get(shard)!;
+      for (const draft of this.factsOfEvent(fold, event))
+        drafts.push({ shard, sequence: (headSequence += 1n), draft });
       after.set(shard, { shard, xid, position, headSequence });
     }
     return {
-      created: records.filter(
-        (record, index) => found[index] === undefined && record !== undefined,
-      ) as MessageRecord[],
-      changed: records.filter(
-        (record, index) => found[index] !== undefined && record !== found[index],
-      ) as MessageRecord[],
-      transitions,
-      facts,
+      ...fold.changes(),
+      facts: drafts.map(({ draft, ...place }) => ({ ...place, draft: fold.finalFact(draft) })),
       quarantined: [...this.quarantined].map(([event, cause]) => ({ event, cause })),
-      lanes: [...after].map(([shard, cursor]) => ({ before: cursors.get(shard)!, after: cursor })),
+      lanes: [...after].map(([shard, cursor]) => ({ before: state.cursors.get(shard)!, after: cursor })),
     };
   }
 
-  private isAboutMessage(event: LoggedEvent): boolean {
+  private factsOfEvent(fold: FoldEvents, event: LoggedEvent): FactDraft[] {
+    const subject = this.subjects.get(event);
+    if (subject === undefined) return [];
     try {
-      return reportedStateOf(event) !== undefined;
+      if (subject.kind === 'message') return fold.message(event, subject.reported);
+      if (subject.kind === 'conversation') return fold.conversation(event, subject.step);
+      return fold.other(event);
     } catch (error) {
       if (!(error instanceof UnprojectableEvent)) throw error;
       this.quarantined.set(event, error.message);
-      return false;
+      return [];
+    }
+  }
+
+  private judge(event: LoggedEvent): Subject {
+    try {
+      const reported = reportedStateOf(event);
+      const step = reported === undefined ? conversationStepOf(event) : undefined;
+      const subject: Subject =
+        reported !== undefined
+          ? { kind: 'message', reported }
+          : step !== undefined
+            ? { kind: 'conversation', ...step }
+            : OTHER;
+      this.subjects.set(event, subject);
+      return subject;
+    } catch (error) {
+      if (!(error instanceof UnprojectableEvent)) throw error;
+      this.quarantined.set(event, error.message);
+      return OTHER;
     }
   }
 }
-
-const nameOf = ({ tenantId, sourceId, attributes }: LoggedEvent): string =>
-  `${tenantId.toString('latin1')}${sourceId.toString('latin1')}${attributes.providerMessageId}`;

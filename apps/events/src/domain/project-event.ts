@@ -1,12 +1,7 @@
 import { derivedUuid, uuidTimeMs } from '@posthorn/clock/id.js';
 import { NO_SOURCE, type EventAttributes } from './intake.js';
-import {
-  applyReport,
-  isReportedState,
-  type Effect,
-  type Evidence,
-  type ReportedState,
-} from './message-state.js';
+import type { ConversationStep } from './conversation-state.js';
+import { isReportedState, type Effect, type Evidence, type ReportedState } from './message-state.js';
 
 /** One row of the log. */
 export interface LoggedEvent {
@@ -34,6 +29,7 @@ export interface MessageRecord {
   readonly messageId: Buffer;
   readonly tenantId: Buffer;
   readonly sourceId: Buffer;
+  /** Empty as long as no provider has named it. */
   readonly providerMessageId: string;
   readonly evidence: Evidence;
   readonly channel: string;
@@ -41,6 +37,12 @@ export interface MessageRecord {
   readonly campaign: string;
   readonly conversationId: Buffer | undefined;
   readonly personHash: Buffer | undefined;
+  /** A command: its ID is the one that the API answered. */
+  readonly isCommand: boolean;
+  /** The message that this one answers. */
+  readonly replyTo: Buffer | undefined;
+  /** Turned out to be that message, whose row has everything. */
+  readonly mergedInto: Buffer | undefined;
 }
 
 /** What one event did. */
@@ -53,6 +55,14 @@ export interface Transition {
   readonly toState: string;
   readonly effect: Effect;
   readonly isApplied: boolean;
+  /** Undefined when no conversation changed its state. */
+  readonly conversation: ConversationChange | undefined;
+}
+
+/** A conversation's change of state. */
+export interface ConversationChange {
+  readonly from: string;
+  readonly to: string;
 }
 
 /** A fact before it has its number. */
@@ -65,30 +75,67 @@ export interface FactDraft {
   readonly previousState: string;
 }
 
-/** Everything that follows from one event. */
-export interface Projection {
-  readonly transition: Transition;
-  /** The message after the event. */
-  readonly message: MessageRecord | undefined;
-  readonly fact: FactDraft | undefined;
-}
-
 /** Why an event cannot be projected; it goes to quarantine with this text. */
 export class UnprojectableEvent extends Error {}
 
 const MESSAGE_TYPE_PREFIX = 'message.';
+const INBOUND_TYPE = 'message.received';
+
+/** The service that keeps conversations, as its own events name it. */
+export const OWN_SERVICE = 'events';
 
 /** The ID of the fact of one type that follows from an event: the same at every try, so anyone can name it. */
 export const factIdOf = (eventId: Buffer, type: string): Buffer =>
   derivedUuid(uuidTimeMs(eventId), eventId, type);
 
-/** The fact that a transition made, or undefined: state changes of messages, and every other event as it is. */
-export function factTypeOf(
+/**
+ * The facts that a transition made, in their order: state changes of messages and conversations, and every other
+ * event as it is.
+ */
+export function factTypesOf(
   eventType: string,
-  transition: Pick<Transition, 'toState' | 'isApplied'> & { readonly messageId: unknown },
-): string | undefined {
-  if (transition.messageId === undefined) return eventType;
-  return transition.isApplied ? `${MESSAGE_TYPE_PREFIX}${transition.toState}` : undefined;
+  transition: Pick<Transition, 'toState' | 'isApplied' | 'conversation'> & { readonly messageId: unknown },
+): string[] {
+  if (transition.messageId !== undefined) {
+    const types = transition.isApplied ? [`${MESSAGE_TYPE_PREFIX}${transition.toState}`] : [];
+    return transition.conversation?.to === 'replied' ? [...types, 'conversation.replied'] : types;
+  }
+  if (!isConversationType(eventType)) return [eventType];
+  if (!transition.isApplied) return [];
+  return [eventType === BOT_HANDOFF_TYPE ? 'conversation.escalated' : eventType];
+}
+
+/** The terminal event of a bot, through a source of the tenant. */
+export const BOT_HANDOFF_TYPE = 'conversation.handoff';
+
+/** Our own events about conversations, and the step of each; `conversation.released` says which in its status. */
+const CONVERSATION_TYPES: Readonly<Record<string, ConversationStep | undefined>> = {
+  'conversation.escalated': 'escalated',
+  'conversation.claimed': 'claimed',
+  'conversation.accepted': undefined,
+  'conversation.offer_expired': 'requeued',
+  'conversation.released': 'requeued',
+  'conversation.closed': 'closed',
+};
+const isConversationType = (type: string): boolean =>
+  type === BOT_HANDOFF_TYPE || Object.hasOwn(CONVERSATION_TYPES, type);
+
+/**
+ * Whether an event is one of a conversation, and the step that it is.
+ * @returns undefined when it is none; a step of undefined for one that changes no state.
+ * @throws UnprojectableEvent when it names no conversation.
+ */
+export function conversationStepOf(event: LoggedEvent): { step: ConversationStep | undefined } | undefined {
+  const { type, sourceId, provider, attributes } = event;
+  const isBot = type === BOT_HANDOFF_TYPE && !sourceId.equals(NO_SOURCE);
+  const isOwn =
+    provider === OWN_SERVICE && sourceId.equals(NO_SOURCE) && Object.hasOwn(CONVERSATION_TYPES, type);
+  if (!isBot && !isOwn) return undefined;
+  if (attributes.conversationHash.length === 0)
+    throw new UnprojectableEvent('a hand-off without a conversation');
+  if (isBot) return { step: 'escalated' };
+  const isReturned = type === 'conversation.released' && attributes.status === 'bot';
+  return { step: isReturned ? 'returned' : CONVERSATION_TYPES[type] };
 }
 
 /**
@@ -98,85 +145,38 @@ export function factTypeOf(
 export function reportedStateOf(event: LoggedEvent): ReportedState | undefined {
   if (event.fault !== undefined) throw new UnprojectableEvent(event.fault);
   if (!event.type.startsWith(MESSAGE_TYPE_PREFIX) || event.sourceId.equals(NO_SOURCE)) return undefined;
-  const state = event.attributes.status || event.type.slice(MESSAGE_TYPE_PREFIX.length);
+  const { status, providerMessageId, messageId } = event.attributes;
+  const state = status || event.type.slice(MESSAGE_TYPE_PREFIX.length);
   if (!isReportedState(state)) throw new UnprojectableEvent(`no such message state: ${state.slice(0, 64)}`);
-  if (event.attributes.providerMessageId === '')
+  if (providerMessageId === '' && messageId.length === 0)
     throw new UnprojectableEvent('a message event without a message ID');
   return state;
 }
 
 /**
- * Applies one event.
- * @param before the message it is about; undefined when that is unknown so far, or there is none.
- * @param newMessageId makes the ID of a message that is new.
- * @throws UnprojectableEvent
+ * When it happened: by the provider's clock, which is inside what it signed, but never after it came to us.
+ * Why: a clock that is ahead, or lies, must not outrank what people say later.
  */
-export function projectEvent(
-  event: LoggedEvent,
-  before: MessageRecord | undefined,
-  newMessageId: (nowMs: number) => Buffer,
-): Projection {
-  const reported = reportedStateOf(event);
-  if (reported === undefined) {
-    const transition = {
-      event,
-      messageId: undefined,
-      fromState: '',
-      toState: '',
-      effect: 'applied' as const,
-      isApplied: true,
-    };
-    return { transition, message: undefined, fact: factOf(transition, undefined) };
-  }
-  const { occurredAtMs, receivedAtMs } = event;
-  const step = applyReport(before?.evidence ?? new Map(), reported, { occurredAtMs, receivedAtMs });
-  const message = mergeMessage(event, before, step.evidence, newMessageId);
-  const transition = {
-    event,
-    messageId: message.messageId,
-    fromState: step.from.state,
-    toState: step.isApplied ? step.to.state : reported,
-    effect: step.effect,
-    isApplied: step.isApplied,
-  };
-  return { transition, message, fact: factOf(transition, message) };
-}
+export const placeMsOf = ({ occurredAtMs, receivedAtMs }: LoggedEvent): number =>
+  occurredAtMs === 0 ? receivedAtMs : Math.min(occurredAtMs, receivedAtMs);
 
-function mergeMessage(
-  event: LoggedEvent,
-  before: MessageRecord | undefined,
-  evidence: Evidence,
-  newMessageId: (nowMs: number) => Buffer,
-): MessageRecord {
-  const { attributes } = event;
-  return {
-    messageId: before?.messageId ?? newMessageId(event.receivedAtMs),
-    tenantId: event.tenantId,
-    sourceId: event.sourceId,
-    providerMessageId: attributes.providerMessageId,
-    evidence,
-    channel: before?.channel || attributes.channel,
-    direction: before?.direction || attributes.direction,
-    campaign: before?.campaign || attributes.campaign,
-    conversationId: before?.conversationId ?? conversationIdOf(attributes),
-    personHash: before?.personHash ?? event.personHash,
-  };
-}
+export const isInbound = (event: LoggedEvent): boolean => event.type === INBOUND_TYPE;
 
 /** A conversation's ID is its keyed hash: the same for ever, without a table, and of no meaning to others. */
 export const conversationIdOf = (attributes: EventAttributes): Buffer | undefined =>
   attributes.conversationHash.length === 0 ? undefined : attributes.conversationHash;
 
-function factOf(transition: Transition, message: MessageRecord | undefined): FactDraft | undefined {
-  const { event } = transition;
-  const type = factTypeOf(event.type, transition);
-  if (type === undefined) return undefined;
-  return {
-    factId: factIdOf(event.eventId, type),
-    type,
-    event,
-    message,
-    state: transition.messageId === undefined ? event.attributes.status : transition.toState,
-    previousState: transition.fromState,
-  };
+/** The facts of a transition, not numbered yet. @param message after the event. */
+export function factsOf(transition: Transition, message: MessageRecord | undefined): FactDraft[] {
+  const { event, conversation } = transition;
+  return factTypesOf(event.type, transition).map((type) => {
+    const isOfConversation = isConversationType(type) || type === 'conversation.replied';
+    const [from, to] = isOfConversation
+      ? [conversation?.from ?? '', conversation?.to ?? '']
+      : [
+          transition.fromState,
+          transition.messageId === undefined ? event.attributes.status : transition.toState,
+        ];
+    return { factId: factIdOf(event.eventId, type), type, event, message, state: to, previousState: from };
+  });
 }

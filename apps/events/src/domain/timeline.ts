@@ -1,10 +1,13 @@
-import { factIdOf, factTypeOf } from './project-event.js';
+import { factIdOf, factTypesOf, type ConversationChange } from './project-event.js';
 
 /** What is known of an event's way. Times Unix milliseconds. */
 export interface EventStory {
   readonly eventId: Buffer;
   readonly type: string;
   readonly provider: string;
+  readonly conversationId: Buffer | undefined;
+  /** Why, where whoever did it said so. */
+  readonly note: string;
   readonly receivedAtMs: number;
   readonly storedAtMs: number;
   readonly quarantine: { readonly cause: string; readonly atMs: number } | undefined;
@@ -15,6 +18,7 @@ export interface EventStory {
         readonly toState: string;
         readonly effect: string;
         readonly isApplied: boolean;
+        readonly conversation: ConversationChange | undefined;
         readonly projectedAtMs: number;
       }
     | undefined;
@@ -23,10 +27,12 @@ export interface EventStory {
 /** One entry of a timeline; parts that a stage does not have are undefined. */
 export interface StageEntry {
   readonly atMs: number;
-  readonly stage: 'received' | 'stored' | 'projected' | 'transition' | 'fact' | 'quarantined';
+  readonly stage:
+    'received' | 'stored' | 'projected' | 'transition' | 'conversation' | 'fact' | 'quarantined';
   readonly detail: string;
   readonly factId?: Buffer;
   readonly messageId?: Buffer;
+  readonly conversationId?: Buffer;
   readonly fromState?: string;
   readonly toState?: string;
   readonly effect?: string;
@@ -48,8 +54,21 @@ export function timelineOf(story: EventStory): StageEntry[] {
     const detail = `${fromState === '' ? 'new' : fromState} → ${toState}, ${effect}`;
     entries.push({ atMs, stage: 'transition', detail, messageId, fromState, toState, effect });
   }
-  const factType = factTypeOf(story.type, transition);
-  if (factType !== undefined)
+  const { conversation } = transition;
+  if (conversation !== undefined) entries.push(conversationEntry(story, conversation, atMs));
+  for (const factType of factTypesOf(story.type, transition))
     entries.push({ atMs, stage: 'fact', detail: factType, factId: factIdOf(story.eventId, factType) });
   return entries;
+}
+
+function conversationEntry(story: EventStory, { from, to }: ConversationChange, atMs: number): StageEntry {
+  const why = story.note === '' ? story.type : `${story.type}, ${story.note}`;
+  return {
+    atMs,
+    stage: 'conversation',
+    detail: `${from} → ${to}: ${why}`,
+    fromState: from,
+    toState: to,
+    ...(story.conversationId !== undefined && { conversationId: story.conversationId }),
+  };
 }

@@ -1,5 +1,5 @@
 import type { Database, Statement } from '@posthorn/postgres/database.js';
-import type { IntakeEvent, IntakeRequest } from '../domain/intake.js';
+import { NO_SOURCE, type IntakeEvent, type IntakeRequest } from '../domain/intake.js';
 import { encodeAttributes } from './attributes.codec.js';
 import { byteaArray, int2Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
 
@@ -21,9 +21,7 @@ interface Row {
  *   all the inserts.
  * - It answers with its transaction and the duplicates, so usually with one row.
  */
-const INSERT: Statement = {
-  name: 'append',
-  text: `
+const insertSql = (moreTables: string): string => `
 WITH e AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::uuid[], $5::int2[], $6::uuid[], $7::uuid[],
     $8::text[], $9::text[], $10::text[], $11::bytea[], $12::uuid[], $13::timestamptz[], $14::timestamptz[],
@@ -55,10 +53,27 @@ WITH e AS MATERIALIZED (
   WHERE (r.request_id IN (
     SELECT e.request_id FROM e WHERE e.request_id IS NOT NULL AND (e.event_id IN (SELECT event_id FROM d)) IS TRUE
   )) IS TRUE
-)
+)${moreTables}
 SELECT 0 AS ordinal, pg_current_xact_id()::text AS xid
 UNION ALL
-SELECT ordinal::int4, NULL FROM e WHERE NOT (event_id IN (SELECT event_id FROM d))`,
+SELECT ordinal::int4, NULL FROM e WHERE NOT (event_id IN (SELECT event_id FROM d))`;
+
+const INSERT: Statement = { name: 'append', text: insertSql('') };
+
+/**
+ * The same for a batch with opt-outs: from this commit on no permit can be given to these people until compliance
+ * has applied what they said. The one write into another schema; its role may insert there, nothing else.
+ * Why a statement of its own: a batch without opt-outs must not pay for it.
+ */
+const INSERT_WITH_OPT_OUTS: Statement = {
+  name: 'append_with_opt_outs',
+  text: insertSql(`, o AS (
+  INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal, occurred_at)
+  SELECT e.tenant_id, e.person_hash, e.event_id, o.channel, o.signal, e.occurred_at
+  FROM unnest($25::uuid[], $26::text[], $27::text[]) AS o (event_id, channel, signal)
+  JOIN e ON e.event_id = o.event_id
+  WHERE (e.event_id IN (SELECT event_id FROM d)) IS TRUE
+)`),
 };
 
 /** What one transaction of intake did. */
@@ -79,10 +94,15 @@ export class AppendStore {
    */
   async insert(requests: readonly IntakeRequest[]): Promise<Inserted> {
     const rows = rowsOf(requests);
-    const { rows: found } = await this.db.query<{ ordinal: number; xid: string | null }>(INSERT, [
-      ...eventColumns(rows),
-      ...rawColumns(requests.filter(({ raw }) => raw.length > 0)),
-    ]);
+    const optOuts = rows.filter(isOptOut);
+    const { rows: found } = await this.db.query<{ ordinal: number; xid: string | null }>(
+      optOuts.length === 0 ? INSERT : INSERT_WITH_OPT_OUTS,
+      [
+        ...eventColumns(rows),
+        ...rawColumns(requests.filter(({ raw }) => raw.length > 0)),
+        ...(optOuts.length === 0 ? [] : optOutColumns(optOuts)),
+      ],
+    );
     const duplicates = requests.map(() => 0);
     let xid = 0n;
     for (const row of found) {
@@ -121,6 +141,20 @@ function eventColumns(rows: readonly Row[]): Buffer[] {
     byteaArray(rows.map(({ event }) => event.content)),
   ];
 }
+
+const OPT_OUTS: ReadonlySet<string> = new Set(['opt_out', 'complaint']);
+
+/** What a person said through a source; what compliance itself made of it comes without one. */
+const isOptOut = ({ event, request }: Row): boolean =>
+  OPT_OUTS.has(event.attributes?.signal ?? '') &&
+  event.personHash.length > 0 &&
+  !request.sourceId.equals(NO_SOURCE);
+
+const optOutColumns = (rows: readonly Row[]): Buffer[] => [
+  uuidArray(rows.map(({ event }) => event.eventId)),
+  textArray(rows.map(({ event }) => event.attributes!.channel)),
+  textArray(rows.map(({ event }) => event.attributes!.signal)),
+];
 
 const rawColumns = (requests: readonly IntakeRequest[]): Buffer[] => [
   uuidArray(requests.map(({ tenantId }) => tenantId)),

@@ -1,5 +1,6 @@
 import type { Tx } from '@posthorn/postgres/database.js';
 import type { EventAttributes } from '../domain/intake.js';
+import type { ConversationChange } from '../domain/project-event.js';
 import { idBounds, type TimeSpan } from '../domain/page.js';
 import { decodeAttributes } from './attributes.codec.js';
 
@@ -30,6 +31,7 @@ export interface TransitionRecord {
   readonly toState: string;
   readonly effect: string;
   readonly isApplied: boolean;
+  readonly conversation: ConversationChange | undefined;
   readonly projectedAtMs: number;
 }
 
@@ -71,6 +73,8 @@ interface Row {
   to_state: string | null;
   effect: string | null;
   is_applied: boolean | null;
+  conversation_from: string | null;
+  conversation_to: string | null;
 }
 
 /**
@@ -87,7 +91,7 @@ SELECT l.event_id, l.type, l.source_id, l.provider, l.provider_event_id, l.conve
   ${ms('l.stored_at')} AS stored, l.attributes,
   (l.xid, l.position) <= (s.cursor_xid, s.cursor_position) AS is_projected,
   q.cause, ${ms('q.quarantined_at')} AS quarantined, ${ms('t.projected_at')} AS projected,
-  t.message_id, t.from_state, t.to_state, t.effect, t.is_applied
+  t.message_id, t.from_state, t.to_state, t.effect, t.is_applied, t.conversation_from, t.conversation_to
 FROM (${rows}) l
 JOIN events.shard s ON s.shard = l.shard
 LEFT JOIN events.transition t ON t.tenant_id = l.tenant_id AND t.event_id = l.event_id
@@ -225,5 +229,7 @@ const transitionOf = (row: Row, projectedAtMs: number): TransitionRecord => ({
   toState: row.to_state!,
   effect: row.effect!,
   isApplied: row.is_applied!,
+  conversation:
+    row.conversation_to === null ? undefined : { from: row.conversation_from ?? '', to: row.conversation_to },
   projectedAtMs,
 });

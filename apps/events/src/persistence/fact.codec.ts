@@ -23,7 +23,7 @@ export function factOf(draft: FactDraft, sequence: bigint, committedAtMs: number
     signal: attributes.signal,
     campaign: attributes.campaign || (message?.campaign ?? ''),
     provider: event.provider,
-    providerMessageId: attributes.providerMessageId,
+    providerMessageId: attributes.providerMessageId || (message?.providerMessageId ?? ''),
     errorCode: attributes.errorCode,
     occurredAtMs: event.occurredAtMs,
     receivedAtMs: event.receivedAtMs,

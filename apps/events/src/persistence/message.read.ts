@@ -14,6 +14,7 @@ export interface MessageView {
   readonly conversationId: string | undefined;
   readonly campaign: string;
   readonly isContradicted: boolean;
+  readonly replyToMessageId: string | undefined;
   readonly steps: StepView[];
 }
 
@@ -42,11 +43,12 @@ interface Row {
   changed: number;
   channel: string;
   direction: string;
-  provider_message_id: string;
+  provider_message_id: string | null;
   source_id: string;
   conversation_id: string | null;
   campaign: string;
   is_contradicted: boolean;
+  reply_to_message_id: string | null;
 }
 interface StepRow {
   message_id: string;
@@ -64,7 +66,8 @@ const STEPS_OF_LIST_MAX = 50;
 const STEPS_MAX = 500;
 
 const COLUMNS = `m.message_id, m.state, date_part('epoch', m.state_changed_at) * 1000 AS changed, m.channel,
-  m.direction, m.provider_message_id, m.source_id, m.conversation_id, m.campaign, m.is_contradicted`;
+  m.direction, m.provider_message_id, m.source_id, m.conversation_id, m.campaign, m.is_contradicted,
+  m.reply_to_message_id`;
 const BOUNDED = 'tenant_id = $1 AND message_id >= $2 AND message_id < $3';
 const FILTER = `($4::text = '' OR m.state = $4) AND ($5::text = '' OR m.channel = $5)
   AND ($6::text = '' OR m.campaign = $6)`;
@@ -72,7 +75,7 @@ const FILTER = `($4::text = '' OR m.state = $4) AND ($5::text = '' OR m.channel 
 const LIST = {
   name: 'message_list',
   text: `SELECT ${COLUMNS} FROM (
-           SELECT * FROM events.message WHERE ${BOUNDED} ORDER BY message_id DESC LIMIT ${SCAN_MAX}
+           SELECT * FROM events.message WHERE ${BOUNDED} AND merged_into IS NULL ORDER BY message_id DESC LIMIT ${SCAN_MAX}
          ) m WHERE ${FILTER} ORDER BY m.message_id DESC LIMIT $7::int`,
 };
 const LIST_BY_PROVIDER_ID = {
@@ -83,12 +86,24 @@ const LIST_BY_PROVIDER_ID = {
 };
 const SCAN_END = {
   name: 'message_scan_end',
-  text: `SELECT message_id FROM events.message WHERE ${BOUNDED}
+  text: `SELECT message_id FROM events.message WHERE ${BOUNDED} AND merged_into IS NULL
          ORDER BY message_id DESC OFFSET ${SCAN_MAX - 1} LIMIT 1`,
 };
 const GET = {
   name: 'message_get',
-  text: `SELECT ${COLUMNS} FROM events.message m WHERE m.tenant_id = $1 AND m.message_id = $2`,
+  text: `SELECT ${COLUMNS} FROM events.message m WHERE m.tenant_id = $1 AND m.message_id = COALESCE(
+           (SELECT merged_into FROM events.message WHERE tenant_id = $1 AND message_id = $2), $2)`,
+};
+const OF_CONVERSATION = {
+  name: 'message_list_of_conversation',
+  text: `SELECT ${COLUMNS} FROM events.message m WHERE m.tenant_id = $1 AND m.conversation_id = $2
+         ORDER BY m.message_id DESC LIMIT $3::int`,
+};
+const PROVIDER = {
+  name: 'message_provider',
+  text: `SELECT l.provider FROM events.transition t
+         JOIN events.event_log l ON l.tenant_id = t.tenant_id AND l.event_id = t.event_id
+         WHERE t.tenant_id = $1 AND t.message_id = $2 ORDER BY t.event_id LIMIT 1`,
 };
 const STEPS = {
   name: 'message_steps',
@@ -133,6 +148,23 @@ export class MessageRead {
     return (await this.withSteps(tx, tenantId, rows, STEPS_MAX))[0];
   }
 
+  /** The newest, each with its first steps. */
+  async ofConversation(
+    tx: Tx,
+    tenantId: string,
+    conversationId: string,
+    limit: number,
+  ): Promise<MessageView[]> {
+    const { rows } = await tx.query<Row>(OF_CONVERSATION, [tenantId, conversationId, limit]);
+    return this.withSteps(tx, tenantId, rows, STEPS_OF_LIST_MAX);
+  }
+
+  /** Who first told of a message: for one that came in, its provider. */
+  async providerOf(tx: Tx, tenantId: string, messageId: string): Promise<string> {
+    const { rows } = await tx.query<{ provider: string }>(PROVIDER, [tenantId, messageId]);
+    return rows[0]?.provider ?? '';
+  }
+
   private async withSteps(tx: Tx, tenantId: string, rows: Row[], stepsMax: number): Promise<MessageView[]> {
     if (rows.length === 0) return [];
     const ids = rows.map(({ message_id }) => message_id);
@@ -145,11 +177,12 @@ export class MessageRead {
       stateChangedAtMs: row.changed,
       channel: row.channel,
       direction: row.direction,
-      providerMessageId: row.provider_message_id,
+      providerMessageId: row.provider_message_id ?? '',
       sourceId: row.source_id,
       conversationId: row.conversation_id ?? undefined,
       campaign: row.campaign,
       isContradicted: row.is_contradicted,
+      replyToMessageId: row.reply_to_message_id ?? undefined,
       steps: stepsOf.get(row.message_id)!,
     }));
   }

@@ -11,7 +11,16 @@ const NULL_LENGTH = -1;
 const UINT32 = 4_294_967_296;
 /** Postgres counts microseconds from 2000-01-01. */
 const POSTGRES_EPOCH_MS = 946_684_800_000;
-const OID = { bool: 16, bytea: 17, int8: 20, int2: 21, text: 25, timestamptz: 1184, uuid: 2950 } as const;
+const OID = {
+  bool: 16,
+  bytea: 17,
+  int8: 20,
+  int2: 21,
+  int4: 23,
+  text: 25,
+  timestamptz: 1184,
+  uuid: 2950,
+} as const;
 
 type Nullable = Buffer | undefined;
 
@@ -56,6 +65,13 @@ export function int2Array(values: readonly number[]): Buffer {
   const out = startArray(OID.int2, values.length, HEADER_BYTES + (LENGTH_BYTES + 2) * values.length);
   let at = HEADER_BYTES;
   for (const value of values) at = out.writeInt16BE(value, out.writeInt32BE(2, at));
+  return out;
+}
+
+export function int4Array(values: readonly number[]): Buffer {
+  const out = startArray(OID.int4, values.length, HEADER_BYTES + (LENGTH_BYTES + 4) * values.length);
+  let at = HEADER_BYTES;
+  for (const value of values) at = out.writeInt32BE(value, out.writeInt32BE(4, at));
   return out;
 }
 

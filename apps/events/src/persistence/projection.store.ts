@@ -3,7 +3,8 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
 import { uuidBytes } from '@posthorn/clock/id.js';
 import { stateOf } from '../domain/message-state.js';
-import type { BatchProjection, LaneCursor, MessageKey } from '../domain/project-batch.js';
+import type { Merge, MessageId, MessageKey } from '../domain/message-book.js';
+import type { BatchProjection, LaneCursor } from '../domain/project-batch.js';
 import type { MessageRecord } from '../domain/project-event.js';
 import { decodeEvidence, encodeEvidence } from './evidence.codec.js';
 import { encodeFact } from './fact.codec.js';
@@ -22,27 +23,61 @@ export interface ProjectionWrite extends Omit<BatchProjection, 'facts' | 'lanes'
 }
 
 interface MessageRow {
-  message_id: string;
-  ordinal: number;
+  ids: Buffer;
+  provider_message_id: string | null;
   evidence: Buffer;
   channel: string;
   direction: string;
   campaign: string;
   conversation_id: string | null;
   person_hash: Buffer | null;
+  is_command: boolean;
+  reply_to_message_id: string | null;
+  merged_into: string | null;
 }
 
-/** Locks in the order of the keys, as everybody does: so two projectors cannot deadlock. */
+const MESSAGE_COLUMNS = `uuid_send(m.tenant_id) || uuid_send(m.message_id) || uuid_send(m.source_id) AS ids,
+  m.provider_message_id, m.evidence, m.channel, m.direction, m.campaign, m.conversation_id, m.person_hash,
+  m.is_command, m.reply_to_message_id, m.merged_into`;
+const KEYS_JOIN = `unnest($1::uuid[], $2::uuid[], $3::text[]) AS k (tenant_id, source_id, provider_message_id)
+JOIN events.message m ON m.tenant_id = k.tenant_id AND m.source_id = k.source_id
+  AND m.provider_message_id = k.provider_message_id COLLATE "C"`;
+// Locks in the order of the IDs, as everybody does: so two projectors cannot deadlock.
+const IN_ORDER = `ORDER BY m.tenant_id, m.message_id FOR NO KEY UPDATE OF m`;
+
 const LOCK: Statement = {
   name: 'message_lock',
+  text: `SELECT ${MESSAGE_COLUMNS} FROM ${KEYS_JOIN} ${IN_ORDER}`,
+};
+
+/** The same for a batch with commands, which are known by our own ID too. */
+const LOCK_WITH_IDS: Statement = {
+  name: 'message_lock_with_ids',
   text: `
-SELECT m.message_id, k.ordinal::int4 AS ordinal, m.evidence, m.channel, m.direction, m.campaign,
-  m.conversation_id, m.person_hash
-FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY AS k (tenant_id, source_id, provider_message_id, ordinal)
-JOIN events.message m ON m.tenant_id = k.tenant_id AND m.source_id = k.source_id
-  AND m.provider_message_id = k.provider_message_id COLLATE "C"
-ORDER BY m.tenant_id, m.provider_message_id, m.source_id
-FOR NO KEY UPDATE OF m`,
+SELECT ${MESSAGE_COLUMNS}
+FROM (
+  SELECT m.tenant_id, m.message_id FROM ${KEYS_JOIN}
+  UNION
+  SELECT tenant_id, message_id FROM unnest($4::uuid[], $5::uuid[]) AS i (tenant_id, message_id)
+) k JOIN events.message m ON m.tenant_id = k.tenant_id AND m.message_id = k.message_id
+${IN_ORDER}`,
+};
+
+/**
+ * Rows that turned out to be other messages: they give up their provider's ID, and their timeline moves.
+ * Before WRITE, in a statement of its own: the ID is unique, and there it goes to the other row.
+ */
+const MERGE: Statement = {
+  name: 'message_merge',
+  text: `
+WITH g AS MATERIALIZED (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS g (tenant_id, from_id, into_id)
+), moved AS (
+  UPDATE events.transition t SET message_id = g.into_id FROM g
+  WHERE t.tenant_id = g.tenant_id AND t.message_id = g.from_id
+)
+UPDATE events.message m SET provider_message_id = NULL, conversation_id = NULL, merged_into = g.into_id FROM g
+WHERE m.tenant_id = g.tenant_id AND m.message_id = g.from_id`,
 };
 
 /**
@@ -54,34 +89,45 @@ const WRITE: Statement = {
   text: `
 WITH created AS (
   INSERT INTO events.message (tenant_id, message_id, source_id, provider_message_id, state, state_changed_at,
-    is_contradicted, evidence, channel, direction, campaign, conversation_id, person_hash)
-  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[],
-    $7::bool[], $8::bytea[], $9::text[], $10::text[], $11::text[], $12::uuid[], $13::bytea[])
+    is_contradicted, evidence, channel, direction, campaign, conversation_id, person_hash, is_command,
+    reply_to_message_id)
+  SELECT tenant_id, message_id, source_id, NULLIF(provider_message_id, ''), state, state_changed_at,
+    is_contradicted, evidence, channel, direction, campaign, conversation_id, person_hash, is_command,
+    reply_to_message_id
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::bool[],
+    $8::bytea[], $9::text[], $10::text[], $11::text[], $12::uuid[], $13::bytea[], $14::bool[], $15::uuid[])
+    AS c (tenant_id, message_id, source_id, provider_message_id, state, state_changed_at, is_contradicted, evidence,
+      channel, direction, campaign, conversation_id, person_hash, is_command, reply_to_message_id)
   ON CONFLICT DO NOTHING
   RETURNING 1
 ), changed AS (
-  UPDATE events.message m SET state = u.state, state_changed_at = u.state_changed_at,
-    is_contradicted = u.is_contradicted, evidence = u.evidence, channel = u.channel, direction = u.direction,
-    campaign = u.campaign, conversation_id = u.conversation_id, person_hash = u.person_hash
-  FROM unnest($14::uuid[], $15::uuid[], $16::text[], $17::timestamptz[], $18::bool[], $19::bytea[], $20::text[],
-    $21::text[], $22::text[], $23::uuid[], $24::bytea[])
-    AS u (tenant_id, message_id, state, state_changed_at, is_contradicted, evidence, channel, direction, campaign,
-      conversation_id, person_hash)
+  UPDATE events.message m SET provider_message_id = NULLIF(u.provider_message_id, ''), state = u.state,
+    state_changed_at = u.state_changed_at, is_contradicted = u.is_contradicted, evidence = u.evidence,
+    channel = u.channel, direction = u.direction, campaign = u.campaign, conversation_id = u.conversation_id,
+    person_hash = u.person_hash, is_command = u.is_command, reply_to_message_id = u.reply_to_message_id
+  FROM unnest($16::uuid[], $17::uuid[], $18::text[], $19::text[], $20::timestamptz[], $21::bool[], $22::bytea[],
+    $23::text[], $24::text[], $25::text[], $26::uuid[], $27::bytea[], $28::bool[], $29::uuid[])
+    AS u (tenant_id, message_id, provider_message_id, state, state_changed_at, is_contradicted, evidence, channel,
+      direction, campaign, conversation_id, person_hash, is_command, reply_to_message_id)
   WHERE m.tenant_id = u.tenant_id AND m.message_id = u.message_id
 ), transitions AS (
   INSERT INTO events.transition (tenant_id, event_id, message_id, from_state, to_state, effect, is_applied,
-    occurred_at, received_at, projected_at)
-  SELECT t.*, $34::timestamptz FROM unnest($25::uuid[], $26::uuid[], $27::uuid[], $28::text[], $29::text[],
-    $30::text[], $31::bool[], $32::timestamptz[], $33::timestamptz[]) AS t
+    conversation_from, conversation_to, occurred_at, received_at, projected_at)
+  SELECT tenant_id, event_id, message_id, from_state, to_state, effect, is_applied, NULLIF(conversation_from, ''),
+    NULLIF(conversation_to, ''), occurred_at, received_at, $41::timestamptz
+  FROM unnest($30::uuid[], $31::uuid[], $32::uuid[], $33::text[], $34::text[], $35::text[], $36::bool[],
+    $37::text[], $38::text[], $39::timestamptz[], $40::timestamptz[])
+    AS t (tenant_id, event_id, message_id, from_state, to_state, effect, is_applied, conversation_from,
+      conversation_to, occurred_at, received_at)
 ), facts AS (
   INSERT INTO events.outbox (shard, sequence, event_id, fact)
-  SELECT * FROM unnest($35::int2[], $36::int8[], $37::uuid[], $38::bytea[])
+  SELECT * FROM unnest($42::int2[], $43::int8[], $44::uuid[], $45::bytea[])
 ), quarantined AS (
   INSERT INTO events.quarantine (tenant_id, event_id, shard, cause, quarantined_at)
-  SELECT q.*, $34::timestamptz FROM unnest($39::uuid[], $40::uuid[], $41::int2[], $42::text[]) AS q
+  SELECT q.*, $41::timestamptz FROM unnest($46::uuid[], $47::uuid[], $48::int2[], $49::text[]) AS q
 ), lanes AS (
   UPDATE events.shard s SET cursor_xid = c.xid::text::xid8, cursor_position = c.position, head_sequence = c.head
-  FROM unnest($43::int2[], $44::int8[], $45::int8[], $46::int8[], $47::int8[], $48::int8[], $49::int8[])
+  FROM unnest($50::int2[], $51::int8[], $52::int8[], $53::int8[], $54::int8[], $55::int8[], $56::int8[])
     AS c (shard, epoch, position_before, head_before, xid, position, head)
   WHERE s.shard = c.shard AND s.epoch = c.epoch AND s.cursor_position = c.position_before
     AND s.head_sequence = c.head_before
@@ -92,21 +138,32 @@ SELECT (SELECT count(*)::int4 FROM created) AS created, (SELECT count(*)::int4 F
 
 /** Reads and writes state for the projector. */
 export class ProjectionStore {
-  /** The messages of these keys, locked until the transaction ends; undefined for one that is not there. */
-  async lockMessages(tx: Tx, keys: readonly MessageKey[]): Promise<(MessageRecord | undefined)[]> {
-    if (keys.length === 0) return [];
-    const { rows } = await tx.query<MessageRow>(LOCK, [
+  /** The messages that have one of these names, each once, locked until the transaction ends. */
+  async lockMessages(
+    tx: Tx,
+    keys: readonly MessageKey[],
+    ids: readonly MessageId[],
+  ): Promise<MessageRecord[]> {
+    if (keys.length + ids.length === 0) return [];
+    const keyColumns = [
       uuidArray(keys.map(({ tenantId }) => tenantId)),
       uuidArray(keys.map(({ sourceId }) => sourceId)),
       textArray(keys.map(({ providerMessageId }) => providerMessageId)),
-    ]);
-    const found = new Array<MessageRecord | undefined>(keys.length).fill(undefined);
-    for (const row of rows) found[row.ordinal - 1] = messageOf(keys[row.ordinal - 1]!, row);
-    return found;
+    ];
+    const idColumns = [
+      uuidArray(ids.map(({ tenantId }) => tenantId)),
+      uuidArray(ids.map(({ messageId }) => messageId)),
+    ];
+    const { rows } =
+      ids.length === 0
+        ? await tx.query<MessageRow>(LOCK, keyColumns)
+        : await tx.query<MessageRow>(LOCK_WITH_IDS, [...keyColumns, ...idColumns]);
+    return rows.map(messageOf);
   }
 
   /** @throws AppError `lease.lost` when a lane or a message is not as it was read: begin again. */
   async write(tx: Tx, write: ProjectionWrite): Promise<void> {
+    if (write.merged.length > 0) await tx.query(MERGE, mergeColumns(write.merged));
     const { rows } = await tx.query<{ created: number; lanes: number }>(WRITE, [
       ...createdColumns(write.created),
       ...changedColumns(write.changed),
@@ -135,18 +192,29 @@ export class ProjectionStore {
   }
 }
 
-const messageOf = (key: MessageKey, row: MessageRow): MessageRecord => ({
-  messageId: uuidBytes(row.message_id),
-  tenantId: key.tenantId,
-  sourceId: key.sourceId,
-  providerMessageId: key.providerMessageId,
+const uuidOrNone = (uuid: string | null): Buffer | undefined => (uuid === null ? undefined : uuidBytes(uuid));
+
+const messageOf = (row: MessageRow): MessageRecord => ({
+  tenantId: row.ids.subarray(0, 16),
+  messageId: row.ids.subarray(16, 32),
+  sourceId: row.ids.subarray(32, 48),
+  providerMessageId: row.provider_message_id ?? '',
   evidence: decodeEvidence(row.evidence),
   channel: row.channel,
   direction: row.direction,
   campaign: row.campaign,
-  conversationId: row.conversation_id === null ? undefined : uuidBytes(row.conversation_id),
+  conversationId: uuidOrNone(row.conversation_id),
   personHash: row.person_hash ?? undefined,
+  isCommand: row.is_command,
+  replyTo: uuidOrNone(row.reply_to_message_id),
+  mergedInto: uuidOrNone(row.merged_into),
 });
+
+const mergeColumns = (merges: readonly Merge[]): Buffer[] => [
+  uuidArray(merges.map(({ tenantId }) => tenantId)),
+  uuidArray(merges.map(({ from }) => from)),
+  uuidArray(merges.map(({ into }) => into)),
+];
 
 function createdColumns(messages: readonly MessageRecord[]): Buffer[] {
   return [
@@ -162,6 +230,7 @@ function changedColumns(messages: readonly MessageRecord[]): Buffer[] {
   return [
     uuidArray(messages.map(({ tenantId }) => tenantId)),
     uuidArray(messages.map(({ messageId }) => messageId)),
+    textArray(messages.map(({ providerMessageId }) => providerMessageId)),
     ...stateColumns(messages),
   ];
 }
@@ -178,6 +247,8 @@ function stateColumns(messages: readonly MessageRecord[]): Buffer[] {
     textArray(messages.map(({ campaign }) => campaign)),
     uuidArray(messages.map(({ conversationId }) => conversationId)),
     byteaArray(messages.map(({ personHash }) => personHash)),
+    boolArray(messages.map(({ isCommand }) => isCommand)),
+    uuidArray(messages.map(({ replyTo }) => replyTo)),
   ];
 }
 
@@ -190,6 +261,8 @@ function transitionColumns({ transitions, projectedAtMs }: ProjectionWrite): unk
     textArray(transitions.map(({ toState }) => toState)),
     textArray(transitions.map(({ effect }) => effect)),
     boolArray(transitions.map(({ isApplied }) => isApplied)),
+    textArray(transitions.map(({ conversation }) => conversation?.from ?? '')),
+    textArray(transitions.map(({ conversation }) => conversation?.to ?? '')),
     timeArray(transitions.map(({ event }) => event.occurredAtMs)),
     timeArray(transitions.map(({ event }) => event.receivedAtMs)),
     new Date(projectedAtMs).toISOString(),

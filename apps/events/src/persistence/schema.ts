@@ -1,11 +1,12 @@
 import type { SchemaDefinition } from '@posthorn/postgres/migrate.js';
 import { EVENT_LOG } from './migrations/0001-event-log.js';
 import { PROJECTION } from './migrations/0002-projection.js';
+import { CONVERSATION_MESSAGES, CONVERSATIONS } from './migrations/0003-conversations.js';
 import { ROLES } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
 export const EVENTS_SCHEMA: SchemaDefinition = {
   schema: 'events',
   roles: Object.values(ROLES),
-  migrations: [EVENT_LOG, PROJECTION],
+  migrations: [EVENT_LOG, PROJECTION, CONVERSATIONS, CONVERSATION_MESSAGES],
 };

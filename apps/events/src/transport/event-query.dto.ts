@@ -17,7 +17,12 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export function uuidOr(
   prefix: IdPrefix,
   id: string,
-  code: 'event.not_found' | 'message.not_found' | 'tenant.not_found',
+  code:
+    | 'event.not_found'
+    | 'message.not_found'
+    | 'tenant.not_found'
+    | 'conversation.not_found'
+    | 'handoff.not_found',
 ): string {
   const uuid = uuidOfId(prefix, id);
   if (uuid === undefined) throw new AppError(code);
@@ -44,10 +49,11 @@ export function afterOf(cursor: string): string | undefined {
 export const cursorOf = (next: string | undefined): string =>
   next === undefined ? '' : encodeCursor([next]);
 
-const publicId = (prefix: IdPrefix, uuid: string | undefined): string =>
+export const publicId = (prefix: IdPrefix, uuid: string | undefined): string =>
   uuid === undefined ? '' : idOfUuid(prefix, uuid);
 
-const sourceIdOf = (uuid: string): string => (uuidBytes(uuid).equals(NO_SOURCE) ? '' : idOfUuid('src', uuid));
+export const sourceIdOf = (uuid: string): string =>
+  uuidBytes(uuid).equals(NO_SOURCE) ? '' : idOfUuid('src', uuid);
 
 export function eventOf(record: EventRecord): Event {
   const { attributes } = record;
@@ -76,6 +82,8 @@ export function entriesOf(record: EventRecord): TimelineEntry[] {
   const story = {
     ...record,
     eventId: uuidBytes(record.eventId),
+    conversationId: record.conversationId === undefined ? undefined : uuidBytes(record.conversationId),
+    note: record.attributes.note,
     transition: transition && {
       ...transition,
       messageId: transition.messageId === undefined ? undefined : uuidBytes(transition.messageId),
@@ -93,6 +101,7 @@ const entryOf = (entry: StageEntry): TimelineEntry => ({
   fromState: entry.fromState ?? '',
   toState: entry.toState ?? '',
   effect: entry.effect ?? '',
+  conversationId: entry.conversationId === undefined ? '' : formatId('cnv', entry.conversationId),
 });
 
 export const messageOf = (view: MessageView): Message => ({
@@ -107,5 +116,6 @@ export const messageOf = (view: MessageView): Message => ({
   campaign: view.campaign,
   isContradicted: view.isContradicted,
   createdAtMs: uuidTimeMs(uuidBytes(view.messageId)),
+  replyToMessageId: publicId('msg', view.replyToMessageId),
   transitions: view.steps.map(({ eventId, ...step }) => ({ ...step, eventId: idOfUuid('evt', eventId) })),
 });

@@ -108,6 +108,199 @@ export interface TestDestinationResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+/** What a message says. Which of it a channel carries: see the send adapters. Missing texts are empty. */
+export interface MessageContent {
+  text: string;
+  html: string;
+  subject: string;
+  /** Push. */
+  title: string;
+  mediaUrls: string[];
+  template:
+    | MessageTemplate
+    | undefined;
+  /** For the receiving app; push and generic. */
+  data: { [key: string]: string };
+  /** Where one POST takes the recipient off the list; email. */
+  unsubscribeUrl: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface MessageContent_DataEntry {
+  key: string;
+  value: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface MessageTemplate {
+  name: string;
+  language: string;
+  parameters: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface CreateMessageRequest {
+  tenantId: string;
+  /** Of the API's caller, for 24 hours; empty = none. */
+  idempotencyKey: string;
+  /** Who asks, for the log: `key_…`, `rul_…`. */
+  actorId: string;
+  sourceId: string;
+  to: string;
+  /** Our own address at that source; empty = the source's setting `from`. */
+  from: string;
+  /** sms | email | chat | push */
+  channel: string;
+  /** transactional | marketing */
+  category: string;
+  content: MessageContent | undefined;
+  campaign: string;
+  /** `cnv_…`, of the conversation that this answers; empty = the one of both addresses. */
+  replyTo: string;
+  /** Not before, at most 7 days ahead; 0 = now. */
+  notBeforeMs: number;
+  /** Given up after; at most 7 days after not_before. 0 = three days after it. */
+  notAfterMs: number;
+  /** bot | agent */
+  sender: string;
+  /** Of the claim, for an agent. */
+  fencingToken: bigint;
+  /** What consent may be limited to; empty = all. */
+  program: string;
+  /** Recipient facts the tenant knows: IANA zone, ISO country, postal code; empty = not known. */
+  timeZone: string;
+  country: string;
+  postalCode: string;
+  /** For the single confirmation of an opt-out, and for HELP: the event that it answers. */
+  answersEventId: string;
+  /** Set when a rule sends: `rul_…` and the event that triggered it. One send for both, for ever. */
+  ruleId: string;
+  triggerEventId: string;
+  traceparent: string;
+  /** The person's last inbound message, where the caller knows it, for windows such as WhatsApp's. */
+  lastInboundAtMs: number;
+  isReplay: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface CreateMessageResponse {
+  command:
+    | MessageCommand
+    | undefined;
+  /** Whether an earlier request with this key, or of this rule and event, made it. */
+  isRepeated: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface CancelMessageRequest {
+  tenantId: string;
+  id: string;
+  actorId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface CancelMessageResponse {
+  command: MessageCommand | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ResolveMessageRequest {
+  tenantId: string;
+  id: string;
+  actorId: string;
+  /** sent | failed */
+  outcome: string;
+  /** For sent, where known. */
+  providerMessageId: string;
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ResolveMessageResponse {
+  command: MessageCommand | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** What we know of a command; the message's own life afterwards is told by events. */
+export interface MessageCommand {
+  /** `msg_…` */
+  id: string;
+  sourceId: string;
+  channel: string;
+  category: string;
+  campaign: string;
+  /** accepted | scheduled | deferred | blocked | sending | indeterminate | sent | failed | canceled | expired */
+  state: string;
+  stateChangedAtMs: number;
+  /** The rule of compliance's last decision, and what it said. */
+  decisionRule: string;
+  decisionDetail: string;
+  errorCode: string;
+  detail: string;
+  providerMessageId: string;
+  attemptCount: number;
+  /** Not before; 0 = nothing is planned. */
+  nextAttemptAtMs: number;
+  notAfterMs: number;
+  createdAtMs: number;
+  finishedAtMs: number;
+  sender: string;
+  conversationId: string;
+  ruleId: string;
+  triggerEventId: string;
+  /** Whether its outcome waits for a person. */
+  isWaitingForPerson: boolean;
+  attempts: CommandAttempt[];
+  /** The person's keyed hash, hex. */
+  personHash: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** One time that it was handed to the provider. */
+export interface CommandAttempt {
+  number: number;
+  startedAtMs: number;
+  durationMs: number;
+  /** sending | sent | refused | not_sent | unknown */
+  outcome: string;
+  errorCode: string;
+  detail: string;
+  /** The permit that it left under. */
+  permitId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetMessageCommandRequest {
+  tenantId: string;
+  id: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetMessageCommandResponse {
+  command: MessageCommand | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListMessageCommandsRequest {
+  tenantId: string;
+  limit: number;
+  cursor: string;
+  state: string;
+  sourceId: string;
+  campaign: string;
+  /** Hex of 16 bytes. */
+  personHash: string;
+  fromMs: number;
+  toMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListMessageCommandsResponse {
+  commands: MessageCommand[];
+  nextCursor: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export const POSTHORN_DISPATCHER_V1_PACKAGE_NAME = "posthorn.dispatcher.v1";
 
 function createBaseDelivery(): Delivery {
@@ -1266,6 +1459,1963 @@ export const TestDestinationResponse: MessageFns<TestDestinationResponse> = {
   },
 };
 
+function createBaseMessageContent(): MessageContent {
+  return {
+    text: "",
+    html: "",
+    subject: "",
+    title: "",
+    mediaUrls: [],
+    template: undefined,
+    data: {},
+    unsubscribeUrl: "",
+  };
+}
+
+export const MessageContent: MessageFns<MessageContent> = {
+  encode(message: MessageContent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.text !== "") {
+      writer.uint32(10).string(message.text);
+    }
+    if (message.html !== "") {
+      writer.uint32(18).string(message.html);
+    }
+    if (message.subject !== "") {
+      writer.uint32(26).string(message.subject);
+    }
+    if (message.title !== "") {
+      writer.uint32(34).string(message.title);
+    }
+    for (const v of message.mediaUrls) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.template !== undefined) {
+      MessageTemplate.encode(message.template, writer.uint32(50).fork()).join();
+    }
+    globalThis.Object.entries(message.data).forEach(([key, value]: [string, string]) => {
+      MessageContent_DataEntry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
+    });
+    if (message.unsubscribeUrl !== "") {
+      writer.uint32(66).string(message.unsubscribeUrl);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageContent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageContent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.html = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.title = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.mediaUrls.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.template = MessageTemplate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            const entry7 = MessageContent_DataEntry.decode(reader, reader.uint32());
+            if (entry7.value !== undefined) {
+              message.data[entry7.key] = entry7.value;
+            }
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.unsubscribeUrl = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMessageContent_DataEntry(): MessageContent_DataEntry {
+  return { key: "", value: "" };
+}
+
+export const MessageContent_DataEntry: MessageFns<MessageContent_DataEntry> = {
+  encode(message: MessageContent_DataEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageContent_DataEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageContent_DataEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMessageTemplate(): MessageTemplate {
+  return { name: "", language: "", parameters: [] };
+}
+
+export const MessageTemplate: MessageFns<MessageTemplate> = {
+  encode(message: MessageTemplate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.language !== "") {
+      writer.uint32(18).string(message.language);
+    }
+    for (const v of message.parameters) {
+      writer.uint32(26).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageTemplate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageTemplate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.language = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.parameters.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCreateMessageRequest(): CreateMessageRequest {
+  return {
+    tenantId: "",
+    idempotencyKey: "",
+    actorId: "",
+    sourceId: "",
+    to: "",
+    from: "",
+    channel: "",
+    category: "",
+    content: undefined,
+    campaign: "",
+    replyTo: "",
+    notBeforeMs: 0,
+    notAfterMs: 0,
+    sender: "",
+    fencingToken: 0n,
+    program: "",
+    timeZone: "",
+    country: "",
+    postalCode: "",
+    answersEventId: "",
+    ruleId: "",
+    triggerEventId: "",
+    traceparent: "",
+    lastInboundAtMs: 0,
+    isReplay: false,
+  };
+}
+
+export const CreateMessageRequest: MessageFns<CreateMessageRequest> = {
+  encode(message: CreateMessageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.idempotencyKey !== "") {
+      writer.uint32(18).string(message.idempotencyKey);
+    }
+    if (message.actorId !== "") {
+      writer.uint32(26).string(message.actorId);
+    }
+    if (message.sourceId !== "") {
+      writer.uint32(34).string(message.sourceId);
+    }
+    if (message.to !== "") {
+      writer.uint32(42).string(message.to);
+    }
+    if (message.from !== "") {
+      writer.uint32(50).string(message.from);
+    }
+    if (message.channel !== "") {
+      writer.uint32(58).string(message.channel);
+    }
+    if (message.category !== "") {
+      writer.uint32(66).string(message.category);
+    }
+    if (message.content !== undefined) {
+      MessageContent.encode(message.content, writer.uint32(74).fork()).join();
+    }
+    if (message.campaign !== "") {
+      writer.uint32(82).string(message.campaign);
+    }
+    if (message.replyTo !== "") {
+      writer.uint32(90).string(message.replyTo);
+    }
+    if (message.notBeforeMs !== 0) {
+      writer.uint32(97).double(message.notBeforeMs);
+    }
+    if (message.notAfterMs !== 0) {
+      writer.uint32(105).double(message.notAfterMs);
+    }
+    if (message.sender !== "") {
+      writer.uint32(114).string(message.sender);
+    }
+    if (message.fencingToken !== 0n) {
+      if (BigInt.asUintN(64, message.fencingToken) !== message.fencingToken) {
+        throw new globalThis.Error("value provided for field message.fencingToken of type uint64 too large");
+      }
+      writer.uint32(120).uint64(message.fencingToken);
+    }
+    if (message.program !== "") {
+      writer.uint32(130).string(message.program);
+    }
+    if (message.timeZone !== "") {
+      writer.uint32(138).string(message.timeZone);
+    }
+    if (message.country !== "") {
+      writer.uint32(146).string(message.country);
+    }
+    if (message.postalCode !== "") {
+      writer.uint32(154).string(message.postalCode);
+    }
+    if (message.answersEventId !== "") {
+      writer.uint32(162).string(message.answersEventId);
+    }
+    if (message.ruleId !== "") {
+      writer.uint32(170).string(message.ruleId);
+    }
+    if (message.triggerEventId !== "") {
+      writer.uint32(178).string(message.triggerEventId);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(186).string(message.traceparent);
+    }
+    if (message.lastInboundAtMs !== 0) {
+      writer.uint32(193).double(message.lastInboundAtMs);
+    }
+    if (message.isReplay !== false) {
+      writer.uint32(200).bool(message.isReplay);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateMessageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateMessageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.actorId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.sourceId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.category = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.content = MessageContent.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.campaign = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.replyTo = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 97) {
+              break;
+            }
+
+            message.notBeforeMs = reader.double();
+            continue;
+          }
+          case 13: {
+            if (tag !== 105) {
+              break;
+            }
+
+            message.notAfterMs = reader.double();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.sender = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.fencingToken = reader.uint64() as bigint;
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.program = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.timeZone = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.country = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.postalCode = reader.string();
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.answersEventId = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.ruleId = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.triggerEventId = reader.string();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 193) {
+              break;
+            }
+
+            message.lastInboundAtMs = reader.double();
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.isReplay = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCreateMessageResponse(): CreateMessageResponse {
+  return { command: undefined, isRepeated: false };
+}
+
+export const CreateMessageResponse: MessageFns<CreateMessageResponse> = {
+  encode(message: CreateMessageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.command !== undefined) {
+      MessageCommand.encode(message.command, writer.uint32(10).fork()).join();
+    }
+    if (message.isRepeated !== false) {
+      writer.uint32(16).bool(message.isRepeated);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateMessageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateMessageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.command = MessageCommand.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.isRepeated = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCancelMessageRequest(): CancelMessageRequest {
+  return { tenantId: "", id: "", actorId: "" };
+}
+
+export const CancelMessageRequest: MessageFns<CancelMessageRequest> = {
+  encode(message: CancelMessageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message.actorId !== "") {
+      writer.uint32(26).string(message.actorId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelMessageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelMessageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.actorId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCancelMessageResponse(): CancelMessageResponse {
+  return { command: undefined };
+}
+
+export const CancelMessageResponse: MessageFns<CancelMessageResponse> = {
+  encode(message: CancelMessageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.command !== undefined) {
+      MessageCommand.encode(message.command, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelMessageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelMessageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.command = MessageCommand.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseResolveMessageRequest(): ResolveMessageRequest {
+  return { tenantId: "", id: "", actorId: "", outcome: "", providerMessageId: "", reason: "" };
+}
+
+export const ResolveMessageRequest: MessageFns<ResolveMessageRequest> = {
+  encode(message: ResolveMessageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message.actorId !== "") {
+      writer.uint32(26).string(message.actorId);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(34).string(message.outcome);
+    }
+    if (message.providerMessageId !== "") {
+      writer.uint32(42).string(message.providerMessageId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(50).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResolveMessageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolveMessageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.actorId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.providerMessageId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseResolveMessageResponse(): ResolveMessageResponse {
+  return { command: undefined };
+}
+
+export const ResolveMessageResponse: MessageFns<ResolveMessageResponse> = {
+  encode(message: ResolveMessageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.command !== undefined) {
+      MessageCommand.encode(message.command, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResolveMessageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolveMessageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.command = MessageCommand.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMessageCommand(): MessageCommand {
+  return {
+    id: "",
+    sourceId: "",
+    channel: "",
+    category: "",
+    campaign: "",
+    state: "",
+    stateChangedAtMs: 0,
+    decisionRule: "",
+    decisionDetail: "",
+    errorCode: "",
+    detail: "",
+    providerMessageId: "",
+    attemptCount: 0,
+    nextAttemptAtMs: 0,
+    notAfterMs: 0,
+    createdAtMs: 0,
+    finishedAtMs: 0,
+    sender: "",
+    conversationId: "",
+    ruleId: "",
+    triggerEventId: "",
+    isWaitingForPerson: false,
+    attempts: [],
+    personHash: "",
+  };
+}
+
+export const MessageCommand: MessageFns<MessageCommand> = {
+  encode(message: MessageCommand, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.sourceId !== "") {
+      writer.uint32(18).string(message.sourceId);
+    }
+    if (message.channel !== "") {
+      writer.uint32(26).string(message.channel);
+    }
+    if (message.category !== "") {
+      writer.uint32(34).string(message.category);
+    }
+    if (message.campaign !== "") {
+      writer.uint32(42).string(message.campaign);
+    }
+    if (message.state !== "") {
+      writer.uint32(50).string(message.state);
+    }
+    if (message.stateChangedAtMs !== 0) {
+      writer.uint32(57).double(message.stateChangedAtMs);
+    }
+    if (message.decisionRule !== "") {
+      writer.uint32(66).string(message.decisionRule);
+    }
+    if (message.decisionDetail !== "") {
+      writer.uint32(74).string(message.decisionDetail);
+    }
+    if (message.errorCode !== "") {
+      writer.uint32(82).string(message.errorCode);
+    }
+    if (message.detail !== "") {
+      writer.uint32(90).string(message.detail);
+    }
+    if (message.providerMessageId !== "") {
+      writer.uint32(98).string(message.providerMessageId);
+    }
+    if (message.attemptCount !== 0) {
+      writer.uint32(104).uint32(message.attemptCount);
+    }
+    if (message.nextAttemptAtMs !== 0) {
+      writer.uint32(113).double(message.nextAttemptAtMs);
+    }
+    if (message.notAfterMs !== 0) {
+      writer.uint32(121).double(message.notAfterMs);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(129).double(message.createdAtMs);
+    }
+    if (message.finishedAtMs !== 0) {
+      writer.uint32(137).double(message.finishedAtMs);
+    }
+    if (message.sender !== "") {
+      writer.uint32(146).string(message.sender);
+    }
+    if (message.conversationId !== "") {
+      writer.uint32(154).string(message.conversationId);
+    }
+    if (message.ruleId !== "") {
+      writer.uint32(162).string(message.ruleId);
+    }
+    if (message.triggerEventId !== "") {
+      writer.uint32(170).string(message.triggerEventId);
+    }
+    if (message.isWaitingForPerson !== false) {
+      writer.uint32(176).bool(message.isWaitingForPerson);
+    }
+    for (const v of message.attempts) {
+      CommandAttempt.encode(v!, writer.uint32(186).fork()).join();
+    }
+    if (message.personHash !== "") {
+      writer.uint32(194).string(message.personHash);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageCommand {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageCommand();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sourceId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.category = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.campaign = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.stateChangedAtMs = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.decisionRule = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.decisionDetail = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.errorCode = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.providerMessageId = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.attemptCount = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 113) {
+              break;
+            }
+
+            message.nextAttemptAtMs = reader.double();
+            continue;
+          }
+          case 15: {
+            if (tag !== 121) {
+              break;
+            }
+
+            message.notAfterMs = reader.double();
+            continue;
+          }
+          case 16: {
+            if (tag !== 129) {
+              break;
+            }
+
+            message.createdAtMs = reader.double();
+            continue;
+          }
+          case 17: {
+            if (tag !== 137) {
+              break;
+            }
+
+            message.finishedAtMs = reader.double();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.sender = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.conversationId = reader.string();
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.ruleId = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.triggerEventId = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.isWaitingForPerson = reader.bool();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.attempts.push(CommandAttempt.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.personHash = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCommandAttempt(): CommandAttempt {
+  return { number: 0, startedAtMs: 0, durationMs: 0, outcome: "", errorCode: "", detail: "", permitId: "" };
+}
+
+export const CommandAttempt: MessageFns<CommandAttempt> = {
+  encode(message: CommandAttempt, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0) {
+      writer.uint32(8).uint32(message.number);
+    }
+    if (message.startedAtMs !== 0) {
+      writer.uint32(17).double(message.startedAtMs);
+    }
+    if (message.durationMs !== 0) {
+      writer.uint32(25).double(message.durationMs);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(34).string(message.outcome);
+    }
+    if (message.errorCode !== "") {
+      writer.uint32(42).string(message.errorCode);
+    }
+    if (message.detail !== "") {
+      writer.uint32(50).string(message.detail);
+    }
+    if (message.permitId !== "") {
+      writer.uint32(58).string(message.permitId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CommandAttempt {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCommandAttempt();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.startedAtMs = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.durationMs = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.errorCode = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.permitId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetMessageCommandRequest(): GetMessageCommandRequest {
+  return { tenantId: "", id: "" };
+}
+
+export const GetMessageCommandRequest: MessageFns<GetMessageCommandRequest> = {
+  encode(message: GetMessageCommandRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetMessageCommandRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetMessageCommandRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetMessageCommandResponse(): GetMessageCommandResponse {
+  return { command: undefined };
+}
+
+export const GetMessageCommandResponse: MessageFns<GetMessageCommandResponse> = {
+  encode(message: GetMessageCommandResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.command !== undefined) {
+      MessageCommand.encode(message.command, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetMessageCommandResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetMessageCommandResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.command = MessageCommand.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListMessageCommandsRequest(): ListMessageCommandsRequest {
+  return {
+    tenantId: "",
+    limit: 0,
+    cursor: "",
+    state: "",
+    sourceId: "",
+    campaign: "",
+    personHash: "",
+    fromMs: 0,
+    toMs: 0,
+  };
+}
+
+export const ListMessageCommandsRequest: MessageFns<ListMessageCommandsRequest> = {
+  encode(message: ListMessageCommandsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(26).string(message.cursor);
+    }
+    if (message.state !== "") {
+      writer.uint32(34).string(message.state);
+    }
+    if (message.sourceId !== "") {
+      writer.uint32(42).string(message.sourceId);
+    }
+    if (message.campaign !== "") {
+      writer.uint32(50).string(message.campaign);
+    }
+    if (message.personHash !== "") {
+      writer.uint32(58).string(message.personHash);
+    }
+    if (message.fromMs !== 0) {
+      writer.uint32(65).double(message.fromMs);
+    }
+    if (message.toMs !== 0) {
+      writer.uint32(73).double(message.toMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListMessageCommandsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListMessageCommandsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.sourceId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.campaign = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.personHash = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.fromMs = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.toMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListMessageCommandsResponse(): ListMessageCommandsResponse {
+  return { commands: [], nextCursor: "" };
+}
+
+export const ListMessageCommandsResponse: MessageFns<ListMessageCommandsResponse> = {
+  encode(message: ListMessageCommandsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.commands) {
+      MessageCommand.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextCursor !== "") {
+      writer.uint32(18).string(message.nextCursor);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListMessageCommandsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListMessageCommandsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.commands.push(MessageCommand.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextCursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /** Reads for the REST API, one tenant at a time, under row-level security. */
 
 export interface DeliveryQueryServiceClient {
@@ -1439,6 +3589,182 @@ export interface DeliveryServiceServer extends UntypedServiceImplementation {
   redriveDeadLetters: handleUnaryCall<RedriveDeadLettersRequest, RedriveDeadLettersResponse>;
   /** Sends one signed endpoint.test, waits for its outcome, stores nothing. */
   testDestination: handleUnaryCall<TestDestinationRequest, TestDestinationResponse>;
+}
+
+/** Commands: messages that a tenant, or one of its rules, asks us to send. */
+
+export interface CommandServiceClient {
+  /** Takes a message; it leaves later, or never. The same key and body are answered as the first time. */
+
+  createMessage(request: CreateMessageRequest): Observable<CreateMessageResponse>;
+
+  /** Before it left: afterwards it cannot be called back. */
+
+  cancelMessage(request: CancelMessageRequest): Observable<CancelMessageResponse>;
+
+  /** A person says what became of a message whose outcome nobody else can tell. */
+
+  resolveMessage(request: ResolveMessageRequest): Observable<ResolveMessageResponse>;
+}
+
+/** Commands: messages that a tenant, or one of its rules, asks us to send. */
+
+export interface CommandServiceController {
+  /** Takes a message; it leaves later, or never. The same key and body are answered as the first time. */
+
+  createMessage(
+    request: CreateMessageRequest,
+  ): Promise<CreateMessageResponse> | Observable<CreateMessageResponse> | CreateMessageResponse;
+
+  /** Before it left: afterwards it cannot be called back. */
+
+  cancelMessage(
+    request: CancelMessageRequest,
+  ): Promise<CancelMessageResponse> | Observable<CancelMessageResponse> | CancelMessageResponse;
+
+  /** A person says what became of a message whose outcome nobody else can tell. */
+
+  resolveMessage(
+    request: ResolveMessageRequest,
+  ): Promise<ResolveMessageResponse> | Observable<ResolveMessageResponse> | ResolveMessageResponse;
+}
+
+export function CommandServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["createMessage", "cancelMessage", "resolveMessage"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("CommandService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("CommandService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const COMMAND_SERVICE_NAME = "CommandService";
+
+/** Commands: messages that a tenant, or one of its rules, asks us to send. */
+export type CommandServiceService = typeof CommandServiceService;
+export const CommandServiceService = {
+  /** Takes a message; it leaves later, or never. The same key and body are answered as the first time. */
+  createMessage: {
+    path: "/posthorn.dispatcher.v1.CommandService/CreateMessage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateMessageRequest): Buffer => Buffer.from(CreateMessageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateMessageRequest => CreateMessageRequest.decode(value),
+    responseSerialize: (value: CreateMessageResponse): Buffer =>
+      Buffer.from(CreateMessageResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateMessageResponse => CreateMessageResponse.decode(value),
+  },
+  /** Before it left: afterwards it cannot be called back. */
+  cancelMessage: {
+    path: "/posthorn.dispatcher.v1.CommandService/CancelMessage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CancelMessageRequest): Buffer => Buffer.from(CancelMessageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CancelMessageRequest => CancelMessageRequest.decode(value),
+    responseSerialize: (value: CancelMessageResponse): Buffer =>
+      Buffer.from(CancelMessageResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CancelMessageResponse => CancelMessageResponse.decode(value),
+  },
+  /** A person says what became of a message whose outcome nobody else can tell. */
+  resolveMessage: {
+    path: "/posthorn.dispatcher.v1.CommandService/ResolveMessage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResolveMessageRequest): Buffer =>
+      Buffer.from(ResolveMessageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResolveMessageRequest => ResolveMessageRequest.decode(value),
+    responseSerialize: (value: ResolveMessageResponse): Buffer =>
+      Buffer.from(ResolveMessageResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResolveMessageResponse => ResolveMessageResponse.decode(value),
+  },
+} as const;
+
+export interface CommandServiceServer extends UntypedServiceImplementation {
+  /** Takes a message; it leaves later, or never. The same key and body are answered as the first time. */
+  createMessage: handleUnaryCall<CreateMessageRequest, CreateMessageResponse>;
+  /** Before it left: afterwards it cannot be called back. */
+  cancelMessage: handleUnaryCall<CancelMessageRequest, CancelMessageResponse>;
+  /** A person says what became of a message whose outcome nobody else can tell. */
+  resolveMessage: handleUnaryCall<ResolveMessageRequest, ResolveMessageResponse>;
+}
+
+/** Reads for the REST API, one tenant at a time, under row-level security. */
+
+export interface CommandQueryServiceClient {
+  getMessageCommand(request: GetMessageCommandRequest): Observable<GetMessageCommandResponse>;
+
+  listMessageCommands(request: ListMessageCommandsRequest): Observable<ListMessageCommandsResponse>;
+}
+
+/** Reads for the REST API, one tenant at a time, under row-level security. */
+
+export interface CommandQueryServiceController {
+  getMessageCommand(
+    request: GetMessageCommandRequest,
+  ): Promise<GetMessageCommandResponse> | Observable<GetMessageCommandResponse> | GetMessageCommandResponse;
+
+  listMessageCommands(
+    request: ListMessageCommandsRequest,
+  ): Promise<ListMessageCommandsResponse> | Observable<ListMessageCommandsResponse> | ListMessageCommandsResponse;
+}
+
+export function CommandQueryServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["getMessageCommand", "listMessageCommands"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("CommandQueryService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("CommandQueryService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const COMMAND_QUERY_SERVICE_NAME = "CommandQueryService";
+
+/** Reads for the REST API, one tenant at a time, under row-level security. */
+export type CommandQueryServiceService = typeof CommandQueryServiceService;
+export const CommandQueryServiceService = {
+  getMessageCommand: {
+    path: "/posthorn.dispatcher.v1.CommandQueryService/GetMessageCommand" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetMessageCommandRequest): Buffer =>
+      Buffer.from(GetMessageCommandRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetMessageCommandRequest => GetMessageCommandRequest.decode(value),
+    responseSerialize: (value: GetMessageCommandResponse): Buffer =>
+      Buffer.from(GetMessageCommandResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetMessageCommandResponse => GetMessageCommandResponse.decode(value),
+  },
+  listMessageCommands: {
+    path: "/posthorn.dispatcher.v1.CommandQueryService/ListMessageCommands" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListMessageCommandsRequest): Buffer =>
+      Buffer.from(ListMessageCommandsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListMessageCommandsRequest => ListMessageCommandsRequest.decode(value),
+    responseSerialize: (value: ListMessageCommandsResponse): Buffer =>
+      Buffer.from(ListMessageCommandsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListMessageCommandsResponse => ListMessageCommandsResponse.decode(value),
+  },
+} as const;
+
+export interface CommandQueryServiceServer extends UntypedServiceImplementation {
+  getMessageCommand: handleUnaryCall<GetMessageCommandRequest, GetMessageCommandResponse>;
+  listMessageCommands: handleUnaryCall<ListMessageCommandsRequest, ListMessageCommandsResponse>;
 }
 
 export interface MessageFns<T> {

@@ -35,6 +35,11 @@ export interface IntakeRequest {
   raw: Buffer;
   traceparent: string;
   events: IntakeEvent[];
+  /**
+   * 16 bytes, keyed hash of what the scheme signs in the body's place; or empty. The first request stored with it
+   * takes it. A later one with it is a duplicate when all of its events are, else refused: nothing of it is stored.
+   */
+  nonceHash?: Buffer | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -46,6 +51,19 @@ export interface RawRequest {
   /** Name and value alternate, order and case as received. */
   headers: string[];
   body: Buffer;
+  /**
+   * What else a refused request must be judged by again; absent in those that were taken.
+   * Of the socket.
+   */
+  remoteAddress?:
+    | string
+    | undefined;
+  /** DER, of a TLS handshake of our own. */
+  clientCertificate?:
+    | Buffer
+    | undefined;
+  /** Whether our own port spoke TLS. */
+  isEncrypted?: boolean | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -83,16 +101,22 @@ export interface EventAttributes {
   providerStatus: string;
   errorCode: string;
   campaign: string;
-  /** opt_out | opt_in | help | empty */
+  /** opt_out | opt_in | help | complaint | hard_bounce | soft_bounce | empty */
   signal: string;
   /** 16 bytes, keyed hash of (channel, both addresses); or empty. */
   conversationHash: Buffer;
   /** The provider's own event type, as sent. */
   providerType: string;
-  /** For events of our own services: the event or fact that caused it; 16 bytes. */
+  /**
+   * For events of our own services: the event or fact that caused it (of a hand-off's steps: the event that
+   * asked for the hand-off); 16 bytes.
+   */
   causedBy: Buffer;
   note: string;
-  /** For events of our own services about a message: its ID; 16 bytes. */
+  /**
+   * The message that the API answered for a command: in events of our own services about it, and in a
+   * provider's that hand our reference back; 16 bytes, or empty.
+   */
   messageId: Buffer;
   /** The provider's ID of the message that this one answers; or empty. */
   replyToProviderMessageId: string;
@@ -135,6 +159,83 @@ export enum AppendResult_Outcome {
   /** OUTCOME_UNAVAILABLE - Not known to be committed. The sender must retry. */
   OUTCOME_UNAVAILABLE = 4,
   UNRECOGNIZED = -1,
+}
+
+export interface Refusal {
+  requestId: Buffer;
+  tenantId: Buffer;
+  sourceId: Buffer;
+  provider: string;
+  receivedAtMs: number;
+  /** The error code that the provider was answered with: signature.missing, signature.mismatch, … */
+  cause: string;
+  /** Name and value alternate, names in lower case; values only of headers that hold no secret and nothing personal. */
+  headers: string[];
+  /** The data key that encrypts `raw`. */
+  dataKeyId: Buffer;
+  /** Encrypted RawRequest; associated data `raw`, tenant, request. */
+  raw: Buffer;
+  /** As the provider sent it; or empty. */
+  traceparent: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface KeepRefusalsRequest {
+  /** At most 64, of a source in the order in which they came. */
+  refusals: Refusal[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface KeepRefusalsResponse {
+  /** One for each, in order; false: beyond what a source may keep. */
+  isKept: boolean[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClaimRefusalsRequest {
+  /** Unique per process start. */
+  instanceId: string;
+  /** 1–64; fewer when their `raw` would exceed 4 MB together. */
+  limit: number;
+  /** 1–600. */
+  leaseSeconds: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClaimRefusalsResponse {
+  refusals: Refusal[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SettleRefusalsRequest {
+  instanceId: string;
+  /** At most 64. */
+  refusals: SettledRefusal[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SettledRefusal {
+  requestId: Buffer;
+  tenantId: Buffer;
+  outcome: SettledRefusal_Outcome;
+  /** An error code. */
+  cause: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export enum SettledRefusal_Outcome {
+  OUTCOME_UNSPECIFIED = 0,
+  /** OUTCOME_ADMITTED - Its events are in the log, now or from before. */
+  OUTCOME_ADMITTED = 1,
+  /** OUTCOME_STILL_REFUSED - Kept until it expires; `cause` says why. */
+  OUTCOME_STILL_REFUSED = 2,
+  /** OUTCOME_POSTPONED - Not judged to the end: it can be claimed again at once. */
+  OUTCOME_POSTPONED = 3,
+  UNRECOGNIZED = -1,
+}
+
+export interface SettleRefusalsResponse {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 export interface AppendServiceEventsRequest {
@@ -311,7 +412,7 @@ export interface GetEventTimelineResponse {
 
 export interface TimelineEntry {
   atMs: number;
-  /** received | stored | projected | fact | transition | quarantined */
+  /** received | stored | projected | fact | transition | conversation | quarantined */
   stage: string;
   detail: string;
   factId: string;
@@ -320,6 +421,8 @@ export interface TimelineEntry {
   toState: string;
   /** applied | late | repeated | contradicted */
   effect: string;
+  /** Of stage `conversation`, whose states from_state and to_state then are. */
+  conversationId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -348,6 +451,8 @@ export interface Message {
   isContradicted: boolean;
   createdAtMs: number;
   transitions: Transition[];
+  /** The message that this one answers: the one it names, else the last we sent into the conversation before. */
+  replyToMessageId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -388,6 +493,293 @@ export interface GetMessageRequest {
 
 export interface GetMessageResponse {
   message: Message | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListTextsRequest {
+  /** 16 bytes each; 1 to 256 events. */
+  tenantId: Buffer;
+  eventIds: Buffer[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListTextsResponse {
+  /** In any order. An event that is not there, has no content, or whose key was destroyed is left out. */
+  texts: EventText[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface EventText {
+  eventId: Buffer;
+  subject: string;
+  text: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface CheckOwnerRequest {
+  /** 16 bytes each; a conversation that is not known belongs to the bot. */
+  tenantId: Buffer;
+  conversationId: Buffer;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface CheckOwnerResponse {
+  /** bot | agent. A conversation that waits in the queue still belongs to the bot. */
+  owner: string;
+  /** Of the agent's claim; 0 when the bot owns it. Another token than this is out of date. */
+  fencingToken: bigint;
+  /** escalated | claimed | empty */
+  handoffState: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface Conversation {
+  id: string;
+  /** open | replied | escalated | claimed | opted_out | closed */
+  state: string;
+  stateChangedAtMs: number;
+  channel: string;
+  /** 16 bytes, or empty; `per_…` is made of it. */
+  personHash: Buffer;
+  campaign: string;
+  /** 0 = none. */
+  lastMessageAtMs: number;
+  lastInboundAtMs: number;
+  inboundCount: number;
+  outboundCount: number;
+  /** Also while a person of ours owns it, which is then the state. */
+  isOptedOut: boolean;
+  createdAtMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** A hand-off from the bot to a person. Its ID is that of the event that asked for it. */
+export interface Handoff {
+  id: string;
+  conversationId: string;
+  /** escalated | claimed | closed | returned */
+  state: string;
+  /** user_request | low_confidence | sentiment | policy | error | sla | keyword */
+  reason: string;
+  requestedAtMs: number;
+  requestedBy: string;
+  /** Who claimed it; empty while it waits. */
+  claimedBy: string;
+  claimedAtMs: number;
+  /** The claim goes back to the queue unless it is accepted by then; 0 = it is accepted. */
+  offerUntilMs: number;
+  /** Of the claim; 0 while it waits. */
+  fencingToken: bigint;
+  queue: string;
+  priority: number;
+  /** How often it was claimed. */
+  attempts: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListConversationsRequest {
+  tenantId: string;
+  limit: number;
+  cursor: string;
+  state: string;
+  channel: string;
+  campaign: string;
+  /** 16 bytes, or empty = any. */
+  personHash: Buffer;
+  fromMs: number;
+  toMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListConversationsResponse {
+  conversations: Conversation[];
+  nextCursor: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetConversationRequest {
+  tenantId: string;
+  id: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetConversationResponse {
+  conversation:
+    | Conversation
+    | undefined;
+  /** Newest first, 50 at most. */
+  messages: Message[];
+  handoff: Handoff | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListAgentQueueRequest {
+  tenantId: string;
+  limit: number;
+  cursor: string;
+  /** Empty = every queue. */
+  queue: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListAgentQueueResponse {
+  handoffs: Handoff[];
+  nextCursor: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetHandoffRequest {
+  tenantId: string;
+  /** Either of them; of a conversation its latest hand-off. */
+  id: string;
+  conversationId: string;
+  /** Messages told in full; 0 = 10, at most 50. */
+  historyLimit: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetHandoffResponse {
+  handoff:
+    | Handoff
+    | undefined;
+  /** Versioned JSON. */
+  packageJson: string;
+  /** A flat JSON object of texts, numbers and booleans, at most 4,096 bytes. */
+  flatJson: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListPersonEventsRequest {
+  tenantId: string;
+  /** 16 bytes each; the hashes of a person's linked addresses, 1 to 32. */
+  personHashes: Buffer[];
+  limit: number;
+  cursor: string;
+  fromMs: number;
+  toMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListPersonEventsResponse {
+  events: PersonEvent[];
+  nextCursor: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** One event of a person, and what it did. */
+export interface PersonEvent {
+  eventId: string;
+  type: string;
+  provider: string;
+  sourceId: string;
+  messageId: string;
+  conversationId: string;
+  channel: string;
+  direction: string;
+  campaign: string;
+  signal: string;
+  errorCode: string;
+  note: string;
+  /** Of the message. */
+  fromState: string;
+  toState: string;
+  effect: string;
+  /** Of the conversation; empty when it did not change. */
+  conversationFromState: string;
+  conversationToState: string;
+  occurredAtMs: number;
+  receivedAtMs: number;
+  projectedAtMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface CreateHandoffRequest {
+  tenantId: string;
+  conversationId: string;
+  /** Who asks: bot, or the ID of an API key. */
+  actor: string;
+  /** The caller's ID for this hand-off; empty = none. */
+  key: string;
+  reason: string;
+  queue: string;
+  /** 0 = normal; more is more urgent, at most 9. Shown, does not change the order. */
+  priority: number;
+  /**
+   * JSON object: intent, candidates, entities, sentiment, language, summary, decisions, workflow, … as the bot
+   * knows them; at most 32 KiB. Kept encrypted.
+   */
+  contextJson: string;
+  traceparent: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface CreateHandoffResponse {
+  handoff: Handoff | undefined;
+  isNew: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClaimConversationRequest {
+  tenantId: string;
+  conversationId: string;
+  actor: string;
+  /** The claim is an offer that must be accepted within this time; 0 = it is accepted with this call. */
+  offerTimeoutSeconds: number;
+  traceparent: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClaimConversationResponse {
+  handoff: Handoff | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface AcceptHandoffRequest {
+  tenantId: string;
+  conversationId: string;
+  actor: string;
+  fencingToken: bigint;
+  note: string;
+  traceparent: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface AcceptHandoffResponse {
+  handoff: Handoff | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ReleaseConversationRequest {
+  tenantId: string;
+  conversationId: string;
+  actor: string;
+  fencingToken: bigint;
+  /** queue | bot */
+  to: string;
+  note: string;
+  traceparent: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ReleaseConversationResponse {
+  handoff: Handoff | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface CloseConversationRequest {
+  tenantId: string;
+  conversationId: string;
+  actor: string;
+  /** 0 = the conversation is not claimed. */
+  fencingToken: bigint;
+  note: string;
+  traceparent: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface CloseConversationResponse {
+  /** Empty when there was none. */
+  handoff: Handoff | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -520,6 +912,9 @@ export const IntakeRequest: MessageFns<IntakeRequest> = {
     for (const v of message.events) {
       IntakeEvent.encode(v!, writer.uint32(82).fork()).join();
     }
+    if (message.nonceHash !== undefined) {
+      writer.uint32(90).bytes(message.nonceHash);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -624,6 +1019,14 @@ export const IntakeRequest: MessageFns<IntakeRequest> = {
             message.events.push(IntakeEvent.decode(reader, reader.uint32()));
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.nonceHash = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -666,6 +1069,15 @@ export const RawRequest: MessageFns<RawRequest> = {
     }
     if (message.body.length !== 0) {
       writer.uint32(34).bytes(message.body);
+    }
+    if (message.remoteAddress !== undefined) {
+      writer.uint32(42).string(message.remoteAddress);
+    }
+    if (message.clientCertificate !== undefined) {
+      writer.uint32(50).bytes(message.clientCertificate);
+    }
+    if (message.isEncrypted !== undefined) {
+      writer.uint32(56).bool(message.isEncrypted);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -721,6 +1133,30 @@ export const RawRequest: MessageFns<RawRequest> = {
             }
 
             message.body = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.remoteAddress = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.clientCertificate = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.isEncrypted = reader.bool();
             continue;
           }
         }
@@ -1400,6 +1836,713 @@ export const AppendResult: MessageFns<AppendResult> = {
             message.detail = reader.string();
             continue;
           }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRefusal(): Refusal {
+  return {
+    requestId: Buffer.alloc(0),
+    tenantId: Buffer.alloc(0),
+    sourceId: Buffer.alloc(0),
+    provider: "",
+    receivedAtMs: 0,
+    cause: "",
+    headers: [],
+    dataKeyId: Buffer.alloc(0),
+    raw: Buffer.alloc(0),
+    traceparent: "",
+  };
+}
+
+export const Refusal: MessageFns<Refusal> = {
+  encode(message: Refusal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId.length !== 0) {
+      writer.uint32(10).bytes(message.requestId);
+    }
+    if (message.tenantId.length !== 0) {
+      writer.uint32(18).bytes(message.tenantId);
+    }
+    if (message.sourceId.length !== 0) {
+      writer.uint32(26).bytes(message.sourceId);
+    }
+    if (message.provider !== "") {
+      writer.uint32(34).string(message.provider);
+    }
+    if (message.receivedAtMs !== 0) {
+      writer.uint32(41).double(message.receivedAtMs);
+    }
+    if (message.cause !== "") {
+      writer.uint32(50).string(message.cause);
+    }
+    for (const v of message.headers) {
+      writer.uint32(58).string(v!);
+    }
+    if (message.dataKeyId.length !== 0) {
+      writer.uint32(66).bytes(message.dataKeyId);
+    }
+    if (message.raw.length !== 0) {
+      writer.uint32(74).bytes(message.raw);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(82).string(message.traceparent);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Refusal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefusal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenantId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sourceId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.receivedAtMs = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.headers.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.dataKeyId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.raw = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseKeepRefusalsRequest(): KeepRefusalsRequest {
+  return { refusals: [] };
+}
+
+export const KeepRefusalsRequest: MessageFns<KeepRefusalsRequest> = {
+  encode(message: KeepRefusalsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.refusals) {
+      Refusal.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeepRefusalsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeepRefusalsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.refusals.push(Refusal.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseKeepRefusalsResponse(): KeepRefusalsResponse {
+  return { isKept: [] };
+}
+
+export const KeepRefusalsResponse: MessageFns<KeepRefusalsResponse> = {
+  encode(message: KeepRefusalsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.isKept.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.isKept) {
+        writer.bool(v);
+      }
+      writer.join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeepRefusalsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeepRefusalsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.isKept.push(reader.bool());
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.isKept.push(reader.bool());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClaimRefusalsRequest(): ClaimRefusalsRequest {
+  return { instanceId: "", limit: 0, leaseSeconds: 0 };
+}
+
+export const ClaimRefusalsRequest: MessageFns<ClaimRefusalsRequest> = {
+  encode(message: ClaimRefusalsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instanceId !== "") {
+      writer.uint32(10).string(message.instanceId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message.leaseSeconds !== 0) {
+      writer.uint32(24).uint32(message.leaseSeconds);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimRefusalsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimRefusalsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.leaseSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClaimRefusalsResponse(): ClaimRefusalsResponse {
+  return { refusals: [] };
+}
+
+export const ClaimRefusalsResponse: MessageFns<ClaimRefusalsResponse> = {
+  encode(message: ClaimRefusalsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.refusals) {
+      Refusal.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimRefusalsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimRefusalsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.refusals.push(Refusal.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettleRefusalsRequest(): SettleRefusalsRequest {
+  return { instanceId: "", refusals: [] };
+}
+
+export const SettleRefusalsRequest: MessageFns<SettleRefusalsRequest> = {
+  encode(message: SettleRefusalsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instanceId !== "") {
+      writer.uint32(10).string(message.instanceId);
+    }
+    for (const v of message.refusals) {
+      SettledRefusal.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleRefusalsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettleRefusalsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.refusals.push(SettledRefusal.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettledRefusal(): SettledRefusal {
+  return { requestId: Buffer.alloc(0), tenantId: Buffer.alloc(0), outcome: 0, cause: "" };
+}
+
+export const SettledRefusal: MessageFns<SettledRefusal> = {
+  encode(message: SettledRefusal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId.length !== 0) {
+      writer.uint32(10).bytes(message.requestId);
+    }
+    if (message.tenantId.length !== 0) {
+      writer.uint32(18).bytes(message.tenantId);
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(24).int32(message.outcome);
+    }
+    if (message.cause !== "") {
+      writer.uint32(34).string(message.cause);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettledRefusal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettledRefusal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenantId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettleRefusalsResponse(): SettleRefusalsResponse {
+  return {};
+}
+
+export const SettleRefusalsResponse: MessageFns<SettleRefusalsResponse> = {
+  encode(message: SettleRefusalsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleRefusalsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettleRefusalsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3455,7 +4598,17 @@ export const GetEventTimelineResponse: MessageFns<GetEventTimelineResponse> = {
 };
 
 function createBaseTimelineEntry(): TimelineEntry {
-  return { atMs: 0, stage: "", detail: "", factId: "", messageId: "", fromState: "", toState: "", effect: "" };
+  return {
+    atMs: 0,
+    stage: "",
+    detail: "",
+    factId: "",
+    messageId: "",
+    fromState: "",
+    toState: "",
+    effect: "",
+    conversationId: "",
+  };
 }
 
 export const TimelineEntry: MessageFns<TimelineEntry> = {
@@ -3483,6 +4636,9 @@ export const TimelineEntry: MessageFns<TimelineEntry> = {
     }
     if (message.effect !== "") {
       writer.uint32(66).string(message.effect);
+    }
+    if (message.conversationId !== "") {
+      writer.uint32(74).string(message.conversationId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -3570,6 +4726,14 @@ export const TimelineEntry: MessageFns<TimelineEntry> = {
             }
 
             message.effect = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.conversationId = reader.string();
             continue;
           }
         }
@@ -3765,6 +4929,7 @@ function createBaseMessage(): Message {
     isContradicted: false,
     createdAtMs: 0,
     transitions: [],
+    replyToMessageId: "",
   };
 }
 
@@ -3805,6 +4970,9 @@ export const Message: MessageFns<Message> = {
     }
     for (const v of message.transitions) {
       Transition.encode(v!, writer.uint32(98).fork()).join();
+    }
+    if (message.replyToMessageId !== "") {
+      writer.uint32(106).string(message.replyToMessageId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -3924,6 +5092,14 @@ export const Message: MessageFns<Message> = {
             }
 
             message.transitions.push(Transition.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.replyToMessageId = reader.string();
             continue;
           }
         }
@@ -4456,6 +5632,3081 @@ export const GetMessageResponse: MessageFns<GetMessageResponse> = {
   },
 };
 
+function createBaseListTextsRequest(): ListTextsRequest {
+  return { tenantId: Buffer.alloc(0), eventIds: [] };
+}
+
+export const ListTextsRequest: MessageFns<ListTextsRequest> = {
+  encode(message: ListTextsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId.length !== 0) {
+      writer.uint32(10).bytes(message.tenantId);
+    }
+    for (const v of message.eventIds) {
+      writer.uint32(18).bytes(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTextsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListTextsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.eventIds.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListTextsResponse(): ListTextsResponse {
+  return { texts: [] };
+}
+
+export const ListTextsResponse: MessageFns<ListTextsResponse> = {
+  encode(message: ListTextsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.texts) {
+      EventText.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTextsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListTextsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.texts.push(EventText.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseEventText(): EventText {
+  return { eventId: Buffer.alloc(0), subject: "", text: "" };
+}
+
+export const EventText: MessageFns<EventText> = {
+  encode(message: EventText, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.eventId.length !== 0) {
+      writer.uint32(10).bytes(message.eventId);
+    }
+    if (message.subject !== "") {
+      writer.uint32(18).string(message.subject);
+    }
+    if (message.text !== "") {
+      writer.uint32(26).string(message.text);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EventText {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEventText();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.eventId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCheckOwnerRequest(): CheckOwnerRequest {
+  return { tenantId: Buffer.alloc(0), conversationId: Buffer.alloc(0) };
+}
+
+export const CheckOwnerRequest: MessageFns<CheckOwnerRequest> = {
+  encode(message: CheckOwnerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId.length !== 0) {
+      writer.uint32(10).bytes(message.tenantId);
+    }
+    if (message.conversationId.length !== 0) {
+      writer.uint32(18).bytes(message.conversationId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckOwnerRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckOwnerRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.conversationId = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCheckOwnerResponse(): CheckOwnerResponse {
+  return { owner: "", fencingToken: 0n, handoffState: "" };
+}
+
+export const CheckOwnerResponse: MessageFns<CheckOwnerResponse> = {
+  encode(message: CheckOwnerResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.owner !== "") {
+      writer.uint32(10).string(message.owner);
+    }
+    if (message.fencingToken !== 0n) {
+      if (BigInt.asUintN(64, message.fencingToken) !== message.fencingToken) {
+        throw new globalThis.Error("value provided for field message.fencingToken of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.fencingToken);
+    }
+    if (message.handoffState !== "") {
+      writer.uint32(26).string(message.handoffState);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckOwnerResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckOwnerResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fencingToken = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.handoffState = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseConversation(): Conversation {
+  return {
+    id: "",
+    state: "",
+    stateChangedAtMs: 0,
+    channel: "",
+    personHash: Buffer.alloc(0),
+    campaign: "",
+    lastMessageAtMs: 0,
+    lastInboundAtMs: 0,
+    inboundCount: 0,
+    outboundCount: 0,
+    isOptedOut: false,
+    createdAtMs: 0,
+  };
+}
+
+export const Conversation: MessageFns<Conversation> = {
+  encode(message: Conversation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.state !== "") {
+      writer.uint32(18).string(message.state);
+    }
+    if (message.stateChangedAtMs !== 0) {
+      writer.uint32(25).double(message.stateChangedAtMs);
+    }
+    if (message.channel !== "") {
+      writer.uint32(34).string(message.channel);
+    }
+    if (message.personHash.length !== 0) {
+      writer.uint32(42).bytes(message.personHash);
+    }
+    if (message.campaign !== "") {
+      writer.uint32(50).string(message.campaign);
+    }
+    if (message.lastMessageAtMs !== 0) {
+      writer.uint32(57).double(message.lastMessageAtMs);
+    }
+    if (message.lastInboundAtMs !== 0) {
+      writer.uint32(65).double(message.lastInboundAtMs);
+    }
+    if (message.inboundCount !== 0) {
+      writer.uint32(72).uint32(message.inboundCount);
+    }
+    if (message.outboundCount !== 0) {
+      writer.uint32(80).uint32(message.outboundCount);
+    }
+    if (message.isOptedOut !== false) {
+      writer.uint32(88).bool(message.isOptedOut);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(97).double(message.createdAtMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Conversation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConversation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.stateChangedAtMs = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.personHash = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.campaign = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.lastMessageAtMs = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.lastInboundAtMs = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.inboundCount = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.outboundCount = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.isOptedOut = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 97) {
+              break;
+            }
+
+            message.createdAtMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseHandoff(): Handoff {
+  return {
+    id: "",
+    conversationId: "",
+    state: "",
+    reason: "",
+    requestedAtMs: 0,
+    requestedBy: "",
+    claimedBy: "",
+    claimedAtMs: 0,
+    offerUntilMs: 0,
+    fencingToken: 0n,
+    queue: "",
+    priority: 0,
+    attempts: 0,
+  };
+}
+
+export const Handoff: MessageFns<Handoff> = {
+  encode(message: Handoff, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.conversationId !== "") {
+      writer.uint32(18).string(message.conversationId);
+    }
+    if (message.state !== "") {
+      writer.uint32(26).string(message.state);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.requestedAtMs !== 0) {
+      writer.uint32(41).double(message.requestedAtMs);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(50).string(message.requestedBy);
+    }
+    if (message.claimedBy !== "") {
+      writer.uint32(58).string(message.claimedBy);
+    }
+    if (message.claimedAtMs !== 0) {
+      writer.uint32(65).double(message.claimedAtMs);
+    }
+    if (message.offerUntilMs !== 0) {
+      writer.uint32(73).double(message.offerUntilMs);
+    }
+    if (message.fencingToken !== 0n) {
+      if (BigInt.asUintN(64, message.fencingToken) !== message.fencingToken) {
+        throw new globalThis.Error("value provided for field message.fencingToken of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.fencingToken);
+    }
+    if (message.queue !== "") {
+      writer.uint32(90).string(message.queue);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(96).uint32(message.priority);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(104).uint32(message.attempts);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Handoff {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHandoff();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.conversationId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.requestedAtMs = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.claimedBy = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.claimedAtMs = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.offerUntilMs = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.fencingToken = reader.uint64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.priority = reader.uint32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.attempts = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListConversationsRequest(): ListConversationsRequest {
+  return {
+    tenantId: "",
+    limit: 0,
+    cursor: "",
+    state: "",
+    channel: "",
+    campaign: "",
+    personHash: Buffer.alloc(0),
+    fromMs: 0,
+    toMs: 0,
+  };
+}
+
+export const ListConversationsRequest: MessageFns<ListConversationsRequest> = {
+  encode(message: ListConversationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(26).string(message.cursor);
+    }
+    if (message.state !== "") {
+      writer.uint32(34).string(message.state);
+    }
+    if (message.channel !== "") {
+      writer.uint32(42).string(message.channel);
+    }
+    if (message.campaign !== "") {
+      writer.uint32(50).string(message.campaign);
+    }
+    if (message.personHash.length !== 0) {
+      writer.uint32(58).bytes(message.personHash);
+    }
+    if (message.fromMs !== 0) {
+      writer.uint32(65).double(message.fromMs);
+    }
+    if (message.toMs !== 0) {
+      writer.uint32(73).double(message.toMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListConversationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListConversationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.campaign = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.personHash = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.fromMs = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.toMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListConversationsResponse(): ListConversationsResponse {
+  return { conversations: [], nextCursor: "" };
+}
+
+export const ListConversationsResponse: MessageFns<ListConversationsResponse> = {
+  encode(message: ListConversationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.conversations) {
+      Conversation.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextCursor !== "") {
+      writer.uint32(18).string(message.nextCursor);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListConversationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListConversationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conversations.push(Conversation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextCursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetConversationRequest(): GetConversationRequest {
+  return { tenantId: "", id: "" };
+}
+
+export const GetConversationRequest: MessageFns<GetConversationRequest> = {
+  encode(message: GetConversationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetConversationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetConversationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetConversationResponse(): GetConversationResponse {
+  return { conversation: undefined, messages: [], handoff: undefined };
+}
+
+export const GetConversationResponse: MessageFns<GetConversationResponse> = {
+  encode(message: GetConversationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.conversation !== undefined) {
+      Conversation.encode(message.conversation, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.messages) {
+      Message.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.handoff !== undefined) {
+      Handoff.encode(message.handoff, writer.uint32(26).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetConversationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetConversationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conversation = Conversation.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.messages.push(Message.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.handoff = Handoff.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListAgentQueueRequest(): ListAgentQueueRequest {
+  return { tenantId: "", limit: 0, cursor: "", queue: "" };
+}
+
+export const ListAgentQueueRequest: MessageFns<ListAgentQueueRequest> = {
+  encode(message: ListAgentQueueRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(26).string(message.cursor);
+    }
+    if (message.queue !== "") {
+      writer.uint32(34).string(message.queue);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAgentQueueRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAgentQueueRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListAgentQueueResponse(): ListAgentQueueResponse {
+  return { handoffs: [], nextCursor: "" };
+}
+
+export const ListAgentQueueResponse: MessageFns<ListAgentQueueResponse> = {
+  encode(message: ListAgentQueueResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.handoffs) {
+      Handoff.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextCursor !== "") {
+      writer.uint32(18).string(message.nextCursor);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAgentQueueResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAgentQueueResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.handoffs.push(Handoff.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextCursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetHandoffRequest(): GetHandoffRequest {
+  return { tenantId: "", id: "", conversationId: "", historyLimit: 0 };
+}
+
+export const GetHandoffRequest: MessageFns<GetHandoffRequest> = {
+  encode(message: GetHandoffRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message.conversationId !== "") {
+      writer.uint32(26).string(message.conversationId);
+    }
+    if (message.historyLimit !== 0) {
+      writer.uint32(32).uint32(message.historyLimit);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetHandoffRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetHandoffRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.conversationId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.historyLimit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetHandoffResponse(): GetHandoffResponse {
+  return { handoff: undefined, packageJson: "", flatJson: "" };
+}
+
+export const GetHandoffResponse: MessageFns<GetHandoffResponse> = {
+  encode(message: GetHandoffResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.handoff !== undefined) {
+      Handoff.encode(message.handoff, writer.uint32(10).fork()).join();
+    }
+    if (message.packageJson !== "") {
+      writer.uint32(18).string(message.packageJson);
+    }
+    if (message.flatJson !== "") {
+      writer.uint32(26).string(message.flatJson);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetHandoffResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetHandoffResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.handoff = Handoff.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.packageJson = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.flatJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListPersonEventsRequest(): ListPersonEventsRequest {
+  return { tenantId: "", personHashes: [], limit: 0, cursor: "", fromMs: 0, toMs: 0 };
+}
+
+export const ListPersonEventsRequest: MessageFns<ListPersonEventsRequest> = {
+  encode(message: ListPersonEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    for (const v of message.personHashes) {
+      writer.uint32(18).bytes(v!);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(24).uint32(message.limit);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(34).string(message.cursor);
+    }
+    if (message.fromMs !== 0) {
+      writer.uint32(41).double(message.fromMs);
+    }
+    if (message.toMs !== 0) {
+      writer.uint32(49).double(message.toMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPersonEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPersonEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.personHashes.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.fromMs = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.toMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListPersonEventsResponse(): ListPersonEventsResponse {
+  return { events: [], nextCursor: "" };
+}
+
+export const ListPersonEventsResponse: MessageFns<ListPersonEventsResponse> = {
+  encode(message: ListPersonEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.events) {
+      PersonEvent.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextCursor !== "") {
+      writer.uint32(18).string(message.nextCursor);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPersonEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPersonEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.events.push(PersonEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextCursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePersonEvent(): PersonEvent {
+  return {
+    eventId: "",
+    type: "",
+    provider: "",
+    sourceId: "",
+    messageId: "",
+    conversationId: "",
+    channel: "",
+    direction: "",
+    campaign: "",
+    signal: "",
+    errorCode: "",
+    note: "",
+    fromState: "",
+    toState: "",
+    effect: "",
+    conversationFromState: "",
+    conversationToState: "",
+    occurredAtMs: 0,
+    receivedAtMs: 0,
+    projectedAtMs: 0,
+  };
+}
+
+export const PersonEvent: MessageFns<PersonEvent> = {
+  encode(message: PersonEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.eventId !== "") {
+      writer.uint32(10).string(message.eventId);
+    }
+    if (message.type !== "") {
+      writer.uint32(18).string(message.type);
+    }
+    if (message.provider !== "") {
+      writer.uint32(26).string(message.provider);
+    }
+    if (message.sourceId !== "") {
+      writer.uint32(34).string(message.sourceId);
+    }
+    if (message.messageId !== "") {
+      writer.uint32(42).string(message.messageId);
+    }
+    if (message.conversationId !== "") {
+      writer.uint32(50).string(message.conversationId);
+    }
+    if (message.channel !== "") {
+      writer.uint32(58).string(message.channel);
+    }
+    if (message.direction !== "") {
+      writer.uint32(66).string(message.direction);
+    }
+    if (message.campaign !== "") {
+      writer.uint32(74).string(message.campaign);
+    }
+    if (message.signal !== "") {
+      writer.uint32(82).string(message.signal);
+    }
+    if (message.errorCode !== "") {
+      writer.uint32(90).string(message.errorCode);
+    }
+    if (message.note !== "") {
+      writer.uint32(98).string(message.note);
+    }
+    if (message.fromState !== "") {
+      writer.uint32(106).string(message.fromState);
+    }
+    if (message.toState !== "") {
+      writer.uint32(114).string(message.toState);
+    }
+    if (message.effect !== "") {
+      writer.uint32(122).string(message.effect);
+    }
+    if (message.conversationFromState !== "") {
+      writer.uint32(130).string(message.conversationFromState);
+    }
+    if (message.conversationToState !== "") {
+      writer.uint32(138).string(message.conversationToState);
+    }
+    if (message.occurredAtMs !== 0) {
+      writer.uint32(145).double(message.occurredAtMs);
+    }
+    if (message.receivedAtMs !== 0) {
+      writer.uint32(153).double(message.receivedAtMs);
+    }
+    if (message.projectedAtMs !== 0) {
+      writer.uint32(161).double(message.projectedAtMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PersonEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePersonEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.sourceId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.conversationId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.direction = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.campaign = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.signal = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.errorCode = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.fromState = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.toState = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.effect = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.conversationFromState = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.conversationToState = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 145) {
+              break;
+            }
+
+            message.occurredAtMs = reader.double();
+            continue;
+          }
+          case 19: {
+            if (tag !== 153) {
+              break;
+            }
+
+            message.receivedAtMs = reader.double();
+            continue;
+          }
+          case 20: {
+            if (tag !== 161) {
+              break;
+            }
+
+            message.projectedAtMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCreateHandoffRequest(): CreateHandoffRequest {
+  return {
+    tenantId: "",
+    conversationId: "",
+    actor: "",
+    key: "",
+    reason: "",
+    queue: "",
+    priority: 0,
+    contextJson: "",
+    traceparent: "",
+  };
+}
+
+export const CreateHandoffRequest: MessageFns<CreateHandoffRequest> = {
+  encode(message: CreateHandoffRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.conversationId !== "") {
+      writer.uint32(18).string(message.conversationId);
+    }
+    if (message.actor !== "") {
+      writer.uint32(26).string(message.actor);
+    }
+    if (message.key !== "") {
+      writer.uint32(34).string(message.key);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    if (message.queue !== "") {
+      writer.uint32(50).string(message.queue);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(56).uint32(message.priority);
+    }
+    if (message.contextJson !== "") {
+      writer.uint32(66).string(message.contextJson);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(74).string(message.traceparent);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateHandoffRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateHandoffRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.conversationId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.priority = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.contextJson = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCreateHandoffResponse(): CreateHandoffResponse {
+  return { handoff: undefined, isNew: false };
+}
+
+export const CreateHandoffResponse: MessageFns<CreateHandoffResponse> = {
+  encode(message: CreateHandoffResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.handoff !== undefined) {
+      Handoff.encode(message.handoff, writer.uint32(10).fork()).join();
+    }
+    if (message.isNew !== false) {
+      writer.uint32(16).bool(message.isNew);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateHandoffResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateHandoffResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.handoff = Handoff.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.isNew = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClaimConversationRequest(): ClaimConversationRequest {
+  return { tenantId: "", conversationId: "", actor: "", offerTimeoutSeconds: 0, traceparent: "" };
+}
+
+export const ClaimConversationRequest: MessageFns<ClaimConversationRequest> = {
+  encode(message: ClaimConversationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.conversationId !== "") {
+      writer.uint32(18).string(message.conversationId);
+    }
+    if (message.actor !== "") {
+      writer.uint32(26).string(message.actor);
+    }
+    if (message.offerTimeoutSeconds !== 0) {
+      writer.uint32(32).uint32(message.offerTimeoutSeconds);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(42).string(message.traceparent);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimConversationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimConversationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.conversationId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.offerTimeoutSeconds = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClaimConversationResponse(): ClaimConversationResponse {
+  return { handoff: undefined };
+}
+
+export const ClaimConversationResponse: MessageFns<ClaimConversationResponse> = {
+  encode(message: ClaimConversationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.handoff !== undefined) {
+      Handoff.encode(message.handoff, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimConversationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimConversationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.handoff = Handoff.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAcceptHandoffRequest(): AcceptHandoffRequest {
+  return { tenantId: "", conversationId: "", actor: "", fencingToken: 0n, note: "", traceparent: "" };
+}
+
+export const AcceptHandoffRequest: MessageFns<AcceptHandoffRequest> = {
+  encode(message: AcceptHandoffRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.conversationId !== "") {
+      writer.uint32(18).string(message.conversationId);
+    }
+    if (message.actor !== "") {
+      writer.uint32(26).string(message.actor);
+    }
+    if (message.fencingToken !== 0n) {
+      if (BigInt.asUintN(64, message.fencingToken) !== message.fencingToken) {
+        throw new globalThis.Error("value provided for field message.fencingToken of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.fencingToken);
+    }
+    if (message.note !== "") {
+      writer.uint32(42).string(message.note);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(50).string(message.traceparent);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AcceptHandoffRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAcceptHandoffRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.conversationId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.fencingToken = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAcceptHandoffResponse(): AcceptHandoffResponse {
+  return { handoff: undefined };
+}
+
+export const AcceptHandoffResponse: MessageFns<AcceptHandoffResponse> = {
+  encode(message: AcceptHandoffResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.handoff !== undefined) {
+      Handoff.encode(message.handoff, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AcceptHandoffResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAcceptHandoffResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.handoff = Handoff.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReleaseConversationRequest(): ReleaseConversationRequest {
+  return { tenantId: "", conversationId: "", actor: "", fencingToken: 0n, to: "", note: "", traceparent: "" };
+}
+
+export const ReleaseConversationRequest: MessageFns<ReleaseConversationRequest> = {
+  encode(message: ReleaseConversationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.conversationId !== "") {
+      writer.uint32(18).string(message.conversationId);
+    }
+    if (message.actor !== "") {
+      writer.uint32(26).string(message.actor);
+    }
+    if (message.fencingToken !== 0n) {
+      if (BigInt.asUintN(64, message.fencingToken) !== message.fencingToken) {
+        throw new globalThis.Error("value provided for field message.fencingToken of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.fencingToken);
+    }
+    if (message.to !== "") {
+      writer.uint32(42).string(message.to);
+    }
+    if (message.note !== "") {
+      writer.uint32(50).string(message.note);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(58).string(message.traceparent);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseConversationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseConversationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.conversationId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.fencingToken = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReleaseConversationResponse(): ReleaseConversationResponse {
+  return { handoff: undefined };
+}
+
+export const ReleaseConversationResponse: MessageFns<ReleaseConversationResponse> = {
+  encode(message: ReleaseConversationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.handoff !== undefined) {
+      Handoff.encode(message.handoff, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseConversationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseConversationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.handoff = Handoff.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCloseConversationRequest(): CloseConversationRequest {
+  return { tenantId: "", conversationId: "", actor: "", fencingToken: 0n, note: "", traceparent: "" };
+}
+
+export const CloseConversationRequest: MessageFns<CloseConversationRequest> = {
+  encode(message: CloseConversationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.conversationId !== "") {
+      writer.uint32(18).string(message.conversationId);
+    }
+    if (message.actor !== "") {
+      writer.uint32(26).string(message.actor);
+    }
+    if (message.fencingToken !== 0n) {
+      if (BigInt.asUintN(64, message.fencingToken) !== message.fencingToken) {
+        throw new globalThis.Error("value provided for field message.fencingToken of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.fencingToken);
+    }
+    if (message.note !== "") {
+      writer.uint32(42).string(message.note);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(50).string(message.traceparent);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CloseConversationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCloseConversationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.conversationId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.fencingToken = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCloseConversationResponse(): CloseConversationResponse {
+  return { handoff: undefined };
+}
+
+export const CloseConversationResponse: MessageFns<CloseConversationResponse> = {
+  encode(message: CloseConversationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.handoff !== undefined) {
+      Handoff.encode(message.handoff, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CloseConversationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCloseConversationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.handoff = Handoff.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /** Intake. Called by ingress over a long-lived stream, by other services for what they did. */
 
 export interface AppendServiceClient {
@@ -4533,6 +8784,135 @@ export interface AppendServiceServer extends UntypedServiceImplementation {
   append: handleBidiStreamingCall<AppendRequest, AppendResponse>;
   /** What another service did, from its outgoing table; dedup key `<service>:<number>`. */
   appendServiceEvents: handleUnaryCall<AppendServiceEventsRequest, AppendServiceEventsResponse>;
+}
+
+/** Requests whose signature was refused, kept so that a wrongly configured secret loses nothing. Called by ingress. */
+
+export interface RefusalServiceClient {
+  /**
+   * Keeps requests for 72 h, of a source at most 10 MB: what is beyond it is not kept. The same request again
+   * changes nothing.
+   */
+
+  keepRefusals(request: KeepRefusalsRequest): Observable<KeepRefusalsResponse>;
+
+  /**
+   * Requests that somebody asked to judge again, each source's oldest first. A source with requests at one caller
+   * is given to no other until they are settled or the lease ends.
+   */
+
+  claimRefusals(request: ClaimRefusalsRequest): Observable<ClaimRefusalsResponse>;
+
+  /** What came of claimed requests. One that is not claimed by that instance any more is left as it is. */
+
+  settleRefusals(request: SettleRefusalsRequest): Observable<SettleRefusalsResponse>;
+}
+
+/** Requests whose signature was refused, kept so that a wrongly configured secret loses nothing. Called by ingress. */
+
+export interface RefusalServiceController {
+  /**
+   * Keeps requests for 72 h, of a source at most 10 MB: what is beyond it is not kept. The same request again
+   * changes nothing.
+   */
+
+  keepRefusals(
+    request: KeepRefusalsRequest,
+  ): Promise<KeepRefusalsResponse> | Observable<KeepRefusalsResponse> | KeepRefusalsResponse;
+
+  /**
+   * Requests that somebody asked to judge again, each source's oldest first. A source with requests at one caller
+   * is given to no other until they are settled or the lease ends.
+   */
+
+  claimRefusals(
+    request: ClaimRefusalsRequest,
+  ): Promise<ClaimRefusalsResponse> | Observable<ClaimRefusalsResponse> | ClaimRefusalsResponse;
+
+  /** What came of claimed requests. One that is not claimed by that instance any more is left as it is. */
+
+  settleRefusals(
+    request: SettleRefusalsRequest,
+  ): Promise<SettleRefusalsResponse> | Observable<SettleRefusalsResponse> | SettleRefusalsResponse;
+}
+
+export function RefusalServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["keepRefusals", "claimRefusals", "settleRefusals"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("RefusalService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("RefusalService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const REFUSAL_SERVICE_NAME = "RefusalService";
+
+/** Requests whose signature was refused, kept so that a wrongly configured secret loses nothing. Called by ingress. */
+export type RefusalServiceService = typeof RefusalServiceService;
+export const RefusalServiceService = {
+  /**
+   * Keeps requests for 72 h, of a source at most 10 MB: what is beyond it is not kept. The same request again
+   * changes nothing.
+   */
+  keepRefusals: {
+    path: "/posthorn.events.v1.RefusalService/KeepRefusals" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KeepRefusalsRequest): Buffer => Buffer.from(KeepRefusalsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KeepRefusalsRequest => KeepRefusalsRequest.decode(value),
+    responseSerialize: (value: KeepRefusalsResponse): Buffer =>
+      Buffer.from(KeepRefusalsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KeepRefusalsResponse => KeepRefusalsResponse.decode(value),
+  },
+  /**
+   * Requests that somebody asked to judge again, each source's oldest first. A source with requests at one caller
+   * is given to no other until they are settled or the lease ends.
+   */
+  claimRefusals: {
+    path: "/posthorn.events.v1.RefusalService/ClaimRefusals" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ClaimRefusalsRequest): Buffer => Buffer.from(ClaimRefusalsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ClaimRefusalsRequest => ClaimRefusalsRequest.decode(value),
+    responseSerialize: (value: ClaimRefusalsResponse): Buffer =>
+      Buffer.from(ClaimRefusalsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ClaimRefusalsResponse => ClaimRefusalsResponse.decode(value),
+  },
+  /** What came of claimed requests. One that is not claimed by that instance any more is left as it is. */
+  settleRefusals: {
+    path: "/posthorn.events.v1.RefusalService/SettleRefusals" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SettleRefusalsRequest): Buffer =>
+      Buffer.from(SettleRefusalsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SettleRefusalsRequest => SettleRefusalsRequest.decode(value),
+    responseSerialize: (value: SettleRefusalsResponse): Buffer =>
+      Buffer.from(SettleRefusalsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SettleRefusalsResponse => SettleRefusalsResponse.decode(value),
+  },
+} as const;
+
+export interface RefusalServiceServer extends UntypedServiceImplementation {
+  /**
+   * Keeps requests for 72 h, of a source at most 10 MB: what is beyond it is not kept. The same request again
+   * changes nothing.
+   */
+  keepRefusals: handleUnaryCall<KeepRefusalsRequest, KeepRefusalsResponse>;
+  /**
+   * Requests that somebody asked to judge again, each source's oldest first. A source with requests at one caller
+   * is given to no other until they are settled or the lease ends.
+   */
+  claimRefusals: handleUnaryCall<ClaimRefusalsRequest, ClaimRefusalsResponse>;
+  /** What came of claimed requests. One that is not claimed by that instance any more is left as it is. */
+  settleRefusals: handleUnaryCall<SettleRefusalsRequest, SettleRefusalsResponse>;
 }
 
 /** The outbox: facts, densely numbered per shard. */
@@ -4749,6 +9129,418 @@ export interface EventQueryServiceServer extends UntypedServiceImplementation {
   getEventPayload: handleUnaryCall<GetEventPayloadRequest, GetEventPayloadResponse>;
   listMessages: handleUnaryCall<ListMessagesRequest, ListMessagesResponse>;
   getMessage: handleUnaryCall<GetMessageRequest, GetMessageResponse>;
+}
+
+/** The texts of inbound messages, for compliance's phrase tier. Content never travels in facts. */
+
+export interface TextServiceClient {
+  listTexts(request: ListTextsRequest): Observable<ListTextsResponse>;
+}
+
+/** The texts of inbound messages, for compliance's phrase tier. Content never travels in facts. */
+
+export interface TextServiceController {
+  listTexts(request: ListTextsRequest): Promise<ListTextsResponse> | Observable<ListTextsResponse> | ListTextsResponse;
+}
+
+export function TextServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["listTexts"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("TextService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("TextService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const TEXT_SERVICE_NAME = "TextService";
+
+/** The texts of inbound messages, for compliance's phrase tier. Content never travels in facts. */
+export type TextServiceService = typeof TextServiceService;
+export const TextServiceService = {
+  listTexts: {
+    path: "/posthorn.events.v1.TextService/ListTexts" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListTextsRequest): Buffer => Buffer.from(ListTextsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListTextsRequest => ListTextsRequest.decode(value),
+    responseSerialize: (value: ListTextsResponse): Buffer => Buffer.from(ListTextsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListTextsResponse => ListTextsResponse.decode(value),
+  },
+} as const;
+
+export interface TextServiceServer extends UntypedServiceImplementation {
+  listTexts: handleUnaryCall<ListTextsRequest, ListTextsResponse>;
+}
+
+/** Asked by dispatcher before each send. */
+
+export interface ConversationServiceClient {
+  checkOwner(request: CheckOwnerRequest): Observable<CheckOwnerResponse>;
+}
+
+/** Asked by dispatcher before each send. */
+
+export interface ConversationServiceController {
+  checkOwner(
+    request: CheckOwnerRequest,
+  ): Promise<CheckOwnerResponse> | Observable<CheckOwnerResponse> | CheckOwnerResponse;
+}
+
+export function ConversationServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["checkOwner"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("ConversationService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("ConversationService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const CONVERSATION_SERVICE_NAME = "ConversationService";
+
+/** Asked by dispatcher before each send. */
+export type ConversationServiceService = typeof ConversationServiceService;
+export const ConversationServiceService = {
+  checkOwner: {
+    path: "/posthorn.events.v1.ConversationService/CheckOwner" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CheckOwnerRequest): Buffer => Buffer.from(CheckOwnerRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CheckOwnerRequest => CheckOwnerRequest.decode(value),
+    responseSerialize: (value: CheckOwnerResponse): Buffer => Buffer.from(CheckOwnerResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CheckOwnerResponse => CheckOwnerResponse.decode(value),
+  },
+} as const;
+
+export interface ConversationServiceServer extends UntypedServiceImplementation {
+  checkOwner: handleUnaryCall<CheckOwnerRequest, CheckOwnerResponse>;
+}
+
+/** Reads of conversations for the REST API, under row-level security. */
+
+export interface ConversationQueryServiceClient {
+  listConversations(request: ListConversationsRequest): Observable<ListConversationsResponse>;
+
+  /** With its newest messages, and the hand-off that is open. */
+
+  getConversation(request: GetConversationRequest): Observable<GetConversationResponse>;
+
+  /** Escalated and not claimed, oldest first. */
+
+  listAgentQueue(request: ListAgentQueueRequest): Observable<ListAgentQueueResponse>;
+
+  /** The context package: personal data, so only for callers with that scope; audited by api. */
+
+  getHandoff(request: GetHandoffRequest): Observable<GetHandoffResponse>;
+
+  /** What the log says about one person, newest first; content is not in it. */
+
+  listPersonEvents(request: ListPersonEventsRequest): Observable<ListPersonEventsResponse>;
+}
+
+/** Reads of conversations for the REST API, under row-level security. */
+
+export interface ConversationQueryServiceController {
+  listConversations(
+    request: ListConversationsRequest,
+  ): Promise<ListConversationsResponse> | Observable<ListConversationsResponse> | ListConversationsResponse;
+
+  /** With its newest messages, and the hand-off that is open. */
+
+  getConversation(
+    request: GetConversationRequest,
+  ): Promise<GetConversationResponse> | Observable<GetConversationResponse> | GetConversationResponse;
+
+  /** Escalated and not claimed, oldest first. */
+
+  listAgentQueue(
+    request: ListAgentQueueRequest,
+  ): Promise<ListAgentQueueResponse> | Observable<ListAgentQueueResponse> | ListAgentQueueResponse;
+
+  /** The context package: personal data, so only for callers with that scope; audited by api. */
+
+  getHandoff(
+    request: GetHandoffRequest,
+  ): Promise<GetHandoffResponse> | Observable<GetHandoffResponse> | GetHandoffResponse;
+
+  /** What the log says about one person, newest first; content is not in it. */
+
+  listPersonEvents(
+    request: ListPersonEventsRequest,
+  ): Promise<ListPersonEventsResponse> | Observable<ListPersonEventsResponse> | ListPersonEventsResponse;
+}
+
+export function ConversationQueryServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = [
+      "listConversations",
+      "getConversation",
+      "listAgentQueue",
+      "getHandoff",
+      "listPersonEvents",
+    ];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("ConversationQueryService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("ConversationQueryService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const CONVERSATION_QUERY_SERVICE_NAME = "ConversationQueryService";
+
+/** Reads of conversations for the REST API, under row-level security. */
+export type ConversationQueryServiceService = typeof ConversationQueryServiceService;
+export const ConversationQueryServiceService = {
+  listConversations: {
+    path: "/posthorn.events.v1.ConversationQueryService/ListConversations" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListConversationsRequest): Buffer =>
+      Buffer.from(ListConversationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListConversationsRequest => ListConversationsRequest.decode(value),
+    responseSerialize: (value: ListConversationsResponse): Buffer =>
+      Buffer.from(ListConversationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListConversationsResponse => ListConversationsResponse.decode(value),
+  },
+  /** With its newest messages, and the hand-off that is open. */
+  getConversation: {
+    path: "/posthorn.events.v1.ConversationQueryService/GetConversation" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetConversationRequest): Buffer =>
+      Buffer.from(GetConversationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetConversationRequest => GetConversationRequest.decode(value),
+    responseSerialize: (value: GetConversationResponse): Buffer =>
+      Buffer.from(GetConversationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetConversationResponse => GetConversationResponse.decode(value),
+  },
+  /** Escalated and not claimed, oldest first. */
+  listAgentQueue: {
+    path: "/posthorn.events.v1.ConversationQueryService/ListAgentQueue" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListAgentQueueRequest): Buffer =>
+      Buffer.from(ListAgentQueueRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListAgentQueueRequest => ListAgentQueueRequest.decode(value),
+    responseSerialize: (value: ListAgentQueueResponse): Buffer =>
+      Buffer.from(ListAgentQueueResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListAgentQueueResponse => ListAgentQueueResponse.decode(value),
+  },
+  /** The context package: personal data, so only for callers with that scope; audited by api. */
+  getHandoff: {
+    path: "/posthorn.events.v1.ConversationQueryService/GetHandoff" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetHandoffRequest): Buffer => Buffer.from(GetHandoffRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetHandoffRequest => GetHandoffRequest.decode(value),
+    responseSerialize: (value: GetHandoffResponse): Buffer => Buffer.from(GetHandoffResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetHandoffResponse => GetHandoffResponse.decode(value),
+  },
+  /** What the log says about one person, newest first; content is not in it. */
+  listPersonEvents: {
+    path: "/posthorn.events.v1.ConversationQueryService/ListPersonEvents" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListPersonEventsRequest): Buffer =>
+      Buffer.from(ListPersonEventsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListPersonEventsRequest => ListPersonEventsRequest.decode(value),
+    responseSerialize: (value: ListPersonEventsResponse): Buffer =>
+      Buffer.from(ListPersonEventsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListPersonEventsResponse => ListPersonEventsResponse.decode(value),
+  },
+} as const;
+
+export interface ConversationQueryServiceServer extends UntypedServiceImplementation {
+  listConversations: handleUnaryCall<ListConversationsRequest, ListConversationsResponse>;
+  /** With its newest messages, and the hand-off that is open. */
+  getConversation: handleUnaryCall<GetConversationRequest, GetConversationResponse>;
+  /** Escalated and not claimed, oldest first. */
+  listAgentQueue: handleUnaryCall<ListAgentQueueRequest, ListAgentQueueResponse>;
+  /** The context package: personal data, so only for callers with that scope; audited by api. */
+  getHandoff: handleUnaryCall<GetHandoffRequest, GetHandoffResponse>;
+  /** What the log says about one person, newest first; content is not in it. */
+  listPersonEvents: handleUnaryCall<ListPersonEventsRequest, ListPersonEventsResponse>;
+}
+
+/** A person's side of the hand-off, for the REST API. Each step is an event in the log, with its actor. */
+
+export interface HandoffServiceClient {
+  /** Once per conversation and key; a conversation that has an open hand-off keeps it. */
+
+  createHandoff(request: CreateHandoffRequest): Observable<CreateHandoffResponse>;
+
+  /** Throws `handoff.not_claimable` unless it waits in the queue. */
+
+  claimConversation(request: ClaimConversationRequest): Observable<ClaimConversationResponse>;
+
+  /** Ends the offer's time limit. */
+
+  acceptHandoff(request: AcceptHandoffRequest): Observable<AcceptHandoffResponse>;
+
+  /** Back to the queue, or to the bot. */
+
+  releaseConversation(request: ReleaseConversationRequest): Observable<ReleaseConversationResponse>;
+
+  /** Also without a hand-off; a claimed one is closed by its owner's token only. */
+
+  closeConversation(request: CloseConversationRequest): Observable<CloseConversationResponse>;
+}
+
+/** A person's side of the hand-off, for the REST API. Each step is an event in the log, with its actor. */
+
+export interface HandoffServiceController {
+  /** Once per conversation and key; a conversation that has an open hand-off keeps it. */
+
+  createHandoff(
+    request: CreateHandoffRequest,
+  ): Promise<CreateHandoffResponse> | Observable<CreateHandoffResponse> | CreateHandoffResponse;
+
+  /** Throws `handoff.not_claimable` unless it waits in the queue. */
+
+  claimConversation(
+    request: ClaimConversationRequest,
+  ): Promise<ClaimConversationResponse> | Observable<ClaimConversationResponse> | ClaimConversationResponse;
+
+  /** Ends the offer's time limit. */
+
+  acceptHandoff(
+    request: AcceptHandoffRequest,
+  ): Promise<AcceptHandoffResponse> | Observable<AcceptHandoffResponse> | AcceptHandoffResponse;
+
+  /** Back to the queue, or to the bot. */
+
+  releaseConversation(
+    request: ReleaseConversationRequest,
+  ): Promise<ReleaseConversationResponse> | Observable<ReleaseConversationResponse> | ReleaseConversationResponse;
+
+  /** Also without a hand-off; a claimed one is closed by its owner's token only. */
+
+  closeConversation(
+    request: CloseConversationRequest,
+  ): Promise<CloseConversationResponse> | Observable<CloseConversationResponse> | CloseConversationResponse;
+}
+
+export function HandoffServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = [
+      "createHandoff",
+      "claimConversation",
+      "acceptHandoff",
+      "releaseConversation",
+      "closeConversation",
+    ];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("HandoffService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("HandoffService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const HANDOFF_SERVICE_NAME = "HandoffService";
+
+/** A person's side of the hand-off, for the REST API. Each step is an event in the log, with its actor. */
+export type HandoffServiceService = typeof HandoffServiceService;
+export const HandoffServiceService = {
+  /** Once per conversation and key; a conversation that has an open hand-off keeps it. */
+  createHandoff: {
+    path: "/posthorn.events.v1.HandoffService/CreateHandoff" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateHandoffRequest): Buffer => Buffer.from(CreateHandoffRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateHandoffRequest => CreateHandoffRequest.decode(value),
+    responseSerialize: (value: CreateHandoffResponse): Buffer =>
+      Buffer.from(CreateHandoffResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateHandoffResponse => CreateHandoffResponse.decode(value),
+  },
+  /** Throws `handoff.not_claimable` unless it waits in the queue. */
+  claimConversation: {
+    path: "/posthorn.events.v1.HandoffService/ClaimConversation" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ClaimConversationRequest): Buffer =>
+      Buffer.from(ClaimConversationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ClaimConversationRequest => ClaimConversationRequest.decode(value),
+    responseSerialize: (value: ClaimConversationResponse): Buffer =>
+      Buffer.from(ClaimConversationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ClaimConversationResponse => ClaimConversationResponse.decode(value),
+  },
+  /** Ends the offer's time limit. */
+  acceptHandoff: {
+    path: "/posthorn.events.v1.HandoffService/AcceptHandoff" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AcceptHandoffRequest): Buffer => Buffer.from(AcceptHandoffRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AcceptHandoffRequest => AcceptHandoffRequest.decode(value),
+    responseSerialize: (value: AcceptHandoffResponse): Buffer =>
+      Buffer.from(AcceptHandoffResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AcceptHandoffResponse => AcceptHandoffResponse.decode(value),
+  },
+  /** Back to the queue, or to the bot. */
+  releaseConversation: {
+    path: "/posthorn.events.v1.HandoffService/ReleaseConversation" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReleaseConversationRequest): Buffer =>
+      Buffer.from(ReleaseConversationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReleaseConversationRequest => ReleaseConversationRequest.decode(value),
+    responseSerialize: (value: ReleaseConversationResponse): Buffer =>
+      Buffer.from(ReleaseConversationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReleaseConversationResponse => ReleaseConversationResponse.decode(value),
+  },
+  /** Also without a hand-off; a claimed one is closed by its owner's token only. */
+  closeConversation: {
+    path: "/posthorn.events.v1.HandoffService/CloseConversation" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CloseConversationRequest): Buffer =>
+      Buffer.from(CloseConversationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CloseConversationRequest => CloseConversationRequest.decode(value),
+    responseSerialize: (value: CloseConversationResponse): Buffer =>
+      Buffer.from(CloseConversationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CloseConversationResponse => CloseConversationResponse.decode(value),
+  },
+} as const;
+
+export interface HandoffServiceServer extends UntypedServiceImplementation {
+  /** Once per conversation and key; a conversation that has an open hand-off keeps it. */
+  createHandoff: handleUnaryCall<CreateHandoffRequest, CreateHandoffResponse>;
+  /** Throws `handoff.not_claimable` unless it waits in the queue. */
+  claimConversation: handleUnaryCall<ClaimConversationRequest, ClaimConversationResponse>;
+  /** Ends the offer's time limit. */
+  acceptHandoff: handleUnaryCall<AcceptHandoffRequest, AcceptHandoffResponse>;
+  /** Back to the queue, or to the bot. */
+  releaseConversation: handleUnaryCall<ReleaseConversationRequest, ReleaseConversationResponse>;
+  /** Also without a hand-off; a claimed one is closed by its owner's token only. */
+  closeConversation: handleUnaryCall<CloseConversationRequest, CloseConversationResponse>;
 }
 
 export interface MessageFns<T> {

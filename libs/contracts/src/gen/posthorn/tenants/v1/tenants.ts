@@ -23,6 +23,10 @@ export enum ConfigKind {
   CONFIG_KIND_DATA_KEYS = 3,
   CONFIG_KIND_SOURCES = 4,
   CONFIG_KIND_DESTINATIONS = 5,
+  /** CONFIG_KIND_SEND_CREDENTIALS - Sources with the credentials of their send APIs, without what their requests are verified with. */
+  CONFIG_KIND_SEND_CREDENTIALS = 6,
+  /** CONFIG_KIND_SOURCE_SETTINGS - Sources without any secret: provider, settings, status. */
+  CONFIG_KIND_SOURCE_SETTINGS = 7,
   UNRECOGNIZED = -1,
 }
 
@@ -54,6 +58,14 @@ export interface WatchResponse {
   deletedTenantIds: string[];
   deletedSourceIds: string[];
   deletedDestinationIds: string[];
+  /** What holds for all tenants; absent when this response does not change it. Comes with kind TENANTS. */
+  platform?: PlatformConfig | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface PlatformConfig {
+  /** No command of any tenant may leave. */
+  sendsPaused: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -68,6 +80,8 @@ export interface TenantConfig {
   hashKey: Buffer;
   /** Empty unless asked for by kind. */
   dataKeys: DataKey[];
+  /** No command of this tenant may leave; a suspended tenant's may not either. */
+  sendsPaused?: boolean | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -97,9 +111,11 @@ export interface SourceConfig {
   tenantId: string;
   provider: string;
   settingsJson: string;
-  /** active | paused | disabled */
+  /** active: taken in and processed. paused: taken in, stored, not processed. disabled: refused. */
   status: string;
   secrets: Secret[];
+  /** What the provider's send API wants, one JSON object; absent unless asked for by kind, or never given. */
+  credentialsJson?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -148,7 +164,10 @@ export interface AuthenticateResponse {
   kind: string;
   tenantId: string;
   tenantSlug: string;
+  /** Of a suspended tenant's key only those that read. */
   scopes: string[];
+  /** active | suspended; empty for operators. */
+  tenantStatus?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -206,6 +225,7 @@ export interface Tenant {
   timeZone: string;
   status: string;
   createdAtMs: number;
+  sendsPaused?: boolean | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -236,6 +256,8 @@ export interface Source {
   status: string;
   secrets: SecretInfo[];
   createdAtMs: number;
+  /** When the credentials for sends were last given; absent when there are none. */
+  credentialsSetAtMs?: number | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -318,7 +340,11 @@ export interface DeleteTenantRequest {
 }
 
 export interface DeleteTenantResponse {
-  applied: Applied | undefined;
+  applied:
+    | Applied
+    | undefined;
+  /** IDs of the keys that were destroyed (`dek_…`); what they sealed is unreadable from then on. */
+  destroyedKeyIds: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -564,9 +590,16 @@ export interface RotateDestinationSecretResponse {
 }
 
 export interface ListAuditRequest {
+  /** Empty: the platform's own log. */
   tenant: string;
   limit: number;
   cursor: string;
+  /** Each absent or empty: any. `action` may end in `.*`. */
+  actorId?: string | undefined;
+  action?: string | undefined;
+  target?: string | undefined;
+  fromMs?: number | undefined;
+  toMs?: number | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -584,6 +617,276 @@ export interface AuditEntry {
   target: string;
   /** Before and after, without secrets. */
   detailJson: string;
+  /** Dense for each tenant, from 1. */
+  number?:
+    | bigint
+    | undefined;
+  /** SHA-256 over the former entry's hash and this entry. */
+  hash?:
+    | Buffer
+    | undefined;
+  /** `<service>:<number>` when another service appended it, else empty. */
+  origin?: string | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SetSourceCredentialsRequest {
+  actor: Actor | undefined;
+  tenant: string;
+  sourceId: string;
+  /** One JSON object; empty removes them. */
+  credentialsJson: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SetSourceCredentialsResponse {
+  source: Source | undefined;
+  applied: Applied | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SetSourcePauseRequest {
+  actor: Actor | undefined;
+  tenant: string;
+  sourceId: string;
+  paused: boolean;
+  /** Goes to the audit log; may be empty. */
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SetSourcePauseResponse {
+  source: Source | undefined;
+  applied: Applied | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SetTenantSuspensionRequest {
+  actor: Actor | undefined;
+  tenant: string;
+  suspended: boolean;
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SetTenantSuspensionResponse {
+  tenant: Tenant | undefined;
+  applied: Applied | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SetTenantSendsPauseRequest {
+  actor: Actor | undefined;
+  tenant: string;
+  paused: boolean;
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SetTenantSendsPauseResponse {
+  tenant: Tenant | undefined;
+  applied: Applied | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetPlatformRequest {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetPlatformResponse {
+  sendsPaused: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SetPlatformSendsPauseRequest {
+  actor: Actor | undefined;
+  paused: boolean;
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SetPlatformSendsPauseResponse {
+  sendsPaused: boolean;
+  applied: Applied | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface OperatorKey {
+  id: string;
+  name: string;
+  scopes: string[];
+  /** file: installed from the operator key file. api: made by another operator. */
+  origin: string;
+  expiresAtMs: number;
+  createdAtMs: number;
+  lastUsedAtMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListOperatorKeysRequest {
+  limit: number;
+  cursor: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListOperatorKeysResponse {
+  operatorKeys: OperatorKey[];
+  nextCursor: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface CreateOperatorKeyRequest {
+  actor: Actor | undefined;
+  name: string;
+  scopes: string[];
+  expiresAtMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface CreateOperatorKeyResponse {
+  operatorKey: OperatorKey | undefined;
+  secret: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RotateOperatorKeyRequest {
+  actor:
+    | Actor
+    | undefined;
+  /** Empty: the actor's own. */
+  id: string;
+  overlapSeconds: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RotateOperatorKeyResponse {
+  operatorKey: OperatorKey | undefined;
+  secret: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface DeleteOperatorKeyRequest {
+  actor: Actor | undefined;
+  id: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface DeleteOperatorKeyResponse {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RotateKeysRequest {
+  actor:
+    | Actor
+    | undefined;
+  /** Adds a version to the key file first. Not set: the file was changed by other means, and is read again. */
+  newVersion: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RotateKeysResponse {
+  version: number;
+  /** Keys wrapped anew. */
+  rewrapped: number;
+  /** Keys that are still under another version; the service goes on with them by itself. */
+  remaining: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ExportAuditRequest {
+  tenant: string;
+  /** 0: from the first entry. */
+  afterNumber: bigint;
+  limit: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ExportAuditResponse {
+  entries: AuditEntry[];
+  /** 0: there are no more. */
+  nextAfterNumber: bigint;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface VerifyAuditRequest {
+  tenant: string;
+  /** 0: from the first entry. */
+  afterNumber: bigint;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface VerifyAuditResponse {
+  valid: boolean;
+  /** Entries looked at in this call. */
+  entries: bigint;
+  /** The first bad or missing one; 0 when there is none. */
+  firstBadNumber: bigint;
+  /** missing | changed | checkpoint | empty when valid */
+  problem: string;
+  /** Ask again with this as `after_number`; 0 when the log was verified to its end. */
+  nextAfterNumber: bigint;
+  /** Signed checkpoints that agreed, in the database and outside of it. */
+  checkpoints: number;
+  outsideCheckpoints: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface AppendAuditEntriesRequest {
+  /** At most 500, numbers ascending. */
+  entries: ServiceAuditEntry[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ServiceAuditEntry {
+  /** Dense in the service's own schema. */
+  number: bigint;
+  /** `ten_…`; empty: the platform's log. */
+  tenantId: string;
+  atMs: number;
+  actor: Actor | undefined;
+  action: string;
+  target: string;
+  detailJson: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface AppendAuditEntriesResponse {
+  /** Numbers that can never be taken (unknown tenant, malformed); all others are in the log. */
+  refusedNumbers: bigint[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RecordAccessRequest {
+  actor: Actor | undefined;
+  tenant: string;
+  /** `payload.read`, `content.read`, `person.looked_up` … */
+  action: string;
+  /** The public ID of what is shown; no personal data. */
+  target: string;
+  detailJson: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RecordAccessResponse {
+  /** `aud_…` */
+  id: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ReportSecretUseRequest {
+  /** At most 1,000. */
+  uses: SecretUse[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SecretUse {
+  tenantId: string;
+  secretId: string;
+  matchedAtMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ReportSecretUseResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -881,6 +1184,9 @@ export const WatchResponse: MessageFns<WatchResponse> = {
     for (const v of message.deletedDestinationIds) {
       writer.uint32(66).string(v!);
     }
+    if (message.platform !== undefined) {
+      PlatformConfig.encode(message.platform, writer.uint32(74).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -969,6 +1275,80 @@ export const WatchResponse: MessageFns<WatchResponse> = {
             message.deletedDestinationIds.push(reader.string());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.platform = PlatformConfig.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePlatformConfig(): PlatformConfig {
+  return { sendsPaused: false };
+}
+
+export const PlatformConfig: MessageFns<PlatformConfig> = {
+  encode(message: PlatformConfig, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sendsPaused !== false) {
+      writer.uint32(8).bool(message.sendsPaused);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlatformConfig {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlatformConfig();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sendsPaused = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1021,6 +1401,9 @@ export const TenantConfig: MessageFns<TenantConfig> = {
     }
     for (const v of message.dataKeys) {
       DataKey.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.sendsPaused !== undefined) {
+      writer.uint32(56).bool(message.sendsPaused);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1102,6 +1485,14 @@ export const TenantConfig: MessageFns<TenantConfig> = {
             }
 
             message.dataKeys.push(DataKey.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.sendsPaused = reader.bool();
             continue;
           }
         }
@@ -1340,6 +1731,9 @@ export const SourceConfig: MessageFns<SourceConfig> = {
     for (const v of message.secrets) {
       Secret.encode(v!, writer.uint32(50).fork()).join();
     }
+    if (message.credentialsJson !== undefined) {
+      writer.uint32(58).string(message.credentialsJson);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1410,6 +1804,14 @@ export const SourceConfig: MessageFns<SourceConfig> = {
             }
 
             message.secrets.push(Secret.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.credentialsJson = reader.string();
             continue;
           }
         }
@@ -1879,6 +2281,9 @@ export const AuthenticateResponse: MessageFns<AuthenticateResponse> = {
     for (const v of message.scopes) {
       writer.uint32(42).string(v!);
     }
+    if (message.tenantStatus !== undefined) {
+      writer.uint32(50).string(message.tenantStatus);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1941,6 +2346,14 @@ export const AuthenticateResponse: MessageFns<AuthenticateResponse> = {
             }
 
             message.scopes.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.tenantStatus = reader.string();
             continue;
           }
         }
@@ -2493,6 +2906,9 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.createdAtMs !== 0) {
       writer.uint32(57).double(message.createdAtMs);
     }
+    if (message.sendsPaused !== undefined) {
+      writer.uint32(64).bool(message.sendsPaused);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -2571,6 +2987,14 @@ export const Tenant: MessageFns<Tenant> = {
             }
 
             message.createdAtMs = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.sendsPaused = reader.bool();
             continue;
           }
         }
@@ -2856,6 +3280,9 @@ export const Source: MessageFns<Source> = {
     if (message.createdAtMs !== 0) {
       writer.uint32(57).double(message.createdAtMs);
     }
+    if (message.credentialsSetAtMs !== undefined) {
+      writer.uint32(65).double(message.credentialsSetAtMs);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -2934,6 +3361,14 @@ export const Source: MessageFns<Source> = {
             }
 
             message.createdAtMs = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.credentialsSetAtMs = reader.double();
             continue;
           }
         }
@@ -3933,13 +4368,16 @@ export const DeleteTenantRequest: MessageFns<DeleteTenantRequest> = {
 };
 
 function createBaseDeleteTenantResponse(): DeleteTenantResponse {
-  return { applied: undefined };
+  return { applied: undefined, destroyedKeyIds: [] };
 }
 
 export const DeleteTenantResponse: MessageFns<DeleteTenantResponse> = {
   encode(message: DeleteTenantResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.applied !== undefined) {
       Applied.encode(message.applied, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.destroyedKeyIds) {
+      writer.uint32(18).string(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -3971,6 +4409,14 @@ export const DeleteTenantResponse: MessageFns<DeleteTenantResponse> = {
             }
 
             message.applied = Applied.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.destroyedKeyIds.push(reader.string());
             continue;
           }
         }
@@ -6951,6 +7397,21 @@ export const ListAuditRequest: MessageFns<ListAuditRequest> = {
     if (message.cursor !== "") {
       writer.uint32(26).string(message.cursor);
     }
+    if (message.actorId !== undefined) {
+      writer.uint32(34).string(message.actorId);
+    }
+    if (message.action !== undefined) {
+      writer.uint32(42).string(message.action);
+    }
+    if (message.target !== undefined) {
+      writer.uint32(50).string(message.target);
+    }
+    if (message.fromMs !== undefined) {
+      writer.uint32(57).double(message.fromMs);
+    }
+    if (message.toMs !== undefined) {
+      writer.uint32(65).double(message.toMs);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -6997,6 +7458,46 @@ export const ListAuditRequest: MessageFns<ListAuditRequest> = {
             }
 
             message.cursor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.actorId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.fromMs = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.toMs = reader.double();
             continue;
           }
         }
@@ -7125,6 +7626,18 @@ export const AuditEntry: MessageFns<AuditEntry> = {
     if (message.detailJson !== "") {
       writer.uint32(50).string(message.detailJson);
     }
+    if (message.number !== undefined) {
+      if (BigInt.asUintN(64, message.number) !== message.number) {
+        throw new globalThis.Error("value provided for field message.number of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.number);
+    }
+    if (message.hash !== undefined) {
+      writer.uint32(66).bytes(message.hash);
+    }
+    if (message.origin !== undefined) {
+      writer.uint32(74).string(message.origin);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -7197,6 +7710,3024 @@ export const AuditEntry: MessageFns<AuditEntry> = {
             message.detailJson = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.number = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.hash = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.origin = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetSourceCredentialsRequest(): SetSourceCredentialsRequest {
+  return { actor: undefined, tenant: "", sourceId: "", credentialsJson: "" };
+}
+
+export const SetSourceCredentialsRequest: MessageFns<SetSourceCredentialsRequest> = {
+  encode(message: SetSourceCredentialsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message.sourceId !== "") {
+      writer.uint32(26).string(message.sourceId);
+    }
+    if (message.credentialsJson !== "") {
+      writer.uint32(34).string(message.credentialsJson);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetSourceCredentialsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetSourceCredentialsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sourceId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.credentialsJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetSourceCredentialsResponse(): SetSourceCredentialsResponse {
+  return { source: undefined, applied: undefined };
+}
+
+export const SetSourceCredentialsResponse: MessageFns<SetSourceCredentialsResponse> = {
+  encode(message: SetSourceCredentialsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== undefined) {
+      Source.encode(message.source, writer.uint32(10).fork()).join();
+    }
+    if (message.applied !== undefined) {
+      Applied.encode(message.applied, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetSourceCredentialsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetSourceCredentialsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = Source.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.applied = Applied.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetSourcePauseRequest(): SetSourcePauseRequest {
+  return { actor: undefined, tenant: "", sourceId: "", paused: false, reason: "" };
+}
+
+export const SetSourcePauseRequest: MessageFns<SetSourcePauseRequest> = {
+  encode(message: SetSourcePauseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message.sourceId !== "") {
+      writer.uint32(26).string(message.sourceId);
+    }
+    if (message.paused !== false) {
+      writer.uint32(32).bool(message.paused);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetSourcePauseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetSourcePauseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sourceId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.paused = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetSourcePauseResponse(): SetSourcePauseResponse {
+  return { source: undefined, applied: undefined };
+}
+
+export const SetSourcePauseResponse: MessageFns<SetSourcePauseResponse> = {
+  encode(message: SetSourcePauseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== undefined) {
+      Source.encode(message.source, writer.uint32(10).fork()).join();
+    }
+    if (message.applied !== undefined) {
+      Applied.encode(message.applied, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetSourcePauseResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetSourcePauseResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = Source.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.applied = Applied.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetTenantSuspensionRequest(): SetTenantSuspensionRequest {
+  return { actor: undefined, tenant: "", suspended: false, reason: "" };
+}
+
+export const SetTenantSuspensionRequest: MessageFns<SetTenantSuspensionRequest> = {
+  encode(message: SetTenantSuspensionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message.suspended !== false) {
+      writer.uint32(24).bool(message.suspended);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetTenantSuspensionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetTenantSuspensionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.suspended = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetTenantSuspensionResponse(): SetTenantSuspensionResponse {
+  return { tenant: undefined, applied: undefined };
+}
+
+export const SetTenantSuspensionResponse: MessageFns<SetTenantSuspensionResponse> = {
+  encode(message: SetTenantSuspensionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== undefined) {
+      Tenant.encode(message.tenant, writer.uint32(10).fork()).join();
+    }
+    if (message.applied !== undefined) {
+      Applied.encode(message.applied, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetTenantSuspensionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetTenantSuspensionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = Tenant.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.applied = Applied.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetTenantSendsPauseRequest(): SetTenantSendsPauseRequest {
+  return { actor: undefined, tenant: "", paused: false, reason: "" };
+}
+
+export const SetTenantSendsPauseRequest: MessageFns<SetTenantSendsPauseRequest> = {
+  encode(message: SetTenantSendsPauseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message.paused !== false) {
+      writer.uint32(24).bool(message.paused);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetTenantSendsPauseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetTenantSendsPauseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.paused = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetTenantSendsPauseResponse(): SetTenantSendsPauseResponse {
+  return { tenant: undefined, applied: undefined };
+}
+
+export const SetTenantSendsPauseResponse: MessageFns<SetTenantSendsPauseResponse> = {
+  encode(message: SetTenantSendsPauseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== undefined) {
+      Tenant.encode(message.tenant, writer.uint32(10).fork()).join();
+    }
+    if (message.applied !== undefined) {
+      Applied.encode(message.applied, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetTenantSendsPauseResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetTenantSendsPauseResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = Tenant.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.applied = Applied.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetPlatformRequest(): GetPlatformRequest {
+  return {};
+}
+
+export const GetPlatformRequest: MessageFns<GetPlatformRequest> = {
+  encode(message: GetPlatformRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPlatformRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPlatformRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetPlatformResponse(): GetPlatformResponse {
+  return { sendsPaused: false };
+}
+
+export const GetPlatformResponse: MessageFns<GetPlatformResponse> = {
+  encode(message: GetPlatformResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sendsPaused !== false) {
+      writer.uint32(8).bool(message.sendsPaused);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPlatformResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPlatformResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sendsPaused = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetPlatformSendsPauseRequest(): SetPlatformSendsPauseRequest {
+  return { actor: undefined, paused: false, reason: "" };
+}
+
+export const SetPlatformSendsPauseRequest: MessageFns<SetPlatformSendsPauseRequest> = {
+  encode(message: SetPlatformSendsPauseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.paused !== false) {
+      writer.uint32(16).bool(message.paused);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetPlatformSendsPauseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetPlatformSendsPauseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.paused = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetPlatformSendsPauseResponse(): SetPlatformSendsPauseResponse {
+  return { sendsPaused: false, applied: undefined };
+}
+
+export const SetPlatformSendsPauseResponse: MessageFns<SetPlatformSendsPauseResponse> = {
+  encode(message: SetPlatformSendsPauseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sendsPaused !== false) {
+      writer.uint32(8).bool(message.sendsPaused);
+    }
+    if (message.applied !== undefined) {
+      Applied.encode(message.applied, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetPlatformSendsPauseResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetPlatformSendsPauseResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sendsPaused = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.applied = Applied.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseOperatorKey(): OperatorKey {
+  return { id: "", name: "", scopes: [], origin: "", expiresAtMs: 0, createdAtMs: 0, lastUsedAtMs: 0 };
+}
+
+export const OperatorKey: MessageFns<OperatorKey> = {
+  encode(message: OperatorKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    for (const v of message.scopes) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.origin !== "") {
+      writer.uint32(34).string(message.origin);
+    }
+    if (message.expiresAtMs !== 0) {
+      writer.uint32(41).double(message.expiresAtMs);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(49).double(message.createdAtMs);
+    }
+    if (message.lastUsedAtMs !== 0) {
+      writer.uint32(57).double(message.lastUsedAtMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OperatorKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOperatorKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.scopes.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.origin = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.expiresAtMs = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.createdAtMs = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.lastUsedAtMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListOperatorKeysRequest(): ListOperatorKeysRequest {
+  return { limit: 0, cursor: "" };
+}
+
+export const ListOperatorKeysRequest: MessageFns<ListOperatorKeysRequest> = {
+  encode(message: ListOperatorKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.limit !== 0) {
+      writer.uint32(8).uint32(message.limit);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(18).string(message.cursor);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOperatorKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOperatorKeysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListOperatorKeysResponse(): ListOperatorKeysResponse {
+  return { operatorKeys: [], nextCursor: "" };
+}
+
+export const ListOperatorKeysResponse: MessageFns<ListOperatorKeysResponse> = {
+  encode(message: ListOperatorKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.operatorKeys) {
+      OperatorKey.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextCursor !== "") {
+      writer.uint32(18).string(message.nextCursor);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOperatorKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOperatorKeysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.operatorKeys.push(OperatorKey.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextCursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCreateOperatorKeyRequest(): CreateOperatorKeyRequest {
+  return { actor: undefined, name: "", scopes: [], expiresAtMs: 0 };
+}
+
+export const CreateOperatorKeyRequest: MessageFns<CreateOperatorKeyRequest> = {
+  encode(message: CreateOperatorKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    for (const v of message.scopes) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.expiresAtMs !== 0) {
+      writer.uint32(33).double(message.expiresAtMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateOperatorKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateOperatorKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.scopes.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.expiresAtMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCreateOperatorKeyResponse(): CreateOperatorKeyResponse {
+  return { operatorKey: undefined, secret: "" };
+}
+
+export const CreateOperatorKeyResponse: MessageFns<CreateOperatorKeyResponse> = {
+  encode(message: CreateOperatorKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.operatorKey !== undefined) {
+      OperatorKey.encode(message.operatorKey, writer.uint32(10).fork()).join();
+    }
+    if (message.secret !== "") {
+      writer.uint32(18).string(message.secret);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateOperatorKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateOperatorKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.operatorKey = OperatorKey.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.secret = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRotateOperatorKeyRequest(): RotateOperatorKeyRequest {
+  return { actor: undefined, id: "", overlapSeconds: 0 };
+}
+
+export const RotateOperatorKeyRequest: MessageFns<RotateOperatorKeyRequest> = {
+  encode(message: RotateOperatorKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message.overlapSeconds !== 0) {
+      writer.uint32(24).uint32(message.overlapSeconds);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateOperatorKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateOperatorKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.overlapSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRotateOperatorKeyResponse(): RotateOperatorKeyResponse {
+  return { operatorKey: undefined, secret: "" };
+}
+
+export const RotateOperatorKeyResponse: MessageFns<RotateOperatorKeyResponse> = {
+  encode(message: RotateOperatorKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.operatorKey !== undefined) {
+      OperatorKey.encode(message.operatorKey, writer.uint32(10).fork()).join();
+    }
+    if (message.secret !== "") {
+      writer.uint32(18).string(message.secret);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateOperatorKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateOperatorKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.operatorKey = OperatorKey.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.secret = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDeleteOperatorKeyRequest(): DeleteOperatorKeyRequest {
+  return { actor: undefined, id: "" };
+}
+
+export const DeleteOperatorKeyRequest: MessageFns<DeleteOperatorKeyRequest> = {
+  encode(message: DeleteOperatorKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteOperatorKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteOperatorKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDeleteOperatorKeyResponse(): DeleteOperatorKeyResponse {
+  return {};
+}
+
+export const DeleteOperatorKeyResponse: MessageFns<DeleteOperatorKeyResponse> = {
+  encode(message: DeleteOperatorKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteOperatorKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteOperatorKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRotateKeysRequest(): RotateKeysRequest {
+  return { actor: undefined, newVersion: false };
+}
+
+export const RotateKeysRequest: MessageFns<RotateKeysRequest> = {
+  encode(message: RotateKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.newVersion !== false) {
+      writer.uint32(16).bool(message.newVersion);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateKeysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.newVersion = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRotateKeysResponse(): RotateKeysResponse {
+  return { version: 0, rewrapped: 0, remaining: 0 };
+}
+
+export const RotateKeysResponse: MessageFns<RotateKeysResponse> = {
+  encode(message: RotateKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== 0) {
+      writer.uint32(8).uint32(message.version);
+    }
+    if (message.rewrapped !== 0) {
+      writer.uint32(16).uint32(message.rewrapped);
+    }
+    if (message.remaining !== 0) {
+      writer.uint32(24).uint32(message.remaining);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateKeysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rewrapped = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.remaining = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseExportAuditRequest(): ExportAuditRequest {
+  return { tenant: "", afterNumber: 0n, limit: 0 };
+}
+
+export const ExportAuditRequest: MessageFns<ExportAuditRequest> = {
+  encode(message: ExportAuditRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.afterNumber !== 0n) {
+      if (BigInt.asUintN(64, message.afterNumber) !== message.afterNumber) {
+        throw new globalThis.Error("value provided for field message.afterNumber of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.afterNumber);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(24).uint32(message.limit);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportAuditRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportAuditRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.afterNumber = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseExportAuditResponse(): ExportAuditResponse {
+  return { entries: [], nextAfterNumber: 0n };
+}
+
+export const ExportAuditResponse: MessageFns<ExportAuditResponse> = {
+  encode(message: ExportAuditResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.entries) {
+      AuditEntry.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextAfterNumber !== 0n) {
+      if (BigInt.asUintN(64, message.nextAfterNumber) !== message.nextAfterNumber) {
+        throw new globalThis.Error("value provided for field message.nextAfterNumber of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.nextAfterNumber);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportAuditResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportAuditResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entries.push(AuditEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.nextAfterNumber = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerifyAuditRequest(): VerifyAuditRequest {
+  return { tenant: "", afterNumber: 0n };
+}
+
+export const VerifyAuditRequest: MessageFns<VerifyAuditRequest> = {
+  encode(message: VerifyAuditRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.afterNumber !== 0n) {
+      if (BigInt.asUintN(64, message.afterNumber) !== message.afterNumber) {
+        throw new globalThis.Error("value provided for field message.afterNumber of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.afterNumber);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyAuditRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyAuditRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.afterNumber = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerifyAuditResponse(): VerifyAuditResponse {
+  return {
+    valid: false,
+    entries: 0n,
+    firstBadNumber: 0n,
+    problem: "",
+    nextAfterNumber: 0n,
+    checkpoints: 0,
+    outsideCheckpoints: 0,
+  };
+}
+
+export const VerifyAuditResponse: MessageFns<VerifyAuditResponse> = {
+  encode(message: VerifyAuditResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.valid !== false) {
+      writer.uint32(8).bool(message.valid);
+    }
+    if (message.entries !== 0n) {
+      if (BigInt.asUintN(64, message.entries) !== message.entries) {
+        throw new globalThis.Error("value provided for field message.entries of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.entries);
+    }
+    if (message.firstBadNumber !== 0n) {
+      if (BigInt.asUintN(64, message.firstBadNumber) !== message.firstBadNumber) {
+        throw new globalThis.Error("value provided for field message.firstBadNumber of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.firstBadNumber);
+    }
+    if (message.problem !== "") {
+      writer.uint32(34).string(message.problem);
+    }
+    if (message.nextAfterNumber !== 0n) {
+      if (BigInt.asUintN(64, message.nextAfterNumber) !== message.nextAfterNumber) {
+        throw new globalThis.Error("value provided for field message.nextAfterNumber of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.nextAfterNumber);
+    }
+    if (message.checkpoints !== 0) {
+      writer.uint32(48).uint32(message.checkpoints);
+    }
+    if (message.outsideCheckpoints !== 0) {
+      writer.uint32(56).uint32(message.outsideCheckpoints);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyAuditResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyAuditResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.valid = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.entries = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.firstBadNumber = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.nextAfterNumber = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.checkpoints = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.outsideCheckpoints = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAppendAuditEntriesRequest(): AppendAuditEntriesRequest {
+  return { entries: [] };
+}
+
+export const AppendAuditEntriesRequest: MessageFns<AppendAuditEntriesRequest> = {
+  encode(message: AppendAuditEntriesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.entries) {
+      ServiceAuditEntry.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AppendAuditEntriesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAppendAuditEntriesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entries.push(ServiceAuditEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseServiceAuditEntry(): ServiceAuditEntry {
+  return { number: 0n, tenantId: "", atMs: 0, actor: undefined, action: "", target: "", detailJson: "" };
+}
+
+export const ServiceAuditEntry: MessageFns<ServiceAuditEntry> = {
+  encode(message: ServiceAuditEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0n) {
+      if (BigInt.asUintN(64, message.number) !== message.number) {
+        throw new globalThis.Error("value provided for field message.number of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.number);
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(18).string(message.tenantId);
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(25).double(message.atMs);
+    }
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(34).fork()).join();
+    }
+    if (message.action !== "") {
+      writer.uint32(42).string(message.action);
+    }
+    if (message.target !== "") {
+      writer.uint32(50).string(message.target);
+    }
+    if (message.detailJson !== "") {
+      writer.uint32(58).string(message.detailJson);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServiceAuditEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServiceAuditEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.atMs = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.detailJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAppendAuditEntriesResponse(): AppendAuditEntriesResponse {
+  return { refusedNumbers: [] };
+}
+
+export const AppendAuditEntriesResponse: MessageFns<AppendAuditEntriesResponse> = {
+  encode(message: AppendAuditEntriesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.refusedNumbers.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.refusedNumbers) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field refusedNumbers of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AppendAuditEntriesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAppendAuditEntriesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.refusedNumbers.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.refusedNumbers.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRecordAccessRequest(): RecordAccessRequest {
+  return { actor: undefined, tenant: "", action: "", target: "", detailJson: "" };
+}
+
+export const RecordAccessRequest: MessageFns<RecordAccessRequest> = {
+  encode(message: RecordAccessRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message.action !== "") {
+      writer.uint32(26).string(message.action);
+    }
+    if (message.target !== "") {
+      writer.uint32(34).string(message.target);
+    }
+    if (message.detailJson !== "") {
+      writer.uint32(42).string(message.detailJson);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordAccessRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordAccessRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.detailJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRecordAccessResponse(): RecordAccessResponse {
+  return { id: "" };
+}
+
+export const RecordAccessResponse: MessageFns<RecordAccessResponse> = {
+  encode(message: RecordAccessResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordAccessResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordAccessResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReportSecretUseRequest(): ReportSecretUseRequest {
+  return { uses: [] };
+}
+
+export const ReportSecretUseRequest: MessageFns<ReportSecretUseRequest> = {
+  encode(message: ReportSecretUseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.uses) {
+      SecretUse.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportSecretUseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportSecretUseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.uses.push(SecretUse.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSecretUse(): SecretUse {
+  return { tenantId: "", secretId: "", matchedAtMs: 0 };
+}
+
+export const SecretUse: MessageFns<SecretUse> = {
+  encode(message: SecretUse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.secretId !== "") {
+      writer.uint32(18).string(message.secretId);
+    }
+    if (message.matchedAtMs !== 0) {
+      writer.uint32(25).double(message.matchedAtMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecretUse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecretUse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.secretId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.matchedAtMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReportSecretUseResponse(): ReportSecretUseResponse {
+  return {};
+}
+
+export const ReportSecretUseResponse: MessageFns<ReportSecretUseResponse> = {
+  encode(message: ReportSecretUseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportSecretUseResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportSecretUseResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7483,6 +11014,20 @@ export interface AdminServiceClient {
   rotateDestinationSecret(request: RotateDestinationSecretRequest): Observable<RotateDestinationSecretResponse>;
 
   listAudit(request: ListAuditRequest): Observable<ListAuditResponse>;
+
+  /** Write-only: nothing answers them again. dispatcher gets them with kind SEND_CREDENTIALS. */
+
+  setSourceCredentials(request: SetSourceCredentialsRequest): Observable<SetSourceCredentialsResponse>;
+
+  /** Stop at once; intake goes on storing in each of these. Repeating one is answered when it is in force. */
+
+  setSourcePause(request: SetSourcePauseRequest): Observable<SetSourcePauseResponse>;
+
+  /** A suspended tenant sends nothing, and its API keys may only read. */
+
+  setTenantSuspension(request: SetTenantSuspensionRequest): Observable<SetTenantSuspensionResponse>;
+
+  setTenantSendsPause(request: SetTenantSendsPauseRequest): Observable<SetTenantSendsPauseResponse>;
 }
 
 /** Changes and reads for the REST API. `Actor` says who asks; it goes to the audit log. */
@@ -7572,6 +11117,28 @@ export interface AdminServiceController {
     | RotateDestinationSecretResponse;
 
   listAudit(request: ListAuditRequest): Promise<ListAuditResponse> | Observable<ListAuditResponse> | ListAuditResponse;
+
+  /** Write-only: nothing answers them again. dispatcher gets them with kind SEND_CREDENTIALS. */
+
+  setSourceCredentials(
+    request: SetSourceCredentialsRequest,
+  ): Promise<SetSourceCredentialsResponse> | Observable<SetSourceCredentialsResponse> | SetSourceCredentialsResponse;
+
+  /** Stop at once; intake goes on storing in each of these. Repeating one is answered when it is in force. */
+
+  setSourcePause(
+    request: SetSourcePauseRequest,
+  ): Promise<SetSourcePauseResponse> | Observable<SetSourcePauseResponse> | SetSourcePauseResponse;
+
+  /** A suspended tenant sends nothing, and its API keys may only read. */
+
+  setTenantSuspension(
+    request: SetTenantSuspensionRequest,
+  ): Promise<SetTenantSuspensionResponse> | Observable<SetTenantSuspensionResponse> | SetTenantSuspensionResponse;
+
+  setTenantSendsPause(
+    request: SetTenantSendsPauseRequest,
+  ): Promise<SetTenantSendsPauseResponse> | Observable<SetTenantSendsPauseResponse> | SetTenantSendsPauseResponse;
 }
 
 export function AdminServiceControllerMethods() {
@@ -7599,6 +11166,10 @@ export function AdminServiceControllerMethods() {
       "deleteDestination",
       "rotateDestinationSecret",
       "listAudit",
+      "setSourceCredentials",
+      "setSourcePause",
+      "setTenantSuspension",
+      "setTenantSendsPause",
     ];
     for (const method of grpcMethods) {
       const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
@@ -7842,6 +11413,53 @@ export const AdminServiceService = {
     responseSerialize: (value: ListAuditResponse): Buffer => Buffer.from(ListAuditResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAuditResponse => ListAuditResponse.decode(value),
   },
+  /** Write-only: nothing answers them again. dispatcher gets them with kind SEND_CREDENTIALS. */
+  setSourceCredentials: {
+    path: "/posthorn.tenants.v1.AdminService/SetSourceCredentials" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetSourceCredentialsRequest): Buffer =>
+      Buffer.from(SetSourceCredentialsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetSourceCredentialsRequest => SetSourceCredentialsRequest.decode(value),
+    responseSerialize: (value: SetSourceCredentialsResponse): Buffer =>
+      Buffer.from(SetSourceCredentialsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SetSourceCredentialsResponse => SetSourceCredentialsResponse.decode(value),
+  },
+  /** Stop at once; intake goes on storing in each of these. Repeating one is answered when it is in force. */
+  setSourcePause: {
+    path: "/posthorn.tenants.v1.AdminService/SetSourcePause" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetSourcePauseRequest): Buffer =>
+      Buffer.from(SetSourcePauseRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetSourcePauseRequest => SetSourcePauseRequest.decode(value),
+    responseSerialize: (value: SetSourcePauseResponse): Buffer =>
+      Buffer.from(SetSourcePauseResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SetSourcePauseResponse => SetSourcePauseResponse.decode(value),
+  },
+  /** A suspended tenant sends nothing, and its API keys may only read. */
+  setTenantSuspension: {
+    path: "/posthorn.tenants.v1.AdminService/SetTenantSuspension" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetTenantSuspensionRequest): Buffer =>
+      Buffer.from(SetTenantSuspensionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetTenantSuspensionRequest => SetTenantSuspensionRequest.decode(value),
+    responseSerialize: (value: SetTenantSuspensionResponse): Buffer =>
+      Buffer.from(SetTenantSuspensionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SetTenantSuspensionResponse => SetTenantSuspensionResponse.decode(value),
+  },
+  setTenantSendsPause: {
+    path: "/posthorn.tenants.v1.AdminService/SetTenantSendsPause" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetTenantSendsPauseRequest): Buffer =>
+      Buffer.from(SetTenantSendsPauseRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetTenantSendsPauseRequest => SetTenantSendsPauseRequest.decode(value),
+    responseSerialize: (value: SetTenantSendsPauseResponse): Buffer =>
+      Buffer.from(SetTenantSendsPauseResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SetTenantSendsPauseResponse => SetTenantSendsPauseResponse.decode(value),
+  },
 } as const;
 
 export interface AdminServiceServer extends UntypedServiceImplementation {
@@ -7867,6 +11485,416 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   deleteDestination: handleUnaryCall<DeleteDestinationRequest, DeleteDestinationResponse>;
   rotateDestinationSecret: handleUnaryCall<RotateDestinationSecretRequest, RotateDestinationSecretResponse>;
   listAudit: handleUnaryCall<ListAuditRequest, ListAuditResponse>;
+  /** Write-only: nothing answers them again. dispatcher gets them with kind SEND_CREDENTIALS. */
+  setSourceCredentials: handleUnaryCall<SetSourceCredentialsRequest, SetSourceCredentialsResponse>;
+  /** Stop at once; intake goes on storing in each of these. Repeating one is answered when it is in force. */
+  setSourcePause: handleUnaryCall<SetSourcePauseRequest, SetSourcePauseResponse>;
+  /** A suspended tenant sends nothing, and its API keys may only read. */
+  setTenantSuspension: handleUnaryCall<SetTenantSuspensionRequest, SetTenantSuspensionResponse>;
+  setTenantSendsPause: handleUnaryCall<SetTenantSendsPauseRequest, SetTenantSendsPauseResponse>;
+}
+
+/** What concerns the platform and no tenant; for operators. */
+
+export interface OperatorServiceClient {
+  getPlatform(request: GetPlatformRequest): Observable<GetPlatformResponse>;
+
+  setPlatformSendsPause(request: SetPlatformSendsPauseRequest): Observable<SetPlatformSendsPauseResponse>;
+
+  listOperatorKeys(request: ListOperatorKeysRequest): Observable<ListOperatorKeysResponse>;
+
+  createOperatorKey(request: CreateOperatorKeyRequest): Observable<CreateOperatorKeyResponse>;
+
+  /** A new key with the name and scopes of the former one, which ends after the overlap. */
+
+  rotateOperatorKey(request: RotateOperatorKeyRequest): Observable<RotateOperatorKeyResponse>;
+
+  /** Refused for the last one that is valid. */
+
+  deleteOperatorKey(request: DeleteOperatorKeyRequest): Observable<DeleteOperatorKeyResponse>;
+
+  /** Wraps every key anew under the current key-encryption key, while everything runs. */
+
+  rotateKeys(request: RotateKeysRequest): Observable<RotateKeysResponse>;
+}
+
+/** What concerns the platform and no tenant; for operators. */
+
+export interface OperatorServiceController {
+  getPlatform(
+    request: GetPlatformRequest,
+  ): Promise<GetPlatformResponse> | Observable<GetPlatformResponse> | GetPlatformResponse;
+
+  setPlatformSendsPause(
+    request: SetPlatformSendsPauseRequest,
+  ): Promise<SetPlatformSendsPauseResponse> | Observable<SetPlatformSendsPauseResponse> | SetPlatformSendsPauseResponse;
+
+  listOperatorKeys(
+    request: ListOperatorKeysRequest,
+  ): Promise<ListOperatorKeysResponse> | Observable<ListOperatorKeysResponse> | ListOperatorKeysResponse;
+
+  createOperatorKey(
+    request: CreateOperatorKeyRequest,
+  ): Promise<CreateOperatorKeyResponse> | Observable<CreateOperatorKeyResponse> | CreateOperatorKeyResponse;
+
+  /** A new key with the name and scopes of the former one, which ends after the overlap. */
+
+  rotateOperatorKey(
+    request: RotateOperatorKeyRequest,
+  ): Promise<RotateOperatorKeyResponse> | Observable<RotateOperatorKeyResponse> | RotateOperatorKeyResponse;
+
+  /** Refused for the last one that is valid. */
+
+  deleteOperatorKey(
+    request: DeleteOperatorKeyRequest,
+  ): Promise<DeleteOperatorKeyResponse> | Observable<DeleteOperatorKeyResponse> | DeleteOperatorKeyResponse;
+
+  /** Wraps every key anew under the current key-encryption key, while everything runs. */
+
+  rotateKeys(
+    request: RotateKeysRequest,
+  ): Promise<RotateKeysResponse> | Observable<RotateKeysResponse> | RotateKeysResponse;
+}
+
+export function OperatorServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = [
+      "getPlatform",
+      "setPlatformSendsPause",
+      "listOperatorKeys",
+      "createOperatorKey",
+      "rotateOperatorKey",
+      "deleteOperatorKey",
+      "rotateKeys",
+    ];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("OperatorService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("OperatorService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const OPERATOR_SERVICE_NAME = "OperatorService";
+
+/** What concerns the platform and no tenant; for operators. */
+export type OperatorServiceService = typeof OperatorServiceService;
+export const OperatorServiceService = {
+  getPlatform: {
+    path: "/posthorn.tenants.v1.OperatorService/GetPlatform" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetPlatformRequest): Buffer => Buffer.from(GetPlatformRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetPlatformRequest => GetPlatformRequest.decode(value),
+    responseSerialize: (value: GetPlatformResponse): Buffer => Buffer.from(GetPlatformResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetPlatformResponse => GetPlatformResponse.decode(value),
+  },
+  setPlatformSendsPause: {
+    path: "/posthorn.tenants.v1.OperatorService/SetPlatformSendsPause" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetPlatformSendsPauseRequest): Buffer =>
+      Buffer.from(SetPlatformSendsPauseRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetPlatformSendsPauseRequest => SetPlatformSendsPauseRequest.decode(value),
+    responseSerialize: (value: SetPlatformSendsPauseResponse): Buffer =>
+      Buffer.from(SetPlatformSendsPauseResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SetPlatformSendsPauseResponse => SetPlatformSendsPauseResponse.decode(value),
+  },
+  listOperatorKeys: {
+    path: "/posthorn.tenants.v1.OperatorService/ListOperatorKeys" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListOperatorKeysRequest): Buffer =>
+      Buffer.from(ListOperatorKeysRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListOperatorKeysRequest => ListOperatorKeysRequest.decode(value),
+    responseSerialize: (value: ListOperatorKeysResponse): Buffer =>
+      Buffer.from(ListOperatorKeysResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListOperatorKeysResponse => ListOperatorKeysResponse.decode(value),
+  },
+  createOperatorKey: {
+    path: "/posthorn.tenants.v1.OperatorService/CreateOperatorKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateOperatorKeyRequest): Buffer =>
+      Buffer.from(CreateOperatorKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateOperatorKeyRequest => CreateOperatorKeyRequest.decode(value),
+    responseSerialize: (value: CreateOperatorKeyResponse): Buffer =>
+      Buffer.from(CreateOperatorKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateOperatorKeyResponse => CreateOperatorKeyResponse.decode(value),
+  },
+  /** A new key with the name and scopes of the former one, which ends after the overlap. */
+  rotateOperatorKey: {
+    path: "/posthorn.tenants.v1.OperatorService/RotateOperatorKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RotateOperatorKeyRequest): Buffer =>
+      Buffer.from(RotateOperatorKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RotateOperatorKeyRequest => RotateOperatorKeyRequest.decode(value),
+    responseSerialize: (value: RotateOperatorKeyResponse): Buffer =>
+      Buffer.from(RotateOperatorKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RotateOperatorKeyResponse => RotateOperatorKeyResponse.decode(value),
+  },
+  /** Refused for the last one that is valid. */
+  deleteOperatorKey: {
+    path: "/posthorn.tenants.v1.OperatorService/DeleteOperatorKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DeleteOperatorKeyRequest): Buffer =>
+      Buffer.from(DeleteOperatorKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeleteOperatorKeyRequest => DeleteOperatorKeyRequest.decode(value),
+    responseSerialize: (value: DeleteOperatorKeyResponse): Buffer =>
+      Buffer.from(DeleteOperatorKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DeleteOperatorKeyResponse => DeleteOperatorKeyResponse.decode(value),
+  },
+  /** Wraps every key anew under the current key-encryption key, while everything runs. */
+  rotateKeys: {
+    path: "/posthorn.tenants.v1.OperatorService/RotateKeys" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RotateKeysRequest): Buffer => Buffer.from(RotateKeysRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RotateKeysRequest => RotateKeysRequest.decode(value),
+    responseSerialize: (value: RotateKeysResponse): Buffer => Buffer.from(RotateKeysResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RotateKeysResponse => RotateKeysResponse.decode(value),
+  },
+} as const;
+
+export interface OperatorServiceServer extends UntypedServiceImplementation {
+  getPlatform: handleUnaryCall<GetPlatformRequest, GetPlatformResponse>;
+  setPlatformSendsPause: handleUnaryCall<SetPlatformSendsPauseRequest, SetPlatformSendsPauseResponse>;
+  listOperatorKeys: handleUnaryCall<ListOperatorKeysRequest, ListOperatorKeysResponse>;
+  createOperatorKey: handleUnaryCall<CreateOperatorKeyRequest, CreateOperatorKeyResponse>;
+  /** A new key with the name and scopes of the former one, which ends after the overlap. */
+  rotateOperatorKey: handleUnaryCall<RotateOperatorKeyRequest, RotateOperatorKeyResponse>;
+  /** Refused for the last one that is valid. */
+  deleteOperatorKey: handleUnaryCall<DeleteOperatorKeyRequest, DeleteOperatorKeyResponse>;
+  /** Wraps every key anew under the current key-encryption key, while everything runs. */
+  rotateKeys: handleUnaryCall<RotateKeysRequest, RotateKeysResponse>;
+}
+
+/** The audit log of a tenant; of the platform where `tenant` is empty. */
+
+export interface AuditServiceClient {
+  /** Oldest first, with what the chain is made of, so that it can be verified elsewhere. */
+
+  exportAudit(request: ExportAuditRequest): Observable<ExportAuditResponse>;
+
+  /** Recomputes the chain and compares it with the signed checkpoints, inside and outside of the database. */
+
+  verifyAudit(request: VerifyAuditRequest): Observable<VerifyAuditResponse>;
+}
+
+/** The audit log of a tenant; of the platform where `tenant` is empty. */
+
+export interface AuditServiceController {
+  /** Oldest first, with what the chain is made of, so that it can be verified elsewhere. */
+
+  exportAudit(
+    request: ExportAuditRequest,
+  ): Promise<ExportAuditResponse> | Observable<ExportAuditResponse> | ExportAuditResponse;
+
+  /** Recomputes the chain and compares it with the signed checkpoints, inside and outside of the database. */
+
+  verifyAudit(
+    request: VerifyAuditRequest,
+  ): Promise<VerifyAuditResponse> | Observable<VerifyAuditResponse> | VerifyAuditResponse;
+}
+
+export function AuditServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["exportAudit", "verifyAudit"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("AuditService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("AuditService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const AUDIT_SERVICE_NAME = "AuditService";
+
+/** The audit log of a tenant; of the platform where `tenant` is empty. */
+export type AuditServiceService = typeof AuditServiceService;
+export const AuditServiceService = {
+  /** Oldest first, with what the chain is made of, so that it can be verified elsewhere. */
+  exportAudit: {
+    path: "/posthorn.tenants.v1.AuditService/ExportAudit" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExportAuditRequest): Buffer => Buffer.from(ExportAuditRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExportAuditRequest => ExportAuditRequest.decode(value),
+    responseSerialize: (value: ExportAuditResponse): Buffer => Buffer.from(ExportAuditResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExportAuditResponse => ExportAuditResponse.decode(value),
+  },
+  /** Recomputes the chain and compares it with the signed checkpoints, inside and outside of the database. */
+  verifyAudit: {
+    path: "/posthorn.tenants.v1.AuditService/VerifyAudit" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: VerifyAuditRequest): Buffer => Buffer.from(VerifyAuditRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): VerifyAuditRequest => VerifyAuditRequest.decode(value),
+    responseSerialize: (value: VerifyAuditResponse): Buffer => Buffer.from(VerifyAuditResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): VerifyAuditResponse => VerifyAuditResponse.decode(value),
+  },
+} as const;
+
+export interface AuditServiceServer extends UntypedServiceImplementation {
+  /** Oldest first, with what the chain is made of, so that it can be verified elsewhere. */
+  exportAudit: handleUnaryCall<ExportAuditRequest, ExportAuditResponse>;
+  /** Recomputes the chain and compares it with the signed checkpoints, inside and outside of the database. */
+  verifyAudit: handleUnaryCall<VerifyAuditRequest, VerifyAuditResponse>;
+}
+
+/** Audit entries of other services. */
+
+export interface AuditAppendServiceClient {
+  /** Entries that a service committed with its own acts. The same number again changes nothing. */
+
+  appendAuditEntries(request: AppendAuditEntriesRequest): Observable<AppendAuditEntriesResponse>;
+
+  /** That somebody is about to see personal data: called, and answered, before it is shown. */
+
+  recordAccess(request: RecordAccessRequest): Observable<RecordAccessResponse>;
+}
+
+/** Audit entries of other services. */
+
+export interface AuditAppendServiceController {
+  /** Entries that a service committed with its own acts. The same number again changes nothing. */
+
+  appendAuditEntries(
+    request: AppendAuditEntriesRequest,
+  ): Promise<AppendAuditEntriesResponse> | Observable<AppendAuditEntriesResponse> | AppendAuditEntriesResponse;
+
+  /** That somebody is about to see personal data: called, and answered, before it is shown. */
+
+  recordAccess(
+    request: RecordAccessRequest,
+  ): Promise<RecordAccessResponse> | Observable<RecordAccessResponse> | RecordAccessResponse;
+}
+
+export function AuditAppendServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["appendAuditEntries", "recordAccess"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("AuditAppendService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("AuditAppendService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const AUDIT_APPEND_SERVICE_NAME = "AuditAppendService";
+
+/** Audit entries of other services. */
+export type AuditAppendServiceService = typeof AuditAppendServiceService;
+export const AuditAppendServiceService = {
+  /** Entries that a service committed with its own acts. The same number again changes nothing. */
+  appendAuditEntries: {
+    path: "/posthorn.tenants.v1.AuditAppendService/AppendAuditEntries" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AppendAuditEntriesRequest): Buffer =>
+      Buffer.from(AppendAuditEntriesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AppendAuditEntriesRequest => AppendAuditEntriesRequest.decode(value),
+    responseSerialize: (value: AppendAuditEntriesResponse): Buffer =>
+      Buffer.from(AppendAuditEntriesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AppendAuditEntriesResponse => AppendAuditEntriesResponse.decode(value),
+  },
+  /** That somebody is about to see personal data: called, and answered, before it is shown. */
+  recordAccess: {
+    path: "/posthorn.tenants.v1.AuditAppendService/RecordAccess" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RecordAccessRequest): Buffer => Buffer.from(RecordAccessRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RecordAccessRequest => RecordAccessRequest.decode(value),
+    responseSerialize: (value: RecordAccessResponse): Buffer =>
+      Buffer.from(RecordAccessResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RecordAccessResponse => RecordAccessResponse.decode(value),
+  },
+} as const;
+
+export interface AuditAppendServiceServer extends UntypedServiceImplementation {
+  /** Entries that a service committed with its own acts. The same number again changes nothing. */
+  appendAuditEntries: handleUnaryCall<AppendAuditEntriesRequest, AppendAuditEntriesResponse>;
+  /** That somebody is about to see personal data: called, and answered, before it is shown. */
+  recordAccess: handleUnaryCall<RecordAccessRequest, RecordAccessResponse>;
+}
+
+/** What the edge tells about the use of what it was given. */
+
+export interface UsageServiceClient {
+  /** When requests last matched secrets of sources; a batch, at most one entry per secret and 10 s. */
+
+  reportSecretUse(request: ReportSecretUseRequest): Observable<ReportSecretUseResponse>;
+}
+
+/** What the edge tells about the use of what it was given. */
+
+export interface UsageServiceController {
+  /** When requests last matched secrets of sources; a batch, at most one entry per secret and 10 s. */
+
+  reportSecretUse(
+    request: ReportSecretUseRequest,
+  ): Promise<ReportSecretUseResponse> | Observable<ReportSecretUseResponse> | ReportSecretUseResponse;
+}
+
+export function UsageServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["reportSecretUse"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("UsageService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("UsageService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const USAGE_SERVICE_NAME = "UsageService";
+
+/** What the edge tells about the use of what it was given. */
+export type UsageServiceService = typeof UsageServiceService;
+export const UsageServiceService = {
+  /** When requests last matched secrets of sources; a batch, at most one entry per secret and 10 s. */
+  reportSecretUse: {
+    path: "/posthorn.tenants.v1.UsageService/ReportSecretUse" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReportSecretUseRequest): Buffer =>
+      Buffer.from(ReportSecretUseRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReportSecretUseRequest => ReportSecretUseRequest.decode(value),
+    responseSerialize: (value: ReportSecretUseResponse): Buffer =>
+      Buffer.from(ReportSecretUseResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReportSecretUseResponse => ReportSecretUseResponse.decode(value),
+  },
+} as const;
+
+export interface UsageServiceServer extends UntypedServiceImplementation {
+  /** When requests last matched secrets of sources; a batch, at most one entry per secret and 10 s. */
+  reportSecretUse: handleUnaryCall<ReportSecretUseRequest, ReportSecretUseResponse>;
 }
 
 export interface MessageFns<T> {

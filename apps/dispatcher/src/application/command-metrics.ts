@@ -1,0 +1,101 @@
+import type { Metrics } from '@posthorn/server/metrics.js';
+import { type AttemptOutcome } from '../domain/command-change.js';
+import { type CommandState } from '../domain/command-state.js';
+
+const MS = 1_000;
+/** 5 ms to an hour: from an idle platform to one that waits for a provider. */
+const AGE_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600, 3_600];
+
+/** What this service measures of its commands. */
+export class CommandMetrics {
+  private readonly commands;
+  private readonly attempts;
+  private readonly attemptSeconds;
+  private readonly permits;
+  private readonly permitSeconds;
+  private readonly sentSeconds;
+  private readonly lookups;
+  private readonly refused;
+  private readonly gauges;
+
+  constructor(metrics: Metrics) {
+    this.commands = metrics.counter({
+      name: 'posthorn_commands_total',
+      help: 'Commands by the state they came into',
+      labels: ['state'],
+    });
+    this.attempts = metrics.counter({
+      name: 'posthorn_command_attempts_total',
+      help: 'Times a command was handed to its provider, by outcome',
+      labels: ['outcome'],
+    });
+    this.attemptSeconds = metrics.histogram({
+      name: 'posthorn_command_attempt_seconds',
+      help: 'Duration of those',
+    });
+    this.permits = metrics.counter({
+      name: 'posthorn_command_permits_total',
+      help: 'Answers of compliance: allow, deny, defer, silent',
+      labels: ['answer'],
+    });
+    this.permitSeconds = metrics.histogram({
+      name: 'posthorn_command_permit_seconds',
+      help: 'How long compliance took to answer',
+    });
+    this.sentSeconds = metrics.histogram({
+      name: 'posthorn_command_sent_seconds',
+      help: 'From the acceptance of a command to the answer of its provider',
+      buckets: AGE_BUCKETS,
+    });
+    this.lookups = metrics.counter({
+      name: 'posthorn_command_lookups_total',
+      help: 'Times a provider was asked what became of a message, by answer',
+      labels: ['answer'],
+    });
+    this.refused = metrics.counter({
+      name: 'posthorn_dispatch_outgoing_refused_total',
+      help: 'Outgoing events that the log refuses for good',
+    });
+    const gauge = (name: string, help: string) => metrics.gauge({ name, help });
+    this.gauges = {
+      waiting: gauge('posthorn_commands_waiting', 'Commands in memory that wait for their turn'),
+      inFlight: gauge('posthorn_commands_in_flight', 'Commands that are worked on'),
+      outgoing: gauge('posthorn_dispatch_outgoing_pending', 'Events of commands that are not in the log yet'),
+    };
+  }
+
+  onState(state: CommandState): void {
+    this.commands.inc({ state });
+  }
+
+  onAttempt(outcome: AttemptOutcome, durationMs: number): void {
+    this.attempts.inc({ outcome });
+    this.attemptSeconds.observe(durationMs / MS);
+  }
+
+  onPermit(answer: string, durationMs: number): void {
+    this.permits.inc({ answer });
+    this.permitSeconds.observe(durationMs / MS);
+  }
+
+  onSent(ageMs: number): void {
+    this.sentSeconds.observe(Math.max(0, ageMs) / MS);
+  }
+
+  onLookup(answer: string): void {
+    this.lookups.inc({ answer });
+  }
+
+  onRefusedRow(): void {
+    this.refused.inc({});
+  }
+
+  setDepths({ waiting, inFlight }: { readonly waiting: number; readonly inFlight: number }): void {
+    this.gauges.waiting.set(waiting);
+    this.gauges.inFlight.set(inFlight);
+  }
+
+  setOutgoing(pending: number): void {
+    this.gauges.outgoing.set(pending);
+  }
+}

@@ -1,0 +1,67 @@
+import { uuidText } from '@posthorn/clock/id.js';
+import type { ShardFacts } from '@posthorn/jetstream/fact-feed.js';
+import type { Tx } from '@posthorn/postgres/database.js';
+import { type Command } from '../domain/command.js';
+import { type CommandChange, moveOf } from '../domain/command-change.js';
+import { OPEN_OUTCOME_STATES } from '../domain/command-state.js';
+import { type DeliverableFact } from '../domain/delivery.js';
+import type { CommandStore } from '../persistence/command.store.js';
+import type { RecordCommands } from './record-commands.js';
+
+/** Of facts that follow from what we told the log ourselves. */
+const OURSELVES = 'dispatcher';
+/** Messages whose outcome is open that are compared in memory; more are looked up one by one. */
+const OPEN_MAX = 1_024;
+
+/** What a provider says of a message shows that it has it: its outcome is known, whoever waits for it. */
+export class ResolveByFacts {
+  constructor(
+    private readonly store: Pick<CommandStore, 'lock' | 'openMessages'>,
+    private readonly record: Pick<RecordCommands, 'write' | 'committed'>,
+  ) {}
+
+  /** The last statements of the transaction that moves the positions. @returns what to announce after the commit. */
+  async apply(tx: Tx, batch: readonly ShardFacts[]): Promise<CommandChange[]> {
+    const reported = new Map<string, DeliverableFact>();
+    for (const { facts } of batch)
+      for (const fact of facts) if (isReport(fact)) reported.set(fact.messageId.toString('hex'), fact);
+    const reports = await this.withoutKnown(tx, reported);
+    if (reports.size === 0) return [];
+    const open = (await this.store.lock(tx, [...reports.values()], OPEN_OUTCOME_STATES)).filter(
+      // The source's owner is authenticated: nobody else may speak of its messages.
+      ({ key, sourceUuid }) => reports.get(key)!.sourceId.equals(sourceUuid),
+    );
+    if (open.length === 0) return [];
+    return this.record.write(
+      tx,
+      open.map((command) => reportedOf(command, reports.get(command.key)!)),
+    );
+  }
+
+  announce(applied: readonly CommandChange[]): void {
+    this.record.committed(applied);
+  }
+
+  /** Nearly all reports are of messages whose outcome is known: they cost no look at their rows. */
+  private async withoutKnown(
+    tx: Tx,
+    reports: Map<string, DeliverableFact>,
+  ): Promise<Map<string, DeliverableFact>> {
+    if (reports.size === 0) return reports;
+    const open = await this.store.openMessages(tx, OPEN_MAX);
+    if (open === undefined) return reports;
+    return new Map([...reports].filter(([, { messageId }]) => open.has(uuidText(messageId))));
+  }
+}
+
+const isReport = ({ type, provider, messageId, providerMessageId }: DeliverableFact): boolean =>
+  messageId.length > 0 && providerMessageId !== '' && provider !== OURSELVES && type.startsWith('message.');
+
+function reportedOf(command: Command, { providerMessageId, state }: DeliverableFact): CommandChange {
+  const detail = `reported ${state} by the provider`;
+  const attempt = {
+    ...{ number: command.attemptCount, permitId: '', startedAtMs: command.sentAtMs, durationMs: 0 },
+    ...({ outcome: 'sent', errorCode: '', detail } as const),
+  };
+  return moveOf(command, 'sent', { providerMessageId, detail, attempt });
+}

@@ -1,0 +1,198 @@
+import type { Clock } from '@posthorn/clock/clock.js';
+import { formatId } from '@posthorn/clock/id.js';
+import type { EgressClient } from '@posthorn/egress/egress-client.js';
+import type { Logger } from '@posthorn/server/logger.js';
+import type { EventsClient } from '../clients/events.client.js';
+import type { SendAdapter, SendResult } from '../clients/senders/send-adapter.js';
+import { EgressSendHttp } from '../clients/senders/send-http.js';
+import { type Command, type MessageBody } from '../domain/command.js';
+import { type CommandAttempt, type CommandChange, moveOf, postponementOf } from '../domain/command-change.js';
+import { settleAtMs } from '../domain/command-step.js';
+import type { AskPermits, Permit } from './ask-permits.js';
+import type { CommandContents } from './command-content.js';
+import type { CommandLimits } from './command-limits.js';
+import { judgeSend } from './judge-send.js';
+import type { RecordCommands } from './record-commands.js';
+import { isRoute, type SendRoute, type SendRoutes } from './send-routes.js';
+
+/** Carries sends; a client of its own, with longer times than deliveries have. */
+export class SendEgressClient {
+  constructor(readonly client: EgressClient) {}
+
+  onApplicationShutdown(): Promise<void> {
+    return this.client.onApplicationShutdown();
+  }
+}
+
+/** Until compliance, or events, is asked again after it was silent. */
+const SILENCE_MS = 1_000;
+const OWNED = 'conversation.owned';
+
+/**
+ * Sends one command, once: who may write into the conversation → may it be sent, now → the intent is committed →
+ * the wire → the outcome. Whatever cannot be found out means that nothing is sent.
+ */
+export class SendCommand {
+  constructor(
+    private readonly routes: SendRoutes,
+    private readonly contents: Pick<CommandContents, 'read'>,
+    private readonly events: Pick<EventsClient, 'checkOwner'>,
+    private readonly permits: AskPermits,
+    private readonly record: Pick<RecordCommands, 'begin' | 'settle'>,
+    private readonly egress: SendEgressClient,
+    private readonly clock: Clock,
+    private readonly log: Pick<Logger, 'debug'>,
+    private readonly limits: CommandLimits,
+  ) {}
+
+  /** @throws AppError `store.unavailable`, `data_key.unavailable`: the command stays where it is. */
+  async run(command: Command): Promise<void> {
+    const route = this.routes.of(command);
+    if (!isRoute(route)) return this.fail(command, route.errorCode, route.detail);
+    const body = await this.contents.read(command, route.tenant);
+    if (body === undefined) return this.fail(command, 'message.erased', 'its content was erased');
+    const refusal = await this.refusalOfOwner(command);
+    if (refusal === 'silent') return this.postpone(command);
+    if (refusal !== undefined) return this.fail(command, OWNED, refusal);
+    if (this.routes.isHeld(command)) return; // paused meanwhile: it stays in the store
+    const answer = await this.permits.ask(command, body, route.source.provider);
+    switch (answer.kind) {
+      case 'allow':
+        return this.sendUnder(answer.permit, command, body, route);
+      case 'deny':
+        return void (await this.record.settle(moveOf(command, 'blocked', { decision: answer })));
+      case 'defer':
+        return this.defer(command, answer);
+      case 'silent':
+        return this.postpone(command);
+    }
+  }
+
+  private async sendUnder(
+    permit: Permit,
+    command: Command,
+    body: MessageBody,
+    route: SendRoute,
+  ): Promise<void> {
+    const { adapter } = route;
+    const startedAtMs = this.clock.nowMs();
+    const begun = { number: command.attemptCount + 1, permitId: permit.id, startedAtMs, durationMs: 0 };
+    const onWire: Command = {
+      ...command,
+      state: 'sending',
+      attemptCount: begun.number,
+      sentAtMs: startedAtMs,
+    };
+    let isBegun: boolean;
+    try {
+      isBegun = await this.record.begin(intentOf(command, begun, permit, adapter));
+    } catch (error) {
+      this.permits.close(permit, 'not_sent');
+      // The intent may have been committed all the same, and nobody sends under it.
+      await this.record.settle(
+        this.judge(onWire, begun, adapter, notSent('the intent is not known to be committed')),
+      );
+      throw error;
+    }
+    if (!isBegun) return this.permits.close(permit, 'not_sent'); // canceled, or another process has it
+    const startMs = this.clock.monotonicMs();
+    const result = await this.onWire(permit, onWire, body, route);
+    this.permits.close(
+      permit,
+      result.kind === 'sent' || result.kind === 'unknown' ? result.kind : 'not_sent',
+    );
+    const ended = { ...begun, durationMs: this.clock.monotonicMs() - startMs };
+    await this.record.settle(this.judge(onWire, ended, adapter, result));
+  }
+
+  private async onWire(
+    permit: Permit,
+    command: Command,
+    body: MessageBody,
+    route: SendRoute,
+  ): Promise<SendResult> {
+    const mayBegin = (): boolean => this.permits.isValid(permit) && !this.routes.isHeld(command);
+    if (!mayBegin()) return notSent('the permission to send is over');
+    const { adapter, source, credentials, settings } = route;
+    const messageId = formatId('msg', command.messageId);
+    return adapter.send(new EgressSendHttp(this.egress.client, this.clock, source.id, mayBegin), {
+      messageId,
+      channel: command.channel,
+      to: body.to,
+      from: body.from,
+      content: body.content,
+      credentials,
+      settings,
+      apiBaseUrl: apiBaseUrlOf(settings),
+      statusCallbackUrl: this.routes.callbackUrl(route),
+    });
+  }
+
+  private judge(
+    command: Command,
+    attempt: Omit<CommandAttempt, 'outcome' | 'errorCode' | 'detail'>,
+    adapter: SendAdapter,
+    result: SendResult,
+  ): CommandChange {
+    const [nowMs, random] = [this.clock.nowMs(), Math.random()];
+    return judgeSend(command, attempt, result, { adapter, limits: this.limits, nowMs, random });
+  }
+
+  /** Why this sender may not write into the conversation now; undefined when it may. */
+  private async refusalOfOwner(command: Command): Promise<string | undefined> {
+    let owner: { readonly owner: string; readonly fencingToken: bigint };
+    try {
+      owner = await this.events.checkOwner(command.tenantId, command.conversationId);
+    } catch (err) {
+      this.log.debug({ stage: 'command', err }, 'nobody says who a conversation belongs to');
+      return 'silent';
+    }
+    if (command.sender === 'bot') return owner.owner === 'bot' ? undefined : 'a person has the conversation';
+    const isClaimed = owner.owner === 'agent' && owner.fencingToken === command.fencingToken;
+    return isClaimed ? undefined : 'the claim is over';
+  }
+
+  private async defer(
+    command: Command,
+    answer: { readonly rule: string; readonly detail: string; readonly untilMs: number },
+  ): Promise<void> {
+    const dueAtMs = Math.min(Math.max(answer.untilMs, this.clock.nowMs() + SILENCE_MS), command.notAfterMs);
+    await this.record.settle(
+      command.state === 'deferred'
+        ? postponementOf(command, dueAtMs, { decision: answer })
+        : moveOf(command, 'deferred', { dueAtMs, decision: answer }),
+    );
+  }
+
+  private async postpone(command: Command): Promise<void> {
+    const waitMs = SILENCE_MS * (1 + Math.random());
+    await this.record.settle(postponementOf(command, this.clock.nowMs() + waitMs));
+  }
+
+  private async fail(command: Command, errorCode: string, detail: string): Promise<void> {
+    await this.record.settle(moveOf(command, 'failed', { errorCode, detail }));
+  }
+}
+
+const notSent = (detail: string): SendResult => ({ kind: 'not_sent', detail });
+
+/** Where a source's provider is called; empty = the provider's own. */
+export const apiBaseUrlOf = (settings: Readonly<Record<string, unknown>>): string => {
+  const url = settings['apiBaseUrl'];
+  return typeof url === 'string' ? url : '';
+};
+
+const intentOf = (
+  command: Command,
+  attempt: Omit<CommandAttempt, 'outcome' | 'errorCode' | 'detail'>,
+  { decision }: Permit,
+  adapter: SendAdapter,
+): CommandChange =>
+  moveOf(command, 'sending', {
+    attemptCount: attempt.number,
+    lookupCount: 0,
+    sentAtMs: attempt.startedAtMs,
+    dueAtMs: settleAtMs(attempt.startedAtMs, adapter),
+    decision,
+    attempt: { ...attempt, outcome: 'sending', errorCode: '', detail: '' },
+  });

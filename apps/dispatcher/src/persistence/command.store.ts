@@ -1,0 +1,265 @@
+import { uuidText } from '@posthorn/clock/id.js';
+import type { Statement, Tx } from '@posthorn/postgres/database.js';
+import { type Command, type CommandIdentity } from '../domain/command.js';
+import { type CommandChange } from '../domain/command-change.js';
+import { COMMAND_STATES, type CommandState, isEnded } from '../domain/command-state.js';
+import { commandColumns, commandOf, type CommandRow } from './command.rows.js';
+import { type DueCursor, type DuePage } from './due-page.js';
+
+/** Changes of one transaction. */
+export const CHANGES_MAX = 256;
+const NEVER = 'infinity';
+/** Of what is read to be changed, not to be worked on. */
+const NO_LEASE = 0n;
+
+type Key = Pick<CommandIdentity, 'tenantId' | 'messageId'>;
+
+/** A command that nothing is known of yet, with its sealed contents. */
+export interface NewCommand extends CommandIdentity {
+  readonly state: Extract<CommandState, 'accepted' | 'scheduled'>;
+  readonly dueAtMs: number;
+  readonly sealed: SealedContent;
+}
+
+/** Personal data of a command, sealed under one data key. */
+export interface SealedContent {
+  readonly dataKeyId: Buffer;
+  readonly body: Buffer;
+  /** What the log gets. */
+  readonly eventContent: Buffer;
+}
+
+const INSERT: Statement = {
+  name: 'insert_command',
+  text: `INSERT INTO dispatch.command (tenant_id, message_id, shard, source_id, channel, category, program, campaign,
+      person_hash, conversation_id, sender, fencing_token, answers_event_id, rule_id, trigger_event_id, is_replay,
+      last_inbound_at, traceparent, state, state_changed_at, due_at, not_after, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $20)`,
+};
+
+const INSERT_CONTENT: Statement = {
+  name: 'insert_command_content',
+  text: `INSERT INTO dispatch.command_content (tenant_id, message_id, person_hash, data_key_id, body, event_content)
+    VALUES ($1, $2, $3, $4, $5, $6)`,
+};
+
+const READ_CONTENT: Statement = {
+  name: 'read_command_content',
+  text: `SELECT data_key_id, body, event_content FROM dispatch.command_content
+    WHERE tenant_id = $1 AND message_id = $2`,
+};
+
+/** In key order, so that two transactions never wait for each other. */
+const LOCK: Statement = {
+  name: 'lock_commands',
+  text: `SELECT ${commandColumns('c')} FROM unnest($1::uuid[], $2::uuid[]) AS v (tenant_id, message_id)
+    JOIN dispatch.command c ON c.tenant_id = v.tenant_id AND c.message_id = v.message_id
+    WHERE c.state = ANY ($3::text[]) ORDER BY c.tenant_id, c.message_id FOR UPDATE OF c`,
+};
+
+/** The states written out: only then the partial index can be used. */
+const OPEN: Statement = {
+  name: 'open_commands',
+  text: `SELECT message_id FROM dispatch.command WHERE state IN ('sending', 'indeterminate') LIMIT $1`,
+};
+
+const APPLY: Statement = {
+  name: 'change_commands',
+  text: `UPDATE dispatch.command c SET
+      state = v.state,
+      state_changed_at = CASE WHEN c.state = v.state THEN c.state_changed_at ELSE $17::timestamptz END,
+      due_at = v.due_at, attempt_count = v.attempt_count, lookup_count = v.lookup_count,
+      sent_at = coalesce(v.sent_at, c.sent_at),
+      provider_message_id = coalesce(nullif(v.provider_message_id, ''), c.provider_message_id),
+      decision_rule = coalesce(v.decision_rule, c.decision_rule),
+      decision_detail = coalesce(v.decision_detail, c.decision_detail),
+      error_code = CASE WHEN c.state = v.state AND v.error_code = '' THEN c.error_code ELSE v.error_code END,
+      detail = CASE WHEN c.state = v.state AND v.detail = '' THEN c.detail ELSE v.detail END,
+      finished_at = CASE WHEN v.is_ended THEN $17::timestamptz END
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::boolean[], $7::int[], $8::int[],
+        $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+        $16::int[])
+      AS v (tenant_id, message_id, from_states, attempts_before, state, is_ended, attempt_count, lookup_count,
+        due_at, sent_at, provider_message_id, decision_rule, decision_detail, error_code, detail, place)
+    WHERE c.tenant_id = v.tenant_id AND c.message_id = v.message_id
+      AND c.attempt_count = v.attempts_before AND c.state = ANY (string_to_array(v.from_states, ','))
+    RETURNING v.place`,
+};
+
+const RECORD_ATTEMPTS: Statement = {
+  name: 'record_command_attempts',
+  text: `INSERT INTO dispatch.command_attempt AS a
+      (tenant_id, message_id, number, permit_id, started_at, duration_ms, outcome, error_code, detail)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::real[], $7::text[],
+      $8::text[], $9::text[])
+    ON CONFLICT (tenant_id, message_id, number) DO UPDATE SET
+      permit_id = CASE WHEN excluded.permit_id = '' THEN a.permit_id ELSE excluded.permit_id END,
+      duration_ms = greatest(excluded.duration_ms, a.duration_ms), started_at = excluded.started_at,
+      outcome = excluded.outcome, error_code = excluded.error_code, detail = excluded.detail`,
+};
+
+const DUE: Statement = {
+  name: 'due_commands',
+  text: `SELECT ${commandColumns('c')}, c.due_at::text AS due_at
+    FROM unnest($1::smallint[], $2::timestamptz[], $3::uuid[]) AS s (shard, after_at, after_id)
+    CROSS JOIN LATERAL (
+      SELECT ${commandColumns('i')}, i.due_at FROM dispatch.command i
+      WHERE i.shard = s.shard AND i.finished_at IS NULL AND i.due_at <= $4::timestamptz
+        AND (i.due_at, i.message_id) > (s.after_at, s.after_id)
+        AND (i.source_id <> ALL ($5::uuid[]) OR i.state IN ('sending', 'indeterminate') OR i.not_after <= $4::timestamptz)
+      ORDER BY i.due_at, i.message_id LIMIT $6::int) c`,
+};
+
+const timeText = (ms: number): string => (ms === Infinity ? NEVER : new Date(ms).toISOString());
+const uuidOrNull = (bytes: Buffer): string | null => (bytes.length === 0 ? null : uuidText(bytes));
+const timeOrNull = (ms: number): string | null => (ms === 0 ? null : timeText(ms));
+
+/** Writes commands, their contents and attempts. */
+export class CommandStore {
+  async insert(tx: Tx, command: NewCommand): Promise<void> {
+    const [tenantId, messageId] = [uuidText(command.tenantId), uuidText(command.messageId)];
+    const { sealed } = command;
+    await Promise.all([
+      tx.query(INSERT, [
+        ...[tenantId, messageId, command.shard, uuidText(command.sourceUuid), command.channel],
+        ...[command.category, command.program, command.campaign, command.personHash],
+        ...[uuidText(command.conversationId), command.sender, String(command.fencingToken)],
+        ...[command.answersEventId, command.ruleId, command.triggerEventId].map(uuidOrNull),
+        ...[command.isReplay, timeOrNull(command.lastInboundAtMs), command.traceparent, command.state],
+        ...[timeText(command.createdAtMs), timeText(command.dueAtMs), timeText(command.notAfterMs)],
+      ]),
+      tx.query(INSERT_CONTENT, [
+        ...[
+          tenantId,
+          messageId,
+          command.personHash,
+          uuidText(sealed.dataKeyId),
+          sealed.body,
+          sealed.eventContent,
+        ],
+      ]),
+    ]);
+  }
+
+  /** The sealed contents; undefined once they were erased. */
+  async content(tx: Pick<Tx, 'query'>, command: Key): Promise<SealedContent | undefined> {
+    const { rows } = await tx.query<{ data_key_id: string; body: Buffer; event_content: Buffer }>(
+      READ_CONTENT,
+      [uuidText(command.tenantId), uuidText(command.messageId)],
+    );
+    const row = rows[0];
+    if (row === undefined) return undefined;
+    const dataKeyId = Buffer.from(row.data_key_id.replaceAll('-', ''), 'hex');
+    return { dataKeyId, body: row.body, eventContent: row.event_content };
+  }
+
+  /**
+   * Messages whose outcome is open, UUID texts.
+   * @param limit at most so many. @returns undefined when there are more.
+   */
+  async openMessages(tx: Tx, limit: number): Promise<ReadonlySet<string> | undefined> {
+    const { rows } = await tx.query<{ message_id: string }>(OPEN, [limit + 1]);
+    return rows.length > limit ? undefined : new Set(rows.map(({ message_id }) => message_id));
+  }
+
+  /** Those in these states, locked until the transaction ends. */
+  async lock(tx: Tx, keys: readonly Key[], states: readonly CommandState[]): Promise<Command[]> {
+    const { rows } = await tx.query<CommandRow>(LOCK, [...keysOf(keys), states]);
+    return rows.map((row) => commandOf(row, NO_LEASE));
+  }
+
+  /** One in whatever state, locked until the transaction ends. */
+  async find(tx: Tx, key: Key): Promise<Command | undefined> {
+    return (await this.lock(tx, [key], COMMAND_STATES))[0];
+  }
+
+  /**
+   * Applies what still holds, and records every outcome of an attempt.
+   * @param changes at most `CHANGES_MAX`, one for each command. @returns those that were applied.
+   */
+  async apply(tx: Tx, changes: readonly CommandChange[], nowMs: number): Promise<CommandChange[]> {
+    const [, { rows }] = await Promise.all([
+      tx.query(LOCK, [...keysOf(changes.map(({ command }) => command)), COMMAND_STATES]),
+      tx.query<{ place: number }>(APPLY, [...changeColumns(changes), timeText(nowMs)]),
+    ]);
+    const applied = rows.map(({ place }) => changes[place]!);
+    const isApplied = new Set(applied);
+    // An intent that was not applied never was; an outcome is true whoever came first.
+    const attempts = changes.filter(
+      (change) =>
+        change.attempt !== undefined && (change.attempt.outcome !== 'sending' || isApplied.has(change)),
+    );
+    if (attempts.length > 0) await tx.query(RECORD_ATTEMPTS, attemptColumns(attempts));
+    return applied;
+  }
+
+  /**
+   * One page of what is due, for each shard from its cursor on.
+   * @param without sources (UUID text) through which nothing is sent for now. @param limit rows per shard.
+   */
+  async due(
+    tx: Pick<Tx, 'query'>,
+    held: ReadonlyMap<number, bigint>,
+    cursors: readonly DueCursor[],
+    without: readonly string[],
+    nowMs: number,
+    limit: number,
+  ): Promise<DuePage<Command>> {
+    const { rows } = await tx.query<CommandRow & { due_at: string }>(DUE, [
+      cursors.map(({ shard }) => shard),
+      cursors.map(({ dueAt }) => dueAt),
+      cursors.map(({ id }) => id),
+      timeText(nowMs),
+      without,
+      limit,
+    ]);
+    const next = new Map<number, DueCursor>();
+    const counts = new Map<number, number>();
+    for (const { shard, due_at, message_id } of rows) {
+      next.set(shard, { shard, dueAt: due_at, id: message_id });
+      counts.set(shard, (counts.get(shard) ?? 0) + 1);
+    }
+    const items = rows.flatMap((row) => {
+      const leaseEpoch = held.get(row.shard);
+      return leaseEpoch === undefined ? [] : [commandOf(row, leaseEpoch)];
+    });
+    return { items, rowsOfShard: counts, cursors: next };
+  }
+}
+
+const keysOf = (commands: readonly Key[]): unknown[] => [
+  commands.map(({ tenantId }) => uuidText(tenantId)),
+  commands.map(({ messageId }) => uuidText(messageId)),
+];
+
+const changeColumns = (changes: readonly CommandChange[]): unknown[] => [
+  ...keysOf(changes.map(({ command }) => command)),
+  changes.map(({ from }) => from.join(',')),
+  changes.map(({ attemptsBefore }) => attemptsBefore),
+  changes.map(({ to }) => to),
+  changes.map(({ to }) => isEnded(to)),
+  changes.map(({ attemptCount }) => attemptCount),
+  changes.map(({ lookupCount }) => lookupCount),
+  changes.map(({ dueAtMs }) => timeText(dueAtMs)),
+  changes.map(({ sentAtMs }) => (sentAtMs === undefined ? null : timeText(sentAtMs))),
+  changes.map(({ providerMessageId }) => providerMessageId),
+  changes.map(({ decision }) => decision?.rule ?? null),
+  changes.map(({ decision }) => decision?.detail ?? null),
+  changes.map(({ errorCode }) => errorCode),
+  changes.map(({ detail }) => detail),
+  changes.map((_, place) => place),
+];
+
+const attemptColumns = (changes: readonly CommandChange[]): unknown[] => {
+  const attempts = changes.map(({ attempt }) => attempt!);
+  return [
+    ...keysOf(changes.map(({ command }) => command)),
+    attempts.map(({ number }) => number),
+    attempts.map(({ permitId }) => permitId),
+    attempts.map(({ startedAtMs }) => timeText(startedAtMs)),
+    attempts.map(({ durationMs }) => durationMs),
+    attempts.map(({ outcome }) => outcome),
+    attempts.map(({ errorCode }) => errorCode),
+    attempts.map(({ detail }) => detail),
+  ];
+};

@@ -1,0 +1,78 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { uuidText } from '@posthorn/clock/id.js';
+import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
+import { AppendStore } from '../src/persistence/append.store.js';
+import { ROLES } from '../src/persistence/roles.js';
+import { EVENTS_SCHEMA } from '../src/persistence/schema.js';
+import { eventOf, id, requestOf } from './intake.builder.js';
+
+let database: TestDatabase;
+let store: AppendStore;
+beforeAll(async () => {
+  database = await createTestDatabase('pending signal', [EVENTS_SCHEMA]);
+  const dir = await mkdtemp(join(tmpdir(), 'posthorn-pending-'));
+  await writeFile(join(dir, 'password'), database.password);
+  // Another service's schema comes from its own program, as it does everywhere else.
+  await promisify(execFile)(process.execPath, [resolve('apps/compliance/dist/migrate.js')], {
+    env: { DATABASE_ADMIN_URL: database.url, DATABASE_PASSWORD_FILE: join(dir, 'password') },
+  });
+  await rm(dir, { recursive: true });
+  store = new AppendStore(database.database(ROLES.append));
+});
+afterAll(() => database.drop());
+
+const stop = (over: Parameters<typeof eventOf>[0] = {}) =>
+  eventOf({
+    type: 'message.received',
+    ...over,
+    attributes: { status: 'received', direction: 'inbound', signal: 'opt_out', ...over.attributes },
+  });
+const pendingOf = async (tenantId: Buffer) =>
+  (
+    await database.query<{ event_id: string; channel: string; signal: string; occurred: number | null }>(
+      `SELECT event_id, channel, signal, date_part('epoch', occurred_at) * 1000 AS occurred
+       FROM compliance.pending_signal WHERE tenant_id = $1 ORDER BY event_id`,
+      [uuidText(tenantId)],
+    )
+  ).rows;
+
+test('E1 an opt-out is pending from the commit that stores it; its duplicate is not pending again', async () => {
+  // Would break: between the commit and compliance's word a permit could be given.
+  const [tenantId, sourceId] = [id(), id()];
+  const [plain, optOut] = [eventOf(), stop({ occurredAtMs: 1_790_000_000_000 })];
+  const request = requestOf([plain, optOut], { tenantId, sourceId });
+  await store.insert([request]);
+  expect(await pendingOf(tenantId)).toEqual([
+    { event_id: uuidText(optOut.eventId), channel: 'sms', signal: 'opt_out', occurred: 1_790_000_000_000 },
+  ]);
+  await database.query('DELETE FROM compliance.pending_signal');
+  const again = requestOf([{ ...optOut, eventId: id() }], { tenantId, sourceId });
+  expect(await store.insert([again])).toMatchObject({ duplicates: [1] });
+  expect(await pendingOf(tenantId)).toEqual([]);
+});
+
+test('E1 a complaint is pending too; words without a person, and compliance’s own, are not', async () => {
+  const tenantId = id();
+  const complaint = stop({ attributes: { signal: 'complaint', channel: 'email' } });
+  await store.insert([
+    requestOf([complaint, stop({ personHash: Buffer.alloc(0) }), stop({ attributes: { signal: 'help' } })], {
+      tenantId,
+    }),
+    requestOf([stop()], { tenantId, sourceId: Buffer.alloc(16), provider: 'compliance' }),
+  ]);
+  expect(await pendingOf(tenantId)).toMatchObject([
+    { event_id: uuidText(complaint.eventId), channel: 'email', signal: 'complaint' },
+  ]);
+});
+
+test('B10 the append role may add pending signals, and read or lift none', async () => {
+  const append = database.database(ROLES.append);
+  for (const statement of ['SELECT 1 FROM', 'DELETE FROM'])
+    await expect(append.query(`${statement} compliance.pending_signal`)).rejects.toMatchObject({
+      code: '42501',
+    });
+});

@@ -1,0 +1,164 @@
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo } from 'node:net';
+
+/** What goes wrong with one send. */
+export type Fault =
+  /** The message is taken; then the connection ends without an answer. */
+  | { readonly kind: 'drop_answer' }
+  /** The message is taken; no answer ever comes. */
+  | { readonly kind: 'hang' }
+  /** The message is taken; the answer comes late. */
+  | { readonly kind: 'slow'; readonly delayMs: number }
+  /** The message is taken; the answer says that the server failed. */
+  | { readonly kind: 'fail_after'; readonly status: number }
+  /** The message is not taken. */
+  | { readonly kind: 'fail'; readonly status: number; readonly retryAfterSeconds?: number }
+  /** The message is not taken: the provider's own "no", with this code. */
+  | { readonly kind: 'refuse'; readonly code: string };
+
+/** One message a provider took. */
+export interface Accepted {
+  readonly id: string;
+  /** What the sender calls it; empty where the provider keeps no such thing. */
+  readonly reference: string;
+  readonly to: string;
+  readonly from: string;
+  readonly text: string;
+  /** Where its states are posted; empty: where the account says. */
+  readonly callbackUrl: string;
+  readonly atMs: number;
+  /** All that was sent with it. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export interface FakeRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+export interface FakeReply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON; undefined: nothing. */
+  readonly json?: unknown;
+}
+
+/** A send that is in order: what it would be taken as, and how the provider says yes and no. */
+export interface Sending {
+  readonly message: Omit<Accepted, 'atMs'>;
+  readonly reply: FakeReply;
+  refuse(code: string): FakeReply;
+}
+
+/** A callback of a provider, ready to be posted. */
+export interface Callback {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** A provider's API on loopback: checks what a caller sends, keeps what it took, and fails on demand. */
+export abstract class FakeProvider {
+  /** In the order they were taken. */
+  readonly accepted: Accepted[] = [];
+  /** Requests the provider would not take, and what it said. */
+  readonly refused: { path: string; reply: FakeReply }[] = [];
+  /** Of the next sends, one each. */
+  readonly faults: Fault[] = [];
+  private readonly server: Server;
+
+  constructor() {
+    this.server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const url = new URL(request.url!, this.url);
+        const { method, headers } = request;
+        this.take({ method: method!, url, headers, body: Buffer.concat(chunks) }, response);
+      });
+    });
+  }
+
+  async start(port = 0): Promise<this> {
+    await new Promise<void>((done) => this.server.listen(port, '127.0.0.1', done));
+    return this;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((done) => this.server.close(done));
+  }
+
+  /** Judges a request: a send that is in order, or the answer to anything else. */
+  protected abstract handle(request: FakeRequest): Sending | FakeReply;
+
+  /** Posts a callback. @param times more than once: a provider repeats what it is not sure of. */
+  protected async post({ url, headers, body }: Callback, times: number): Promise<number[]> {
+    const statuses: number[] = [];
+    for (let at = 0; at < times; at++) {
+      const response = await fetch(url, { method: 'POST', headers, body });
+      await response.arrayBuffer();
+      statuses.push(response.status);
+    }
+    return statuses;
+  }
+
+  private take(request: FakeRequest, response: ServerResponse): void {
+    const judged = this.handle(request);
+    if (!('message' in judged)) {
+      if (judged.status >= 400) this.refused.push({ path: request.url.pathname, reply: judged });
+      return answer(response, judged);
+    }
+    const fault = this.faults.shift();
+    if (fault?.kind === 'fail') return answer(response, failure(fault.status, fault.retryAfterSeconds));
+    if (fault?.kind === 'refuse') return answer(response, judged.refuse(fault.code));
+    this.accepted.push({ ...judged.message, atMs: Date.now() });
+    if (fault === undefined) return answer(response, judged.reply);
+    if (fault.kind === 'drop_answer') response.socket!.destroy();
+    else if (fault.kind === 'slow') setTimeout(() => answer(response, judged.reply), fault.delayMs);
+    else if (fault.kind === 'fail_after') answer(response, failure(fault.status));
+    // hang: nothing, until the server stops.
+  }
+}
+
+function answer(response: ServerResponse, { status, headers, json }: FakeReply): void {
+  if (json === undefined) response.writeHead(status, headers).end();
+  else
+    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(json));
+}
+
+/** What stands before a provider's API answers, and knows nothing of its forms. */
+const failure = (status: number, retryAfterSeconds?: number): FakeReply => ({
+  status,
+  ...(retryAfterSeconds !== undefined && { headers: { 'retry-after': String(retryAfterSeconds) } }),
+});
+
+/** The fields of a JSON object; undefined when the body is none. */
+export function jsonFields(body: Buffer): Record<string, unknown> | undefined {
+  try {
+    const value = JSON.parse(body.toString()) as unknown;
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The user and password of Basic authentication. */
+export function basicOf(headers: IncomingHttpHeaders): string {
+  const [, encoded] = /^Basic (\S+)$/.exec(headers.authorization ?? '') ?? [];
+  return encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString();
+}
+
+export const bearerOf = (headers: IncomingHttpHeaders): string =>
+  /^Bearer (\S+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
+
+export const isType = (headers: IncomingHttpHeaders, type: string): boolean =>
+  (headers['content-type'] ?? '').split(';')[0]!.trim() === type;
+
+export const text = (value: unknown): string => (typeof value === 'string' ? value : '');

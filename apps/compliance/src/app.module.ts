@@ -1,14 +1,23 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock } from '@posthorn/clock/clock.js';
 import {
+  ConsentQueryServiceService,
+  ConsentServiceService,
+  DecisionQueryServiceService,
+  PermitServiceService,
+  PersonQueryServiceService,
+  PersonServiceService,
+  PolicyServiceService,
+  SignalServiceService,
   SuppressionQueryServiceService,
   SuppressionServiceService,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import { ConfigKind, ConfigServiceService } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
-import { FactFeed } from '@posthorn/jetstream/fact-feed.js';
+import { type FactConsumer, FactFeed } from '@posthorn/jetstream/fact-feed.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
 import { Database } from '@posthorn/postgres/database.js';
+import { Partitions } from '@posthorn/postgres/partitions.js';
 import { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import { GrpcChannel, openStream } from '@posthorn/server/grpc-client.js';
 import { type GrpcExposure, processProviders } from '@posthorn/server/grpc-service.js';
@@ -18,33 +27,82 @@ import { Metrics } from '@posthorn/server/metrics.js';
 import { type Process } from '@posthorn/server/process.js';
 import { provide, provideFactory, provideValue } from '@posthorn/server/provide.js';
 import { ApplyFacts } from './application/apply-facts.js';
+import { ApplyPending } from './application/apply-pending.js';
+import { ApplySignals } from './application/apply-signals.js';
+import { Backlog } from './application/backlog.js';
+import { ClosePermit } from './application/close-permit.js';
 import { ComplianceMetrics } from './application/compliance-metrics.js';
+import { CorrectSuppression } from './application/correct-suppression.js';
+import { CreateConsent } from './application/create-consent.js';
 import { CreateSuppression } from './application/create-suppression.js';
+import { DecideReview } from './application/decide-review.js';
 import { DeleteSuppression } from './application/delete-suppression.js';
+import { DropPartitions } from './application/drop-partitions.js';
 import { EdgeTenants } from './application/edge-tenants.js';
+import { EditSuppressions } from './application/edit-suppressions.js';
+import { ErasePerson } from './application/erase-person.js';
 import { FoldSignals } from './application/fold-signals.js';
+import { GatherFacts } from './application/gather-facts.js';
+import { LinkPersons } from './application/link-persons.js';
+import { PermitDrain } from './application/permit-drain.js';
+import { PermitMetrics } from './application/permit-metrics.js';
+import { PutPolicy } from './application/put-policy.js';
+import { ReadPersons } from './application/read-persons.js';
 import { ReadSuppressions } from './application/read-suppressions.js';
+import { ReadTexts } from './application/read-texts.js';
 import { RelayOutgoing } from './application/relay-outgoing.js';
 import { RelayWake } from './application/relay-wake.js';
+import { RequestPermit } from './application/request-permit.js';
 import { WatchState } from './application/watch-state.js';
 import { EventsClient } from './clients/events.client.js';
 import { type Config } from './config.js';
+import { ConsentRead } from './persistence/consent.read.js';
 import { ConsentStore, SIGNALS_MAX } from './persistence/consent.store.js';
+import { DecisionRead } from './persistence/decision.read.js';
+import { ErasureStore } from './persistence/erasure.store.js';
+import { HistoryRead } from './persistence/history.read.js';
 import { OutgoingStore } from './persistence/outgoing.store.js';
+import { PendingStore } from './persistence/pending.store.js';
+import { PermitStore } from './persistence/permit.store.js';
+import { PersonStore } from './persistence/person.store.js';
+import { PolicyStore } from './persistence/policy.store.js';
 import { PositionStore } from './persistence/position.store.js';
 import { ReaderDatabase } from './persistence/reader-database.js';
+import { ReviewStore } from './persistence/review.store.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './persistence/roles.js';
+import { SendFactsRead } from './persistence/send-facts.read.js';
 import { SuppressionStore } from './persistence/suppression.store.js';
+import { ConsentController, ConsentQueryController } from './transport/consents.grpc.js';
+import { PermitController } from './transport/permits.grpc.js';
+import { PersonController, PersonQueryController } from './transport/persons.grpc.js';
+import { DecisionQueryController, PolicyController } from './transport/policies.grpc.js';
+import { SignalController } from './transport/signals.grpc.js';
 import { SuppressionController, SuppressionQueryController } from './transport/suppressions.grpc.js';
 
 /** What this service answers, and to whom. */
 export const EXPOSURES: readonly GrpcExposure[] = [
+  { definition: SignalServiceService, callers: ['ingress'] },
+  { definition: PermitServiceService, callers: ['dispatcher'] },
   { definition: SuppressionQueryServiceService, callers: ['api'] },
   { definition: SuppressionServiceService, callers: ['api'] },
+  { definition: ConsentQueryServiceService, callers: ['api'] },
+  { definition: ConsentServiceService, callers: ['api'] },
+  { definition: PersonQueryServiceService, callers: ['api'] },
+  { definition: PersonServiceService, callers: ['api'] },
+  { definition: DecisionQueryServiceService, callers: ['api'] },
+  { definition: PolicyServiceService, callers: ['api'] },
 ];
 
 class TenantsChannel extends GrpcChannel {}
 class EventsChannel extends GrpcChannel {}
+/** The feed whose texts are searched. */
+class TextFeed extends FactFeed {}
+
+const CONTROLLERS = [
+  ...[SignalController, PermitController],
+  ...[SuppressionQueryController, SuppressionController, ConsentQueryController, ConsentController],
+  ...[PersonQueryController, PersonController, DecisionQueryController, PolicyController],
+];
 
 @Module({})
 export class AppModule {
@@ -52,13 +110,15 @@ export class AppModule {
   static of(process: Process<Config>): DynamicModule {
     return {
       module: AppModule,
-      controllers: [SuppressionQueryController, SuppressionController],
+      controllers: CONTROLLERS,
       providers: [
         ...processProviders(process),
         ...platform(process),
         ...persistence(),
         ...consent(process),
-        ...suppressions(),
+        ...feeds(),
+        ...permits(),
+        ...byHand(),
       ],
     };
   }
@@ -95,60 +155,115 @@ function platform(process: Process<Config>) {
 }
 
 const persistence = () => [
-  provide(ConsentStore),
-  provide(OutgoingStore),
-  provide(PositionStore),
-  provide(SuppressionStore),
+  ...[provide(ConsentStore), provide(ConsentRead), provide(PersonStore), provide(PendingStore)],
+  ...[provide(OutgoingStore), provide(PositionStore), provide(SuppressionStore), provide(ReviewStore)],
+  ...[provide(PermitStore), provide(SendFactsRead), provide(DecisionRead), provide(PolicyStore)],
+  ...[provide(HistoryRead), provide(ErasureStore)],
+  provideFactory(
+    Partitions,
+    (db: Database, clock: Clock, log: Logger) => new Partitions(db, clock, log, SCHEMA),
+    ...([Database, Clock, Logger] as const),
+  ),
+  provide(DropPartitions, Database, Clock, Logger),
 ];
 
 const consent = ({ instanceId }: Process<Config>) => [
   provide(ComplianceMetrics, Metrics),
+  provide(PermitMetrics, Metrics),
   provide(RelayWake, NatsLink),
-  provide(FoldSignals, ConsentStore, SuppressionStore, OutgoingStore),
-  provide(ApplyFacts, Database, PositionStore, FoldSignals, RelayWake, ComplianceMetrics, Clock, Logger),
+  provide(EdgeTenants, EdgeConfig),
+  provide(FoldSignals, ConsentStore, PersonStore, SuppressionStore, PendingStore, OutgoingStore),
+  provide(PermitDrain, Database, PermitStore, Clock),
+  provide(
+    ApplySignals,
+    ...([
+      Database,
+      FoldSignals,
+      PermitStore,
+      PermitDrain,
+      RelayWake,
+      ComplianceMetrics,
+      Clock,
+      Logger,
+    ] as const),
+  ),
+  provide(ApplyPending, Database, PendingStore, ApplySignals, PermitMetrics, Logger),
   provideFactory(
     ShardLeases,
     (db: Database, clock: Clock, log: Logger) =>
       new ShardLeases(db, clock, log, { schema: SCHEMA, instanceId }),
-    Database,
-    Clock,
-    Logger,
-  ),
-  provideFactory(
-    FactFeed,
-    (
-      ...[link, events, facts, leases, clock, log, metrics]: [
-        NatsLink,
-        EventsClient,
-        ApplyFacts,
-        ShardLeases,
-        Clock,
-        Logger,
-        ComplianceMetrics,
-      ]
-    ) => new FactFeed(link, events, facts, leases, clock, log, { batchFactsMax: SIGNALS_MAX }, metrics.feed),
-    NatsLink,
-    EventsClient,
-    ApplyFacts,
-    ShardLeases,
-    Clock,
-    Logger,
-    ComplianceMetrics,
+    ...([Database, Clock, Logger] as const),
   ),
   provide(
     RelayOutgoing,
     ...([Database, OutgoingStore, EventsClient, ShardLeases, RelayWake, ComplianceMetrics, Logger] as const),
   ),
-  provide(WatchState, Database, EdgeConfig, FactFeed, Health, ComplianceMetrics),
 ];
 
-const suppressions = () => [
-  provide(EdgeTenants, EdgeConfig),
-  provide(ReadSuppressions, ReaderDatabase, SuppressionStore, EdgeTenants),
+const feeds = () => [
+  provide(ApplyFacts, Database, PositionStore, FoldSignals, RelayWake, ComplianceMetrics, Clock, Logger),
   provide(
-    CreateSuppression,
-    ...([Database, ConsentStore, SuppressionStore, OutgoingStore] as const),
-    ...([EdgeTenants, RelayWake, Clock, Logger] as const),
+    ReadTexts,
+    ...([Database, PositionStore, EventsClient, ReviewStore, FoldSignals] as const),
+    ...([RelayWake, ComplianceMetrics, Clock, Logger] as const),
   ),
-  provide(DeleteSuppression, Database, ConsentStore, SuppressionStore, EdgeTenants, Clock, Logger),
+  provideFactory(
+    FactFeed,
+    (...[consumer, metrics, ...rest]: [ApplyFacts, ComplianceMetrics, ...FeedDependencies]) =>
+      new FactFeed(...feedOf(consumer, rest), metrics.feed),
+    ...([ApplyFacts, ComplianceMetrics, NatsLink, EventsClient, ShardLeases, Clock, Logger] as const),
+  ),
+  provideFactory(
+    TextFeed,
+    (...[consumer, metrics, ...rest]: [ReadTexts, ComplianceMetrics, ...FeedDependencies]) =>
+      new TextFeed(...feedOf(consumer, rest), { failed: metrics.feed.failed }),
+    ...([ReadTexts, ComplianceMetrics, NatsLink, EventsClient, ShardLeases, Clock, Logger] as const),
+  ),
+  provide(
+    WatchState,
+    ...([
+      Database,
+      EdgeConfig,
+      FactFeed,
+      TextFeed,
+      Backlog,
+      Health,
+      ComplianceMetrics,
+      PermitMetrics,
+    ] as const),
+  ),
+];
+
+type FeedDependencies = [NatsLink, EventsClient, ShardLeases, Clock, Logger];
+
+const feedOf = (consumer: FactConsumer, [link, events, leases, clock, log]: FeedDependencies) =>
+  [link, events, consumer, leases, clock, log, { batchFactsMax: SIGNALS_MAX }] as const;
+
+const permits = () => [
+  provide(Backlog, Database, PositionStore, EventsClient, EdgeTenants, Clock, Logger),
+  provide(GatherFacts, PersonStore, ConsentStore, SendFactsRead, PermitStore),
+  provide(RequestPermit, Database, GatherFacts, PermitStore, Backlog, PermitMetrics, Clock),
+  provide(ClosePermit, Database, PermitStore),
+];
+
+const byHand = () => [
+  provide(ReadSuppressions, ReaderDatabase, SuppressionStore, ReviewStore, EdgeTenants),
+  provide(
+    ReadPersons,
+    ...([ReaderDatabase, PersonStore, SuppressionStore, ConsentRead, DecisionRead] as const),
+    ...([HistoryRead, PolicyStore, EdgeTenants] as const),
+  ),
+  provide(EditSuppressions, ConsentStore, PersonStore, SuppressionStore, FoldSignals),
+  provide(CreateSuppression, Database, EditSuppressions, EdgeTenants, RelayWake, Clock, Logger),
+  provide(CorrectSuppression, Database, EditSuppressions, EdgeTenants, RelayWake, Clock, Logger),
+  provide(DeleteSuppression, Database, EditSuppressions, EdgeTenants, Clock, Logger),
+  provide(CreateConsent, Database, ConsentStore, FoldSignals, EdgeTenants, RelayWake, Clock, Logger),
+  provide(
+    DecideReview,
+    ...([Database, ConsentStore, PersonStore, SuppressionStore, ReviewStore] as const),
+    ...([EdgeTenants, Clock, Logger] as const),
+  ),
+  provide(LinkPersons, Database, PersonStore, EdgeTenants, Clock, Logger),
+  provide(ErasePerson, Database, PersonStore, ErasureStore, EdgeTenants, Logger),
+  provide(PutPolicy, Database, PolicyStore, EdgeTenants, Clock, Logger),
 ];

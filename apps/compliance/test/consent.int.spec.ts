@@ -1,4 +1,4 @@
-import { idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
+import { formatId, idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
 import { type Fact } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { CALL, clock, House, type Tenant, UNAVAILABLE } from './harness.js';
@@ -61,6 +61,9 @@ test('E1 E4 a STOP is in force on every channel within a second, and is told to 
       reason: 'opt_out',
       eventId: idOfUuid('evt', uuidText(eventId)),
       createdAtMs: expect.any(Number) as number,
+      personId: formatId('per', acme.hashOf(PHONE)),
+      liftedAtMs: 0,
+      liftedReason: '',
     },
   ]);
   await eventually(() => expect(outgoingOf(PHONE)).toHaveLength(1));

@@ -6,6 +6,14 @@ import { Server, ServerCredentials, status, type UntypedServiceImplementation } 
 import { SystemClock } from '@posthorn/clock/clock.js';
 import { formatId, newUuid, uuidText } from '@posthorn/clock/id.js';
 import {
+  ConsentQueryServiceService,
+  ConsentServiceService,
+  DecisionQueryServiceService,
+  PermitServiceService,
+  PersonQueryServiceService,
+  PersonServiceService,
+  PolicyServiceService,
+  SignalServiceService,
   SuppressionQueryServiceService,
   SuppressionServiceService,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
@@ -15,8 +23,10 @@ import {
   FactServiceService,
   type AppendServiceEventsRequest,
   type ListFactsRequest,
+  type ListTextsRequest,
   type ServiceEvent,
   type ShardHeads,
+  TextServiceService,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import {
   ConfigServiceService,
@@ -54,6 +64,7 @@ export class Tenant {
 /** What tenants would send to a watcher. */
 export class FakeTenants {
   readonly tenants = [new Tenant(), new Tenant()];
+  isPlatformPaused = false;
   readonly service: UntypedServiceImplementation = {
     watch: (call: { on(event: string, listener: () => void): void; write(message: WatchResponse): void }) => {
       call.on('data', () => {
@@ -61,6 +72,7 @@ export class FakeTenants {
           ...WatchResponse.decode(Buffer.alloc(0)),
           version: 1n,
           snapshotComplete: true,
+          platform: { sendsPaused: this.isPlatformPaused },
           tenants: this.tenants.map(({ id, hashKey }) => ({
             ...TenantConfig.decode(Buffer.alloc(0)),
             ...{ id, slug: id, status: 'active', shards: [1, 2], hashKey },
@@ -80,6 +92,9 @@ export class FakeEvents {
   /** Answers the next calls with this instead. */
   failure: { code: number; isAfterStoring: boolean } | undefined;
   isSilent = false;
+  areHeadsAway = false;
+  /** What messages say, by the hex of their event's ID. */
+  readonly texts = new Map<string, string>();
   epoch = 'one';
   publisher: FactPublisher | undefined;
 
@@ -114,8 +129,22 @@ export class FakeEvents {
       const facts = list.slice(Number(afterSequence), Number(afterSequence) + limit);
       answer(null, { epoch: this.epoch, facts, headSequence: BigInt(list.length) });
     },
-    getHeads: (_call: unknown, answer: (error: null, response: object) => void) =>
-      answer(null, { heads: this.heads() }),
+    getHeads: (_call: unknown, answer: (error: object | null, response?: object) => void) =>
+      this.areHeadsAway ? answer({ code: UNAVAILABLE }) : answer(null, { heads: this.heads() }),
+  };
+
+  readonly textService: UntypedServiceImplementation = {
+    listTexts: (
+      { request }: { request: ListTextsRequest },
+      answer: (error: object | null, response?: object) => void,
+    ) => {
+      if (this.failure !== undefined) return answer({ code: this.failure.code });
+      const texts = request.eventIds.flatMap((eventId) => {
+        const text = this.texts.get(eventId.toString('hex'));
+        return text === undefined ? [] : [{ eventId, subject: '', text }];
+      });
+      answer(null, { texts });
+    },
   };
 
   readonly appendService: UntypedServiceImplementation = {
@@ -151,7 +180,9 @@ export class House {
 
   static async open(name: string): Promise<House> {
     const dir = await mkdtemp(join(tmpdir(), 'posthorn-compliance-'));
-    const certificates = await makeCertificates(join(dir, 'tls'), ['compliance', 'api', 'tenants', 'events']);
+    const certificates = await makeCertificates(join(dir, 'tls'), [
+      ...(['compliance', 'api', 'tenants', 'events', 'ingress', 'dispatcher'] as const),
+    ]);
     const db = await createTestDatabase(name, [COMPLIANCE_SCHEMA]);
     await writeFile(join(dir, 'password'), db.password);
     const house = new House(db, dir, certificates);
@@ -160,6 +191,7 @@ export class House {
       events: await house.serve('events', [
         [FactServiceService, house.events.factService],
         [AppendServiceService, house.events.appendService],
+        [TextServiceService, house.events.textService],
       ]),
     };
     house.publish();
@@ -178,7 +210,7 @@ export class House {
     const process = testProcess<Config>('compliance', { config, tls });
     const service = await runGrpcService({ process, module: AppModule.of(process), exposures: EXPOSURES });
     const channels: GrpcChannel[] = [];
-    const channel = (caller: 'api' | 'events'): GrpcChannel => {
+    const channel = (caller: 'api' | 'events' | 'ingress' | 'dispatcher'): GrpcChannel => {
       const own = openChannel(
         testProcess(caller, { tls: this.certificates.of(caller) }),
         service.address,
@@ -199,6 +231,14 @@ export class House {
       healthUrl: `http://${service.healthAddress}`,
       query: grpcClient(SuppressionQueryServiceService, api),
       changes: grpcClient(SuppressionServiceService, api),
+      consents: grpcClient(ConsentServiceService, api),
+      consentQuery: grpcClient(ConsentQueryServiceService, api),
+      persons: grpcClient(PersonServiceService, api),
+      personQuery: grpcClient(PersonQueryServiceService, api),
+      decisions: grpcClient(DecisionQueryServiceService, api),
+      policies: grpcClient(PolicyServiceService, api),
+      permits: grpcClient(PermitServiceService, channel('dispatcher')),
+      signals: grpcClient(SignalServiceService, channel('ingress')),
       channel,
       close,
     };

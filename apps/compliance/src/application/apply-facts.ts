@@ -9,21 +9,14 @@ import { SCHEMA } from '../persistence/roles.js';
 import type { ComplianceMetrics } from './compliance-metrics.js';
 import type { Folded, FoldSignals } from './fold-signals.js';
 import type { RelayWake } from './relay-wake.js';
-
-/** How long a position without effects may wait to be written. */
-const WRITE_INTERVAL_MS = 250;
+import { WaitingPositions } from './waiting-positions.js';
 
 /**
  * Reads facts, at most SIGNALS_MAX at once: those with a signal change consent, in one transaction with the position; all others only move
  * the position.
- * Why positions without effects are written later and together: nearly all facts have none, a transaction for
- * each batch would cost more than everything else here, and reading facts again changes nothing.
  */
 export class ApplyFacts implements FactConsumer {
-  private readonly waiting = new Map<number, ShardPosition>();
-  private timer: NodeJS.Timeout | undefined;
-  /** One transaction at a time: an older position must not be written after a newer one. */
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly waiting: WaitingPositions;
 
   constructor(
     private readonly db: Database,
@@ -33,18 +26,17 @@ export class ApplyFacts implements FactConsumer {
     private readonly metrics: ComplianceMetrics,
     private readonly clock: Clock,
     private readonly log: Logger,
-  ) {}
-
-  async onApplicationShutdown(): Promise<void> {
-    clearTimeout(this.timer);
-    await this.inTurn(() => this.writeWaiting());
+  ) {
+    this.waiting = new WaitingPositions((positions) => positionStore.write(db, positions), log);
   }
 
-  positions(shards: readonly number[]): Promise<ReadonlyMap<number, FactPosition>> {
-    return this.inTurn(async () => {
-      await this.writeWaiting();
-      return this.positionStore.read(this.db, shards);
-    });
+  onApplicationShutdown(): Promise<void> {
+    return this.waiting.close();
+  }
+
+  async positions(shards: readonly number[]): Promise<ReadonlyMap<number, FactPosition>> {
+    await this.waiting.flush();
+    return this.waiting.inTurn(() => this.positionStore.read(this.db, shards));
   }
 
   async apply(batch: readonly ShardFacts[]): Promise<void> {
@@ -56,12 +48,8 @@ export class ApplyFacts implements FactConsumer {
       }
     }
     const positions = batch.map(positionAfter);
-    if (signals.length > 0) return this.inTurn(() => this.applySignals(batch, positions, signals));
-    for (const position of positions) this.waiting.set(position.shard, position);
-    this.timer ??= setTimeout(() => {
-      this.timer = undefined;
-      void this.inTurn(() => this.writeWaiting());
-    }, WRITE_INTERVAL_MS);
+    if (signals.length === 0) return this.waiting.add(positions);
+    return this.waiting.inTurn(() => this.applySignals(batch, positions, signals));
   }
 
   private async applySignals(
@@ -75,7 +63,7 @@ export class ApplyFacts implements FactConsumer {
       await this.positionStore.write(tx, positions);
       return this.fold.run(tx, signals, this.clock.nowMs());
     });
-    for (const { shard } of positions) this.waiting.delete(shard);
+    this.waiting.drop(positions);
     this.report(folded);
     if (folded.changes.length > 0) this.wake.committed();
   }
@@ -83,33 +71,16 @@ export class ApplyFacts implements FactConsumer {
   private report({ recorded, changes }: Folded): void {
     const nowMs = this.clock.nowMs();
     for (const { kind, receivedAtMs, eventId, provider } of recorded) {
-      this.metrics.signal(kind, nowMs - receivedAtMs);
+      this.metrics.signal(kind);
+      if (kind === 'opt_out') this.metrics.propagated(nowMs - receivedAtMs);
       this.log.info({ eventId, signal: kind, provider, stage: 'consent', outcome: 'recorded' }, 'signal');
     }
     for (const change of changes) this.metrics.changed(change);
   }
-
-  /** What fails here is written by the next round, or read again: nothing is lost. */
-  private async writeWaiting(): Promise<void> {
-    if (this.waiting.size === 0) return;
-    const positions = [...this.waiting.values()];
-    try {
-      await this.positionStore.write(this.db, positions);
-    } catch (err) {
-      return this.log.warn({ err, count: positions.length }, 'positions were not written');
-    }
-    for (const position of positions)
-      if (this.waiting.get(position.shard) === position) this.waiting.delete(position.shard);
-  }
-
-  private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.last.then(work);
-    this.last = turn.catch(() => undefined);
-    return turn;
-  }
 }
 
-const positionAfter = ({ shard, leaseEpoch, epoch, facts }: ShardFacts): ShardPosition => ({
+/** Where a shard is once these facts are applied. */
+export const positionAfter = ({ shard, leaseEpoch, epoch, facts }: ShardFacts): ShardPosition => ({
   shard,
   leaseEpoch,
   epoch,

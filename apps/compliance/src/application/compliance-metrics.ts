@@ -1,4 +1,5 @@
 import type { Counter, Gauge, Histogram, Metrics } from '@posthorn/server/metrics.js';
+import type { ObservedSignal } from '../domain/observed-signal.js';
 import type { OutgoingType } from '../domain/suppression-plan.js';
 
 const PROPAGATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300];
@@ -15,12 +16,14 @@ export class ComplianceMetrics {
   private readonly outgoingPending: Gauge;
   private readonly refused: Counter;
   private readonly feedLag: Gauge;
+  private readonly textLag: Gauge;
   private readonly configAge: Gauge;
+  private readonly phrases: Counter;
 
   constructor(metrics: Metrics) {
     this.signals = metrics.counter({
       name: 'posthorn_consent_signals_total',
-      help: 'Opt-outs and opt-ins that were recorded',
+      help: 'Signals of consent, complaints and bounces that were recorded',
       labels: ['kind'],
     });
     this.changes = metrics.counter({
@@ -59,16 +62,31 @@ export class ComplianceMetrics {
       name: 'posthorn_feed_lag_facts',
       help: 'Facts between the position and the head, over all shards held here',
     });
+    this.textLag = metrics.gauge({
+      name: 'posthorn_text_feed_lag_facts',
+      help: 'The same for the texts that are searched for opt-outs',
+    });
     this.configAge = metrics.gauge({
       name: 'posthorn_edge_config_contact_age_seconds',
       help: 'Time since the last word from tenants',
     });
+    this.phrases = metrics.counter({
+      name: 'posthorn_opt_out_phrases_total',
+      help: 'Messages that were taken for an opt-out in words of its own',
+    });
   }
 
-  /** @param sinceReceivedMs from its arrival until now. */
-  signal(kind: 'opt_out' | 'opt_in', sinceReceivedMs: number): void {
+  signal(kind: ObservedSignal['kind']): void {
     this.signals.inc({ kind });
-    if (kind === 'opt_out') this.propagationSeconds.observe(Math.max(0, sinceReceivedMs) / 1_000);
+  }
+
+  /** An opt-out is in force. @param sinceReceivedMs from its arrival until now. */
+  propagated(sinceReceivedMs: number): void {
+    this.propagationSeconds.observe(Math.max(0, sinceReceivedMs) / 1_000);
+  }
+
+  phrase(): void {
+    this.phrases.inc();
   }
 
   changed(type: OutgoingType): void {
@@ -83,8 +101,9 @@ export class ComplianceMetrics {
     this.refused.inc();
   }
 
-  lag(facts: number, configAgeMs: number): void {
+  lag(facts: number, texts: number, configAgeMs: number): void {
     this.feedLag.set(facts);
+    this.textLag.set(texts);
     this.configAge.set(configAgeMs / 1_000);
   }
 

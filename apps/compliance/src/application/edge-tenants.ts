@@ -2,12 +2,12 @@ import { keyedHash } from '@posthorn/crypto/keyed-hash.js';
 import type { EdgeConfig, EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { normalizeAddress } from '@posthorn/providers/address.js';
-import { uuidText } from '@posthorn/clock/id.js';
+import { idOfUuid, parseId, uuidText } from '@posthorn/clock/id.js';
 import type { Person } from '../domain/person.js';
 
 /** Turns what callers name into what the store knows: tenants by UUID, persons by hash. */
 export class EdgeTenants {
-  constructor(private readonly edge: Pick<EdgeConfig, 'tenant' | 'isReady'>) {}
+  constructor(private readonly edge: Pick<EdgeConfig, 'tenant' | 'isReady' | 'isSendingPaused'>) {}
 
   /** @returns UUID text. @throws AppError `tenant.not_found`, or `service.unavailable` before the first snapshot. */
   uuidOf(tenantId: string): string {
@@ -25,6 +25,23 @@ export class EdgeTenants {
     if (normal === '') throw invalid('address', 'is empty');
     if (hashKey === undefined) throw new AppError('data_key.unavailable');
     return { tenantId: uuidText(uuid), hash: keyedHash(hashKey, 'person', normal) };
+  }
+
+  /** The person of a `per_…`: known or not, its hash is in it. @throws AppError `request.invalid`. */
+  personOf(tenantId: string, personId: string, path = 'personId'): Person {
+    const hash = parseId('per', personId);
+    if (hash === undefined) throw invalid(path, 'is no ID of a person');
+    return { tenantId: this.uuidOf(tenantId), hash };
+  }
+
+  /** The lanes of the log in which events of a tenant can be. @param tenantId UUID text. */
+  shardsOf(tenantId: string): readonly number[] {
+    return this.edge.tenant(idOfUuid('ten', tenantId))?.shards ?? [];
+  }
+
+  /** Whether no command of the tenant may leave: by the platform, by itself, or because it is suspended. */
+  isSendingPaused(tenantId: string): boolean {
+    return this.edge.isSendingPaused || this.find(tenantId).isSendingPaused;
   }
 
   private find(tenantId: string): EdgeTenant {

@@ -2,7 +2,9 @@ import type { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import type { FactFeed } from '@posthorn/jetstream/fact-feed.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Health } from '@posthorn/server/health.js';
+import type { Backlog } from './backlog.js';
 import type { ComplianceMetrics } from './compliance-metrics.js';
+import type { PermitMetrics } from './permit-metrics.js';
 
 const INTERVAL_MS = 2_000;
 
@@ -15,8 +17,11 @@ export class WatchState {
     private readonly db: Database,
     private readonly edge: EdgeConfig,
     private readonly feed: FactFeed,
+    private readonly texts: FactFeed,
+    private readonly backlog: Backlog,
     private readonly health: Health,
     private readonly metrics: ComplianceMetrics,
+    private readonly permits: PermitMetrics,
   ) {}
 
   /** @throws AppError `config.invalid` when Postgres may forget, `store.unavailable`: nothing works without it. */
@@ -32,9 +37,10 @@ export class WatchState {
   }
 
   private async look(): Promise<void> {
-    let behind = 0;
-    for (const facts of this.feed.lag().values()) behind += facts;
-    this.metrics.lag(behind, this.edge.contactAgeMs());
+    this.metrics.lag(lagOf(this.feed), lagOf(this.texts), this.edge.contactAgeMs());
+    this.permits.behindBy(this.backlog.ageMs());
     this.isStoreThere = await this.db.ping();
   }
 }
+
+const lagOf = (feed: FactFeed): number => [...feed.lag().values()].reduce((sum, facts) => sum + facts, 0);

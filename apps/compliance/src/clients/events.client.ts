@@ -1,10 +1,12 @@
 import {
   AppendServiceService,
+  type EventText,
   FactServiceService,
   type ListFactsRequest,
   type ListFactsResponse,
   type ServiceEvent,
   type ShardHeads,
+  TextServiceService,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import type { FactSource } from '@posthorn/jetstream/fact-feed.js';
 import { type GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
@@ -12,6 +14,9 @@ import { type GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 const SERVICE = 'compliance';
 const DEADLINE_MS = 5_000;
 const call = { deadlineMs: DEADLINE_MS };
+
+/** Events of one question for texts. */
+export const TEXTS_MAX = 256;
 
 /** One row of the outgoing table. */
 export interface OutgoingRow {
@@ -30,10 +35,12 @@ export interface OutgoingRow {
 export class EventsClient implements FactSource {
   private readonly appends;
   private readonly facts;
+  private readonly texts;
 
   constructor(channel: GrpcChannel) {
     this.appends = grpcClient(AppendServiceService, channel);
     this.facts = grpcClient(FactServiceService, channel);
+    this.texts = grpcClient(TextServiceService, channel);
   }
 
   listFacts(request: ListFactsRequest): Promise<ListFactsResponse> {
@@ -42,6 +49,11 @@ export class EventsClient implements FactSource {
 
   async getHeads(): Promise<ShardHeads> {
     return (await this.facts.getHeads({}, call)).heads ?? { epoch: '', heads: [] };
+  }
+
+  /** What these messages say; those whose text is gone are left out. @param eventIds at most TEXTS_MAX. */
+  async listTexts(tenantId: Buffer, eventIds: Buffer[]): Promise<EventText[]> {
+    return (await this.texts.listTexts({ tenantId, eventIds }, call)).texts;
   }
 
   /**

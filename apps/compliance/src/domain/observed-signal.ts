@@ -1,10 +1,16 @@
 import { uuidText } from '@posthorn/clock/id.js';
 import { HASH_BYTES, type Person } from './person.js';
-import type { ConsentSignal } from './consent-state.js';
+import { SIGNAL_KINDS, type SignalKind } from './consent-state.js';
+import type { ScopedSignal } from './person-consent.js';
+import { SCOPE_ALL } from './suppression.js';
 
-/** An opt-out or opt-in as it is recorded: for ever, once for each event. */
-export interface ObservedSignal extends ConsentSignal {
-  readonly kind: 'opt_out' | 'opt_in';
+/** Signals about an address, and what is only remembered: no part of consent. */
+export const OTHER_KINDS = ['help', 'complaint', 'hard_bounce', 'soft_bounce'] as const;
+export type OtherKind = (typeof OTHER_KINDS)[number];
+
+/** A signal as it is recorded: for ever, once for each event. */
+export interface ObservedSignal extends Omit<ScopedSignal, 'kind'> {
+  readonly kind: SignalKind | OtherKind;
   readonly person: Person;
   /** The channel it came by; empty when that is not known. */
   readonly channel: string;
@@ -16,9 +22,15 @@ export interface ObservedSignal extends ConsentSignal {
   readonly traceparent: string;
   /** When we got it; Unix milliseconds. */
   readonly receivedAtMs: number;
+  /** An opt-out in the person's own words, which somebody has to judge. */
+  readonly isPhrase: boolean;
 }
 
-/** What this service reads of a fact. */
+/** Whether it is part of consent. */
+export const isConsentSignal = (signal: ObservedSignal): signal is ObservedSignal & ScopedSignal =>
+  (SIGNAL_KINDS as readonly string[]).includes(signal.kind);
+
+/** What this service reads of a fact, or of a signal that intake found. */
 export interface SignalFact {
   readonly tenantId: Buffer;
   readonly eventId: Buffer;
@@ -35,25 +47,36 @@ export interface SignalFact {
 
 /** Facts about consent are our own doing; what they report has been recorded. */
 const OWN_TYPES = 'consent.';
+const FACT_KINDS: readonly string[] = ['opt_out', 'opt_in', ...OTHER_KINDS];
 
 /** The signal in a fact, or undefined when there is none, or nobody it could be about. */
 export function signalOf(fact: SignalFact): ObservedSignal | undefined {
-  const { signal, personHash, type } = fact;
-  if (signal !== 'opt_out' && signal !== 'opt_in') return undefined;
-  if (personHash.length !== HASH_BYTES || type.startsWith(OWN_TYPES)) return undefined;
+  const kind = kindOf(fact);
+  if (kind === undefined || fact.personHash.length !== HASH_BYTES || fact.type.startsWith(OWN_TYPES))
+    return undefined;
+  return observed(fact, kind);
+}
+
+/** The same for a fact in which a signal was found some other way. */
+export function observed(fact: SignalFact, kind: ObservedSignal['kind']): ObservedSignal {
   const eventId = uuidText(fact.eventId);
   return {
-    id: eventId,
-    kind: signal,
-    atMs: signalTimeMs(fact),
-    person: { tenantId: uuidText(fact.tenantId), hash: personHash },
+    ...{ id: eventId, kind, atMs: signalTimeMs(fact), covers: 'all', program: SCOPE_ALL },
+    person: { tenantId: uuidText(fact.tenantId), hash: fact.personHash },
     channel: fact.channel,
     provider: fact.provider,
     eventId,
     actorId: '',
     traceparent: fact.traceparent,
     receivedAtMs: fact.receivedAtMs || fact.storedAtMs,
+    isPhrase: false,
   };
+}
+
+function kindOf({ signal, type, channel }: SignalFact): ObservedSignal['kind'] | undefined {
+  if (FACT_KINDS.includes(signal)) return signal as ObservedSignal['kind'];
+  // A mail that came back without a word whether for good: it counts as one that may come through next time.
+  return signal === '' && type === 'message.undelivered' && channel === 'email' ? 'soft_bounce' : undefined;
 }
 
 /**

@@ -1,11 +1,18 @@
 import { BatchInsert } from '@posthorn/postgres/batch-insert.js';
 import type { Tx } from '@posthorn/postgres/database.js';
-import type { ConsentSignal, SignalKind } from '../domain/consent-state.js';
+import type { SignalKind } from '../domain/consent-state.js';
+import type { ConsentProof } from '../domain/consent-proof.js';
 import type { ObservedSignal } from '../domain/observed-signal.js';
-import { personKey, personLock, type Person } from '../domain/person.js';
+import { personKey, type Person } from '../domain/person.js';
+import type { ScopedSignal } from '../domain/person-consent.js';
+import { SOFT_BOUNCE_WINDOW_MS } from '../domain/soft-bounces.js';
 
 /** Signals of one transaction. */
 export const SIGNALS_MAX = 512;
+/** Soft bounces that are looked at around a new one; more than decide. */
+const BOUNCES_MAX = 64;
+/** Signals of one person that are read when a phrase is taken back. */
+const HISTORY_MAX = 10_000;
 
 interface Row {
   readonly signal_id: string;
@@ -25,6 +32,8 @@ const insert = new BatchInsert<ObservedSignal, Row>({
     { name: 'provider', type: 'text' },
     { name: 'event_id', type: 'uuid' },
     { name: 'actor_id', type: 'text' },
+    { name: 'covers', type: 'text' },
+    { name: 'program', type: 'text' },
   ],
   suffix: 'ON CONFLICT (tenant_id, signal_id) DO NOTHING RETURNING tenant_id, signal_id',
   rowsMax: SIGNALS_MAX,
@@ -32,21 +41,6 @@ const insert = new BatchInsert<ObservedSignal, Row>({
 
 /** The history of consent: append-only. */
 export class ConsentStore {
-  /**
-   * Locks these persons until the transaction ends, in one order for everybody.
-   * A statement that follows sees what the one before us committed.
-   */
-  async lockPersons(tx: Tx, persons: readonly Person[]): Promise<void> {
-    const locks = [...new Set(persons.map(personLock))].sort((a, b) => (a < b ? -1 : 1));
-    await tx.query(
-      {
-        name: 'lock_persons',
-        text: 'SELECT pg_advisory_xact_lock(lock) FROM unnest($1::bigint[]) AS lock',
-      },
-      [locks.map(String)],
-    );
-  }
-
   /** Records signals. @returns those that were not known. */
   async record(tx: Tx, signals: readonly ObservedSignal[]): Promise<ObservedSignal[]> {
     const rows = await insert.run(tx, signals, (signal) => [
@@ -59,55 +53,112 @@ export class ConsentStore {
       signal.provider,
       signal.eventId ?? null,
       signal.actorId,
+      signal.covers,
+      signal.program,
     ]);
     const added = new Set(rows.map((row) => `${row.tenant_id}:${row.signal_id}`));
     // The same event may be there twice, by two facts: it is new once.
     return signals.filter((signal) => added.delete(`${signal.person.tenantId}:${signal.id}`));
   }
 
-  /** Records that a member of staff took the opt-outs up to that time back. */
+  /** Records that a member of staff took the opt-outs of that scope up to that time back. */
   async recordLift(
     tx: Tx,
-    lift: {
-      readonly id: string;
-      readonly person: Person;
-      readonly atMs: number;
-      readonly actorId: string;
-      readonly note: string;
-    },
+    person: Person,
+    lift: ScopedSignal,
+    by: { readonly actorId: string; readonly note: string },
   ): Promise<void> {
     await tx.query(
       {
         name: 'record_lift',
         text: `INSERT INTO compliance.consent_signal
-                 (tenant_id, signal_id, person_hash, kind, signaled_at, channel, provider, actor_id, note)
-               VALUES ($1, $2, $3, 'lift', $4, '', '', $5, $6)`,
+                 (tenant_id, signal_id, person_hash, kind, signaled_at, channel, provider, actor_id, note, covers, program)
+               VALUES ($1, $2, $3, 'lift', $4, '', '', $5, $6, $7, $8)`,
       },
-      [lift.person.tenantId, lift.id, lift.person.hash, new Date(lift.atMs), lift.actorId, lift.note],
+      [
+        ...[person.tenantId, lift.id, person.hash, new Date(lift.atMs), by.actorId, by.note],
+        ...[lift.covers, lift.program],
+      ],
     );
   }
 
-  /** The last signal of each kind of each person, by `personKey`. Consent follows from these alone. */
-  async lastSignals(tx: Tx, persons: readonly Person[]): Promise<Map<string, ConsentSignal[]>> {
-    const { rows } = await tx.query<{ n: string; kind: SignalKind; signal_id: string; signaled_at: Date }>(
+  /** Keeps what proves a consent. */
+  async addProof(tx: Tx, person: Person, signalId: string, proof: ConsentProof): Promise<void> {
+    await tx.query(
       {
-        name: 'last_signals',
-        text: `SELECT person.n, kind.kind, last.signal_id, last.signaled_at
-               FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS person (tenant_id, person_hash, n)
-               CROSS JOIN (VALUES ('opt_out'), ('opt_in'), ('lift')) AS kind (kind)
-               CROSS JOIN LATERAL (
-                 SELECT signal_id, signaled_at FROM compliance.consent_signal AS signal
-                 WHERE signal.tenant_id = person.tenant_id AND signal.person_hash = person.person_hash
-                   AND signal.kind = kind.kind
-                 ORDER BY signaled_at DESC, signal_id DESC LIMIT 1) AS last`,
+        name: 'add_consent_proof',
+        text: `INSERT INTO compliance.consent_proof (tenant_id, signal_id, person_hash, proof) VALUES ($1, $2, $3, $4)`,
       },
-      [persons.map(({ tenantId }) => tenantId), persons.map(({ hash }) => hash)],
+      [person.tenantId, signalId, person.hash, JSON.stringify(proof)],
     );
-    const signals = new Map<string, ConsentSignal[]>(persons.map((person) => [personKey(person), []]));
-    for (const { n, kind, signal_id, signaled_at } of rows) {
-      const person = persons[Number(n) - 1]!;
-      signals.get(personKey(person))!.push({ id: signal_id, kind, atMs: signaled_at.getTime() });
-    }
-    return signals;
+  }
+
+  /** All of a person's signals that count, but the phrases that were judged to be no opt-outs. */
+  async history(tx: Tx, person: Person): Promise<ScopedSignal[]> {
+    const { rows } = await tx.query<{
+      signal_id: string;
+      kind: SignalKind;
+      signaled_at: Date;
+      covers: string;
+      program: string;
+    }>(
+      {
+        name: 'consent_history',
+        text: `SELECT signal_id, kind, signaled_at, covers, program FROM compliance.consent_signal AS signal
+               WHERE tenant_id = $1 AND person_hash = $2 AND kind IN ('opt_out', 'opt_in', 'lift', 'pending', 'grant')
+                 AND NOT EXISTS (SELECT FROM compliance.review
+                                 WHERE review.tenant_id = signal.tenant_id AND review.event_id = signal.signal_id
+                                   AND review.state = 'lifted')
+               ORDER BY signaled_at DESC LIMIT ${HISTORY_MAX}`,
+      },
+      [person.tenantId, person.hash],
+    );
+    return rows.map(({ signal_id, kind, signaled_at, covers, program }) => ({
+      ...{ id: signal_id, kind, atMs: signaled_at.getTime(), covers, program },
+    }));
+  }
+
+  /** The times of the soft bounces of a person around one of them. */
+  async softBouncesAround(tx: Tx, person: Person, atMs: number): Promise<number[]> {
+    const { rows } = await tx.query<{ signaled_at: Date }>(
+      {
+        name: 'soft_bounces',
+        text: `SELECT signaled_at FROM compliance.consent_signal
+               WHERE tenant_id = $1 AND person_hash = $2 AND kind = 'soft_bounce' AND signaled_at BETWEEN $3 AND $4
+               ORDER BY abs(extract(epoch FROM signaled_at - $5::timestamptz)) LIMIT ${BOUNCES_MAX}`,
+      },
+      [
+        ...[person.tenantId, person.hash],
+        ...[atMs - SOFT_BOUNCE_WINDOW_MS, atMs + SOFT_BOUNCE_WINDOW_MS, atMs].map((ms) => new Date(ms)),
+      ],
+    );
+    return rows.map(({ signaled_at }) => signaled_at.getTime());
+  }
+
+  /** Which of these are in the history, by person and ID. @returns kind and time, by `<personKey>:<id>`. */
+  async known(
+    tx: Tx,
+    asked: readonly { readonly person: Person; readonly id: string }[],
+  ): Promise<Map<string, { readonly kind: string; readonly atMs: number }>> {
+    const { rows } = await tx.query<{ n: string; kind: string; signaled_at: Date }>(
+      {
+        name: 'known_signals',
+        text: `SELECT asked.n, signal.kind, signal.signaled_at
+               FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) WITH ORDINALITY AS asked (tenant_id, signal_id, person_hash, n)
+               JOIN compliance.consent_signal AS signal USING (tenant_id, signal_id)
+               WHERE signal.person_hash = asked.person_hash`,
+      },
+      [
+        asked.map(({ person }) => person.tenantId),
+        asked.map(({ id }) => id),
+        asked.map(({ person }) => person.hash),
+      ],
+    );
+    return new Map(
+      rows.map(({ n, kind, signaled_at }) => {
+        const { person, id } = asked[Number(n) - 1]!;
+        return [`${personKey(person)}:${id}`, { kind, atMs: signaled_at.getTime() }];
+      }),
+    );
   }
 }

@@ -4,3 +4,5 @@ export const SCHEMA = 'compliance';
 export const WORKER_ROLE = 'posthorn_compliance';
 /** Answers the API: one tenant at a time, under forced row-level security. */
 export const READER_ROLE = 'posthorn_compliance_reader';
+/** The role with which events appends: it may add opt-outs that wait, and do nothing else here. */
+export const INTAKE_ROLE = 'posthorn_events_append';

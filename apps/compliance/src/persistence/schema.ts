@@ -1,10 +1,12 @@
 import type { SchemaDefinition } from '@posthorn/postgres/migrate.js';
 import { SUPPRESSIONS } from './migrations/0001-suppressions.js';
+import { PERMITS } from './migrations/0002-permits.js';
+import { CONSENTS } from './migrations/0003-consents.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
 export const COMPLIANCE_SCHEMA: SchemaDefinition = {
   schema: SCHEMA,
   roles: [WORKER_ROLE, READER_ROLE],
-  migrations: [SUPPRESSIONS],
+  migrations: [SUPPRESSIONS, PERMITS, CONSENTS],
 };

@@ -1,6 +1,9 @@
 import type { Tx } from '@posthorn/postgres/database.js';
 import { personKey, type Person } from '../domain/person.js';
-import type { Suppression } from '../domain/suppression.js';
+import { ADDRESS_REASONS, type Suppression } from '../domain/suppression.js';
+
+/** Of one person and those linked. */
+const IN_FORCE_MAX = 500;
 
 /** A suppression that is to be made. */
 export interface NewSuppression {
@@ -18,7 +21,16 @@ export interface Lift {
   readonly atMs: number;
 }
 
-const COLUMNS = 'suppression_id, person_hash, channel, scope, reason, event_id, created_at';
+/** Which of a tenant's suppressions are listed; empty texts stand for any. */
+export interface SuppressionFilter {
+  readonly personHash: Buffer | undefined;
+  readonly reason: string;
+  readonly channel: string;
+  readonly hasLifted: boolean;
+}
+
+const COLUMNS =
+  'suppression_id, person_hash, channel, scope, reason, event_id, created_at, lifted_at, lifted_reason';
 
 interface Row {
   readonly suppression_id: string;
@@ -28,6 +40,8 @@ interface Row {
   readonly reason: string;
   readonly event_id: string | null;
   readonly created_at: Date;
+  readonly lifted_at: Date | null;
+  readonly lifted_reason: string | null;
 }
 
 /** Suppressions. One is never deleted: it is lifted, and says by whom and why. */
@@ -40,7 +54,7 @@ export class SuppressionStore {
         text: `SELECT person.n, ${COLUMNS}
                FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS person (tenant_id, person_hash, n)
                JOIN compliance.suppression USING (tenant_id, person_hash)
-               WHERE suppression.reason = 'opt_out' AND suppression.lifted_at IS NULL`,
+               WHERE suppression.reason IN ('opt_out', 'phrase') AND suppression.lifted_at IS NULL`,
       },
       [persons.map(({ tenantId }) => tenantId), persons.map(({ hash }) => hash)],
     );
@@ -49,17 +63,20 @@ export class SuppressionStore {
     return found;
   }
 
-  /** Those of one person in force, newest first. @param channel `all` = whatever the channel. */
+  /** Those that stop a message to a person, newest first. @param channel `all` = whatever the channel. */
   async inForce(tx: Tx, person: Person, channel: string): Promise<Suppression[]> {
     const { rows } = await tx.query<Row>(
       {
         name: 'suppressions_of_person',
         text: `SELECT ${COLUMNS} FROM compliance.suppression
-               WHERE tenant_id = $1 AND person_hash = $2 AND lifted_at IS NULL
-                 AND ($3 = 'all' OR channel IN ('all', $3))
-               ORDER BY suppression_id DESC`,
+               WHERE tenant_id = $1 AND lifted_at IS NULL AND ($3 = 'all' OR channel IN ('all', $3))
+                 AND (person_hash = $2 OR reason <> ALL ($4::text[]) AND person_hash IN (
+                   SELECT linked.person_hash FROM compliance.person_link AS own
+                   JOIN compliance.person_link AS linked USING (tenant_id, group_id)
+                   WHERE own.tenant_id = $1 AND own.person_hash = $2))
+               ORDER BY suppression_id DESC LIMIT ${IN_FORCE_MAX}`,
       },
-      [person.tenantId, person.hash, channel],
+      [person.tenantId, person.hash, channel, ADDRESS_REASONS],
     );
     return rows.map(suppressionOf);
   }
@@ -124,16 +141,27 @@ export class SuppressionStore {
     return rows.map(suppressionOf)[0];
   }
 
-  /** Those in force, newest first. @param before UUID text of the last one of the page before. */
-  async list(tx: Tx, tenantId: string, before: string | undefined, limit: number): Promise<Suppression[]> {
+  /** Newest first. @param before UUID text of the last one of the page before. */
+  async list(
+    tx: Tx,
+    tenantId: string,
+    filter: SuppressionFilter,
+    before: string | undefined,
+    limit: number,
+  ): Promise<Suppression[]> {
     const { rows } = await tx.query<Row>(
       {
         name: 'list_suppressions',
         text: `SELECT ${COLUMNS} FROM compliance.suppression
-               WHERE tenant_id = $1 AND lifted_at IS NULL AND ($2::uuid IS NULL OR suppression_id < $2)
+               WHERE tenant_id = $1 AND ($2::uuid IS NULL OR suppression_id < $2)
+                 AND ($4 OR lifted_at IS NULL) AND ($5::bytea IS NULL OR person_hash = $5)
+                 AND ($6 = '' OR reason = $6) AND ($7 = '' OR channel = $7)
                ORDER BY suppression_id DESC LIMIT $3`,
       },
-      [tenantId, before ?? null, limit],
+      [
+        ...[tenantId, before ?? null, limit],
+        ...[filter.hasLifted, filter.personHash ?? null, filter.reason, filter.channel],
+      ],
     );
     return rows.map(suppressionOf);
   }
@@ -147,4 +175,6 @@ const suppressionOf = (row: Row): Suppression => ({
   reason: row.reason,
   eventId: row.event_id ?? undefined,
   createdAtMs: row.created_at.getTime(),
+  lifted:
+    row.lifted_at === null ? undefined : { atMs: row.lifted_at.getTime(), reason: row.lifted_reason ?? '' },
 });

@@ -1,12 +1,20 @@
 import { Controller } from '@nestjs/common';
-import { uuidOfId } from '@posthorn/clock/id.js';
+import { idOfUuid } from '@posthorn/clock/id.js';
 import {
   type CheckAddressRequest,
   type CheckAddressResponse,
+  type CorrectSuppressionRequest,
+  type CorrectSuppressionResponse,
   type CreateSuppressionRequest,
   type CreateSuppressionResponse,
+  type DecideReviewRequest,
+  type DecideReviewResponse,
   type DeleteSuppressionRequest,
   type DeleteSuppressionResponse,
+  type ImportSuppressionsRequest,
+  type ImportSuppressionsResponse,
+  type ListReviewsRequest,
+  type ListReviewsResponse,
   type ListSuppressionsRequest,
   type ListSuppressionsResponse,
   type SuppressionQueryServiceController,
@@ -14,15 +22,14 @@ import {
   type SuppressionServiceController,
   SuppressionServiceControllerMethods,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
-import { decodeCursor, encodeCursor } from '@posthorn/postgres/cursor.js';
+import { CorrectSuppression } from '../application/correct-suppression.js';
 import { CreateSuppression } from '../application/create-suppression.js';
+import { DecideReview } from '../application/decide-review.js';
 import { DeleteSuppression } from '../application/delete-suppression.js';
-import { invalid } from '../application/edge-tenants.js';
+import { importRows } from '../application/import-rows.js';
 import { ReadSuppressions } from '../application/read-suppressions.js';
-import { suppressionMessage } from './suppressions.dto.js';
-
-const LIMIT_DEFAULT = 50;
-const LIMIT_MAX = 500;
+import { beforeOf, pageLimit, pageOf } from './page.js';
+import { reviewMessage, rowMessage, suppressionMessage } from './suppressions.dto.js';
 
 /** Reads for the REST API. */
 @Controller()
@@ -31,17 +38,23 @@ export class SuppressionQueryController implements SuppressionQueryServiceContro
   constructor(private readonly read: ReadSuppressions) {}
 
   async listSuppressions(request: ListSuppressionsRequest): Promise<ListSuppressionsResponse> {
-    const limit = request.limit === 0 ? LIMIT_DEFAULT : Math.min(request.limit, LIMIT_MAX);
-    // One more than asked for shows whether there is a next page.
-    const found = await this.read.list(request.tenantId, beforeOf(request.cursor), limit + 1);
-    const suppressions = found.slice(0, limit).map(suppressionMessage);
-    const nextCursor = found.length > limit ? encodeCursor([suppressions.at(-1)!.id]) : '';
-    return { suppressions, nextCursor };
+    const limit = pageLimit(request.limit);
+    const found = await this.read.list(request, beforeOf('sup', request.cursor), limit + 1);
+    const { page, nextCursor } = pageOf(found, limit, ({ id }) => [idOfUuid('sup', id)]);
+    return { suppressions: page.map(suppressionMessage), nextCursor };
   }
 
   async checkAddress({ tenantId, address, channel }: CheckAddressRequest): Promise<CheckAddressResponse> {
     const suppressions = (await this.read.at(tenantId, address, channel)).map(suppressionMessage);
     return { isSuppressed: suppressions.length > 0, suppressions };
+  }
+
+  async listReviews(request: ListReviewsRequest): Promise<ListReviewsResponse> {
+    const limit = pageLimit(request.limit);
+    const before = beforeOf('evt', request.cursor);
+    const found = await this.read.reviews(request.tenantId, request.state, before, limit + 1);
+    const { page, nextCursor } = pageOf(found, limit, ({ eventId }) => [idOfUuid('evt', eventId)]);
+    return { reviews: page.map(reviewMessage), nextCursor };
   }
 }
 
@@ -52,21 +65,34 @@ export class SuppressionController implements SuppressionServiceController {
   constructor(
     private readonly create: CreateSuppression,
     private readonly remove: DeleteSuppression,
+    private readonly correct: CorrectSuppression,
+    private readonly decide: DecideReview,
   ) {}
 
   async createSuppression(request: CreateSuppressionRequest): Promise<CreateSuppressionResponse> {
-    return { suppression: suppressionMessage(await this.create.run(request)) };
+    const { suppression } = await this.create.run({ ...request, personId: '' });
+    return { suppression: suppressionMessage(suppression) };
   }
 
   async deleteSuppression(request: DeleteSuppressionRequest): Promise<DeleteSuppressionResponse> {
     await this.remove.run(request);
     return {};
   }
-}
 
-function beforeOf(cursor: string): string | undefined {
-  if (cursor === '') return undefined;
-  const before = uuidOfId('sup', decodeCursor(cursor, 1)[0]!);
-  if (before === undefined) throw invalid('query.cursor', 'must be the nextCursor of an earlier answer');
-  return before;
+  async correctSuppression(request: CorrectSuppressionRequest): Promise<CorrectSuppressionResponse> {
+    return { suppression: suppressionMessage(await this.correct.run(request)) };
+  }
+
+  async importSuppressions(request: ImportSuppressionsRequest): Promise<ImportSuppressionsResponse> {
+    const { tenantId, actorId } = request;
+    const results = await importRows(request.rows, async (row) => {
+      const { suppression, isNew } = await this.create.run({ tenantId, actorId, ...row });
+      return { id: suppression.id, isNew };
+    });
+    return { results: results.map((result) => rowMessage(result, 'sup')) };
+  }
+
+  async decideReview(request: DecideReviewRequest): Promise<DecideReviewResponse> {
+    return { review: reviewMessage(await this.decide.run(request)) };
+  }
 }

@@ -1,0 +1,63 @@
+import { uuidTimeMs } from '@posthorn/clock/id.js';
+import type { Database } from '@posthorn/postgres/database.js';
+import type { Logger } from '@posthorn/server/logger.js';
+import { signalOf } from '../domain/observed-signal.js';
+import type { PendingSignal, PendingStore } from '../persistence/pending.store.js';
+import { SIGNALS_MAX } from '../persistence/consent.store.js';
+import type { ApplySignals } from './apply-signals.js';
+import type { PermitMetrics } from './permit-metrics.js';
+
+const INTERVAL_MS = 1_000;
+/** Ingress asks within milliseconds of the append, and its request has 500 ms: whoever waits longer is alone. */
+const ABANDONED_AFTER_MS = 2_000;
+
+/** Applies opt-outs that intake stored and nobody asked for: the process that was to ask has died. */
+export class ApplyPending {
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private isClosed = false;
+
+  constructor(
+    private readonly db: Database,
+    private readonly pending: PendingStore,
+    private readonly signals: ApplySignals,
+    private readonly metrics: PermitMetrics,
+    private readonly log: Logger,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.running = this.look();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    await this.running;
+  }
+
+  private async look(): Promise<void> {
+    try {
+      const found = await this.pending.abandoned(this.db, ABANDONED_AFTER_MS, SIGNALS_MAX);
+      this.metrics.abandoned(found.length);
+      const signals = found.flatMap((row) => signalOf(factOf(row)) ?? []);
+      if (signals.length > 0) await this.signals.run(signals);
+      if (signals.length < found.length)
+        this.log.error(
+          { count: found.length - signals.length, stage: 'pending' },
+          'a waiting signal is none we know',
+        );
+    } catch (err) {
+      this.log.warn({ err, stage: 'pending' }, 'waiting opt-outs were not applied');
+    }
+    if (!this.isClosed) this.timer = setTimeout(() => (this.running = this.look()), INTERVAL_MS);
+  }
+}
+
+/**
+ * The same as the fact of that event will say, so that it does not matter which comes first: an event's ID
+ * holds the time at which it was received.
+ */
+const factOf = (row: PendingSignal) => ({
+  ...row,
+  ...{ type: '', provider: '', traceparent: '', receivedAtMs: uuidTimeMs(row.eventId) },
+});

@@ -1,0 +1,64 @@
+import type { Clock } from '@posthorn/clock/clock.js';
+import type { Database } from '@posthorn/postgres/database.js';
+import type { Logger } from '@posthorn/server/logger.js';
+import type { ObservedSignal } from '../domain/observed-signal.js';
+import { distinctPersons, personKey } from '../domain/person.js';
+import { SIGNALS_MAX } from '../persistence/consent.store.js';
+import type { PermitStore } from '../persistence/permit.store.js';
+import { Batcher } from './batcher.js';
+import type { ComplianceMetrics } from './compliance-metrics.js';
+import type { FoldSignals } from './fold-signals.js';
+import type { PermitDrain } from './permit-drain.js';
+import type { RelayWake } from './relay-wake.js';
+
+const LANES_MAX = 2;
+const WAITING_MAX = 8_192;
+
+/** Brings opt-outs of intake into force: after an answer no send to that person begins. */
+export class ApplySignals {
+  private readonly batcher = new Batcher<ObservedSignal, readonly string[]>((signals) => this.fold(signals), {
+    ...{ itemsMax: SIGNALS_MAX, lanesMax: LANES_MAX, waitingMax: WAITING_MAX },
+  });
+
+  constructor(
+    private readonly db: Database,
+    private readonly signals: FoldSignals,
+    private readonly permits: PermitStore,
+    private readonly drain: PermitDrain,
+    private readonly wake: RelayWake,
+    private readonly metrics: ComplianceMetrics,
+    private readonly clock: Clock,
+    private readonly log: Logger,
+  ) {}
+
+  /**
+   * Resolves once the signals are committed and every permit that was given before is closed or expired.
+   * @throws AppError `store.*` when that is not known.
+   */
+  async run(signals: readonly ObservedSignal[]): Promise<void> {
+    const open = await Promise.all(signals.map((signal) => this.batcher.add(signal)));
+    await this.drain.wait([...new Set(open.flat())]);
+    const nowMs = this.clock.nowMs();
+    for (const { receivedAtMs, kind } of signals)
+      if (kind === 'opt_out') this.metrics.propagated(nowMs - receivedAtMs);
+  }
+
+  /** @returns for each signal the open permits of its transaction. */
+  private async fold(signals: readonly ObservedSignal[]): Promise<(readonly string[])[]> {
+    const nowMs = this.clock.nowMs();
+    const persons = distinctPersons(signals.map(({ person }) => person));
+    const { recorded, changes, open } = await this.db.transaction(async (tx) => {
+      await this.signals.lock(tx, persons);
+      // Under the locks: all permits that were given before are to be seen, and later ones know the opt-out.
+      const before = await this.permits.openOf(tx, persons, nowMs);
+      return { ...(await this.signals.run(tx, signals, nowMs)), open: before };
+    });
+    for (const { kind, eventId, provider } of recorded) {
+      this.metrics.signal(kind);
+      this.log.info({ eventId, signal: kind, provider, stage: 'consent', outcome: 'recorded' }, 'signal');
+    }
+    for (const change of changes) this.metrics.changed(change);
+    if (changes.length > 0) this.wake.committed();
+    return signals.map(({ person }) => open.get(personKey(person)) ?? []);
+  }
+}

@@ -1,0 +1,100 @@
+import type { Clock } from '@posthorn/clock/clock.js';
+import { uuidOfId } from '@posthorn/clock/id.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import type { Database, Tx } from '@posthorn/postgres/database.js';
+import type { Logger } from '@posthorn/server/logger.js';
+import { personKey, type Person } from '../domain/person.js';
+import { covers, optOutScopes, reduceScoped } from '../domain/person-consent.js';
+import type { Review } from '../domain/review.js';
+import { scopeOf } from '../domain/suppression-plan.js';
+import type { ConsentStore } from '../persistence/consent.store.js';
+import type { PersonStore } from '../persistence/person.store.js';
+import type { ReviewStore } from '../persistence/review.store.js';
+import type { SuppressionStore } from '../persistence/suppression.store.js';
+import { byHand } from './delete-suppression.js';
+import { type EdgeTenants, invalid } from './edge-tenants.js';
+import { newSuppression } from './fold-signals.js';
+
+/**
+ * A person says whether what the phrase tier found was an opt-out. Confirmed, it is one like any other; lifted,
+ * it is as if it had never been said, and only what else is known of the person counts.
+ */
+export class DecideReview {
+  constructor(
+    private readonly db: Database,
+    private readonly consent: ConsentStore,
+    private readonly persons: PersonStore,
+    private readonly suppressions: SuppressionStore,
+    private readonly reviews: ReviewStore,
+    private readonly tenants: EdgeTenants,
+    private readonly clock: Clock,
+    private readonly log: Logger,
+  ) {}
+
+  /** The same verdict again changes nothing. @throws AppError `event.not_found`, `request.invalid`. */
+  async run(request: {
+    readonly tenantId: string;
+    readonly actorId: string;
+    readonly eventId: string;
+    readonly state: string;
+    readonly note: string;
+  }): Promise<Review> {
+    const { state } = request;
+    if (state !== 'confirmed' && state !== 'lifted') throw invalid('state', 'must be confirmed or lifted');
+    const by = { ...byHand(request.actorId, request.note, 'note'), state, atMs: this.clock.nowMs() } as const;
+    const tenantId = this.tenants.uuidOf(request.tenantId);
+    const eventId = uuidOfId('evt', request.eventId);
+    if (eventId === undefined) throw new AppError('event.not_found');
+    const review = await this.db.transaction(async (tx) => {
+      const known = await this.reviews.find(tx, tenantId, eventId);
+      if (known === undefined) throw new AppError('event.not_found');
+      const person: Person = { tenantId, hash: known.personHash };
+      await this.persons.lock(tx, [person]);
+      const decided = await this.reviews.decide(tx, { tenantId, eventId }, by);
+      if (decided === undefined) return this.decidedBefore(tx, tenantId, eventId, state);
+      await this.refold(tx, person, { ...by, eventId: state === 'confirmed' ? eventId : undefined });
+      return decided;
+    });
+    this.log.info({ eventId, actorId: by.actorId, outcome: state }, 'review by hand');
+    return review;
+  }
+
+  private async decidedBefore(tx: Tx, tenantId: string, eventId: string, state: string): Promise<Review> {
+    const known = (await this.reviews.find(tx, tenantId, eventId))!;
+    if (known.state !== state) throw invalid('state', `it is ${known.state} already`);
+    return known;
+  }
+
+  /** Makes state and suppressions anew, from the whole history: what was reduced away counts again. */
+  private async refold(tx: Tx, person: Person, by: Verdict): Promise<void> {
+    const signals = reduceScoped(await this.consent.history(tx, person));
+    const wanted = optOutScopes(signals);
+    const inForce = (await this.suppressions.optOutsInForce(tx, [person])).get(personKey(person))!;
+    const ended = inForce.filter(
+      (one) =>
+        !wanted.some((scope) => covers(scope, scopeOf(one))) ||
+        (by.state === 'confirmed' && one.reason === 'phrase'),
+    );
+    const kept = inForce.filter((one) => !ended.includes(one)).map(scopeOf);
+    const ids = ended.map(({ id }) => id);
+    const lift = { eventId: undefined, actorId: by.actorId, reason: by.note, atMs: by.atMs };
+    await this.persons.saveSignals(tx, [{ person, signals }]);
+    await this.suppressions.lift(tx, person.tenantId, ids, lift);
+    for (const { channel, program } of wanted) {
+      if (kept.some((outer) => covers(outer, { channel, program }))) continue;
+      const about = { channel, scope: program, reason: 'opt_out', eventId: by.eventId };
+      const suppression = newSuppression(person, about, by.atMs);
+      await this.suppressions.insert(tx, { person, suppression, actorId: by.actorId });
+    }
+  }
+}
+
+/** What a person said about a message. */
+interface Verdict {
+  readonly state: 'confirmed' | 'lifted';
+  /** The message, where it is the cause of what is in force. */
+  readonly eventId: string | undefined;
+  readonly actorId: string;
+  readonly note: string;
+  readonly atMs: number;
+}

@@ -1,0 +1,76 @@
+import type { Clock } from '@posthorn/clock/clock.js';
+import { newUuid, uuidText } from '@posthorn/clock/id.js';
+import type { Database } from '@posthorn/postgres/database.js';
+import type { Logger } from '@posthorn/server/logger.js';
+import { distinctPersons, personKey, type Person } from '../domain/person.js';
+import { LINKED_MAX, type PersonStore } from '../persistence/person.store.js';
+import { type EdgeTenants, invalid } from './edge-tenants.js';
+import { LinksChanged, linksUnstable } from './gather-facts.js';
+
+const TRIES_MAX = 3;
+
+/** Says that several addresses reach one person. A link is not taken back: what was stopped stays stopped. */
+export class LinkPersons {
+  constructor(
+    private readonly db: Database,
+    private readonly persons: PersonStore,
+    private readonly tenants: EdgeTenants,
+    private readonly clock: Clock,
+    private readonly log: Logger,
+  ) {}
+
+  /** @returns the hashes of the group. @throws AppError `request.invalid`. */
+  async run(request: {
+    readonly tenantId: string;
+    readonly actorId: string;
+    readonly personId: string;
+    readonly addresses: readonly string[];
+    readonly personIds: readonly string[];
+  }): Promise<Buffer[]> {
+    const { tenantId, actorId, addresses, personIds } = request;
+    if (actorId === '') throw invalid('actorId', 'is missing');
+    if (addresses.length + personIds.length >= LINKED_MAX) throw tooMany();
+    const named = distinctPersons([
+      this.tenants.personOf(tenantId, request.personId),
+      ...addresses.map((address) => this.tenants.personAt(tenantId, address)),
+      ...personIds.map((id) => this.tenants.personOf(tenantId, id, 'personIds')),
+    ]);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const group = await this.link(named, actorId);
+        this.log.info({ actorId, count: group.length, outcome: 'linked' }, 'persons by hand');
+        return group;
+      } catch (error) {
+        if (!(error instanceof LinksChanged)) throw error;
+        if (tries === TRIES_MAX) throw linksUnstable();
+      }
+    }
+  }
+
+  private link(named: readonly Person[], actorId: string): Promise<Buffer[]> {
+    const nowMs = this.clock.nowMs();
+    return this.db.transaction(async (tx) => {
+      const group = await this.groupOf(tx, named);
+      if (group.length > LINKED_MAX) throw tooMany();
+      // Whoever permits or stops a message to one of them is done, or begins after this.
+      await this.persons.lock(tx, group);
+      if ((await this.groupOf(tx, named)).length !== group.length) throw new LinksChanged();
+      await this.persons.link(tx, group, { id: uuidText(newUuid(nowMs)), actorId, atMs: nowMs });
+      return group.map(({ hash }) => hash);
+    });
+  }
+
+  /** The persons named and those linked with them before. Links only grow, so their number says whether they changed. */
+  private async groupOf(
+    tx: Parameters<PersonStore['linked']>[0],
+    named: readonly Person[],
+  ): Promise<Person[]> {
+    const group = new Map<string, Person>();
+    for (const { tenantId, hash } of named)
+      for (const linked of await this.persons.linked(tx, { tenantId, hash }))
+        group.set(personKey({ tenantId, hash: linked }), { tenantId, hash: linked });
+    return [...group.values()];
+  }
+}
+
+const tooMany = () => invalid('addresses', `a person has at most ${LINKED_MAX} linked addresses`);

@@ -1,0 +1,112 @@
+import type { Clock } from '@posthorn/clock/clock.js';
+import { newUuid, uuidText } from '@posthorn/clock/id.js';
+import type { Database } from '@posthorn/postgres/database.js';
+import { keptFacts, type SendRequest } from '../domain/send-request.js';
+import { decide, type Decision } from '../domain/sending-rules/decide.js';
+import { PERMITS_MAX, type NewDecision, type PermitStore } from '../persistence/permit.store.js';
+import type { Backlog } from './backlog.js';
+import { Batcher } from './batcher.js';
+import type { PermitMetrics } from './permit-metrics.js';
+import { LinksChanged, linksUnstable, type GatherFacts } from './gather-facts.js';
+
+const LANES_MAX = 3;
+const WAITING_MAX = 2_000;
+const TRIES_MAX = 3;
+
+/** What was decided, under the ID that the decision, and the permit if it is one, has. */
+export interface Permit {
+  /** UUID text. */
+  readonly id: string;
+  readonly decision: Decision;
+}
+
+/**
+ * Says whether a message may be sent now. Every answer is committed before it is given, with the rule that
+ * decided; requests that come at the same time share a transaction.
+ */
+export class RequestPermit {
+  private readonly batcher = new Batcher<SendRequest, Permit>((requests) => this.decideAll(requests), {
+    ...{ itemsMax: PERMITS_MAX, lanesMax: LANES_MAX, waitingMax: WAITING_MAX },
+  });
+
+  constructor(
+    private readonly db: Database,
+    private readonly gather: GatherFacts,
+    private readonly permits: PermitStore,
+    private readonly backlog: Backlog,
+    private readonly metrics: PermitMetrics,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws AppError `store.*`: then nothing may be sent. */
+  async run(request: SendRequest): Promise<Permit> {
+    const startMs = this.clock.monotonicMs();
+    const permit = await this.batcher.add(request);
+    this.metrics.decided(permit.decision.kind, this.clock.monotonicMs() - startMs);
+    return permit;
+  }
+
+  private async decideAll(requests: readonly SendRequest[]): Promise<Permit[]> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.db.transaction(async (tx) => {
+          const stored = await this.gather.run(tx, requests, this.clock.nowMs());
+          const nowMs = this.clock.nowMs();
+          const decisions = this.judge(requests, stored, nowMs);
+          await Promise.all([
+            this.permits.addDecisions(
+              tx,
+              decisions.map(({ kept }) => kept),
+            ),
+            this.permits.open(
+              tx,
+              decisions
+                .filter(({ kept }) => kept.kind === 'allow')
+                .map(({ kept }) => ({ ...kept, isMarketing: kept.category === 'marketing' })),
+            ),
+          ]);
+          return decisions.map(({ kept, decision }) => ({ id: kept.id, decision }));
+        });
+      } catch (error) {
+        if (!(error instanceof LinksChanged)) throw error;
+        if (tries === TRIES_MAX) throw linksUnstable();
+      }
+    }
+  }
+
+  /** One after the other: what is allowed here counts for the caps of the next. */
+  private judge(
+    requests: readonly SendRequest[],
+    stored: Awaited<ReturnType<GatherFacts['run']>>,
+    nowMs: number,
+  ): { kept: NewDecision; decision: Decision }[] {
+    const allowedNow: bigint[] = [];
+    return requests.map((request, index) => {
+      const { group, sentRecently } = stored[index]!;
+      const sentNow = allowedNow.filter((lock) => group.includes(lock)).map(() => nowMs);
+      const facts = { ...stored[index]!, sentRecently: [...sentRecently, ...sentNow] };
+      const isCaughtUp = this.backlog.isCaughtUp(request.person.tenantId);
+      const decision = decide({ ...request, ...facts, nowMs, isCaughtUp });
+      if (decision.kind === 'allow' && request.category === 'marketing') allowedNow.push(group[0]!);
+      const { person, messageId, sourceId, channel, category, program, isReplay } = request;
+      const kept: NewDecision = {
+        ...{
+          id: uuidText(newUuid(nowMs)),
+          person,
+          messageId,
+          sourceId,
+          channel,
+          category,
+          program,
+          isReplay,
+        },
+        ...{ kind: decision.kind, rule: decision.rule, decidedAtMs: nowMs },
+        detail: decision.kind === 'allow' ? '' : decision.detail,
+        untilMs: decision.kind === 'defer' ? decision.untilMs : 0,
+        policyVersion: facts.policyVersion,
+        facts: keptFacts(request, facts, isCaughtUp),
+      };
+      return { kept, decision };
+    });
+  }
+}

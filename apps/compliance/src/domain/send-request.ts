@@ -1,0 +1,45 @@
+import type { Person } from './person.js';
+import type { SendFacts } from './sending-rules/send-facts.js';
+
+/** A message that wants to leave, as dispatcher describes it. IDs are UUID texts. */
+export interface SendRequest extends Pick<
+  SendFacts,
+  'channel' | 'category' | 'provider' | 'address' | 'program' | 'contact' | 'lastInboundAtMs' | 'isTemplate'
+> {
+  readonly person: Person;
+  readonly messageId: string;
+  readonly sourceId: string | undefined;
+  /** The opt-out or HELP that it answers. */
+  readonly answersEventId: string | undefined;
+  readonly isReplay: boolean;
+  readonly isSendingPaused: boolean;
+}
+
+/** What the store knows about a request. */
+export interface StoredFacts extends Pick<
+  SendFacts,
+  'suppressions' | 'consent' | 'isPendingOptOut' | 'answersOptOut' | 'answersHelp' | 'sentRecently' | 'policy'
+> {
+  readonly policyVersion: number;
+  /** The locks of the person and of those linked: who they are, for counting. */
+  readonly group: readonly bigint[];
+}
+
+/** How long a permit is valid, from the moment it was asked for. Source: DESIGN, decision 7. */
+export const PERMIT_VALID_MS = 400;
+/**
+ * How long the store counts a permit as open: from when it was given, which is later, and longer, for a
+ * process that stalls between its last look at the clock and the first byte.
+ */
+export const PERMIT_OPEN_MS = 500;
+
+/** What a decision rests on, as it is kept: no address, no postal code. */
+export const keptFacts = (
+  { provider, contact, lastInboundAtMs, isTemplate, answersEventId, isSendingPaused }: SendRequest,
+  { suppressions, consent, isPendingOptOut, sentRecently }: StoredFacts,
+  isCaughtUp: boolean,
+): Readonly<Record<string, unknown>> => ({
+  ...{ consent, suppressions, isPendingOptOut, isCaughtUp, isSendingPaused, isTemplate, provider },
+  ...{ sentRecently: sentRecently.length, lastInboundAtMs, isAnswer: answersEventId !== undefined },
+  ...{ timeZone: contact.timeZone, country: contact.country },
+});

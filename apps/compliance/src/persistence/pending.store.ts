@@ -1,0 +1,69 @@
+import { uuidBytes } from '@posthorn/clock/id.js';
+import type { Tx } from '@posthorn/postgres/database.js';
+import type { ObservedSignal } from '../domain/observed-signal.js';
+
+/** An opt-out that intake stored and nobody has applied. IDs are 16 bytes. */
+export interface PendingSignal {
+  readonly tenantId: Buffer;
+  readonly personHash: Buffer;
+  readonly eventId: Buffer;
+  readonly channel: string;
+  readonly signal: string;
+  /** 0 = the provider did not say. */
+  readonly occurredAtMs: number;
+  readonly storedAtMs: number;
+}
+
+interface Row {
+  readonly tenant_id: string;
+  readonly person_hash: Buffer;
+  readonly event_id: string;
+  readonly channel: string;
+  readonly signal: string;
+  readonly occurred_at: Date | null;
+  readonly stored_at: Date;
+}
+
+/** Opt-outs between their append and their application; while one is here, its person gets no permit. */
+export class PendingStore {
+  /** Those of these signals are applied, in the same transaction. */
+  async remove(tx: Tx, signals: readonly ObservedSignal[]): Promise<void> {
+    const ofEvents = signals.filter(({ eventId }) => eventId !== undefined);
+    await tx.query(
+      {
+        name: 'remove_pending',
+        text: `DELETE FROM compliance.pending_signal AS pending
+               USING unnest($1::uuid[], $2::bytea[], $3::uuid[]) AS applied (tenant_id, person_hash, event_id)
+               WHERE pending.tenant_id = applied.tenant_id AND pending.person_hash = applied.person_hash
+                 AND pending.event_id = applied.event_id`,
+      },
+      [
+        ofEvents.map(({ person }) => person.tenantId),
+        ofEvents.map(({ person }) => person.hash),
+        ofEvents.map(({ eventId }) => eventId),
+      ],
+    );
+  }
+
+  /** Those that have waited so long that whoever was to apply them is gone; oldest first. */
+  async abandoned(tx: Pick<Tx, 'query'>, afterMs: number, limit: number): Promise<PendingSignal[]> {
+    const { rows } = await tx.query<Row>(
+      {
+        name: 'abandoned_pending',
+        text: `SELECT tenant_id, person_hash, event_id, channel, signal, occurred_at, stored_at
+               FROM compliance.pending_signal WHERE stored_at < clock_timestamp() - $1 * interval '1 millisecond'
+               ORDER BY stored_at LIMIT $2`,
+      },
+      [afterMs, limit],
+    );
+    return rows.map((row) => ({
+      tenantId: uuidBytes(row.tenant_id),
+      personHash: row.person_hash,
+      eventId: uuidBytes(row.event_id),
+      channel: row.channel,
+      signal: row.signal,
+      occurredAtMs: row.occurred_at?.getTime() ?? 0,
+      storedAtMs: row.stored_at.getTime(),
+    }));
+  }
+}

@@ -1,0 +1,60 @@
+import { Controller } from '@nestjs/common';
+import {
+  type ConsentQueryServiceController,
+  ConsentQueryServiceControllerMethods,
+  type ConsentServiceController,
+  ConsentServiceControllerMethods,
+  type CreateConsentRequest,
+  type CreateConsentResponse,
+  type ImportConsentsRequest,
+  type ImportConsentsResponse,
+  type ListConsentsRequest,
+  type ListConsentsResponse,
+} from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import { CreateConsent } from '../application/create-consent.js';
+import { importRows } from '../application/import-rows.js';
+import { ReadPersons } from '../application/read-persons.js';
+import { isUuid } from '../domain/uuid.js';
+import { afterOf, badCursor, pageLimit, pageOf } from './page.js';
+import { consentMessage } from './persons.dto.js';
+import { rowMessage } from './suppressions.dto.js';
+
+/** The history of consent. */
+@Controller()
+@ConsentQueryServiceControllerMethods()
+export class ConsentQueryController implements ConsentQueryServiceController {
+  constructor(private readonly read: ReadPersons) {}
+
+  async listConsents(request: ListConsentsRequest): Promise<ListConsentsResponse> {
+    const limit = pageLimit(request.limit);
+    const after = afterOf(request.cursor);
+    if (after !== undefined && !isUuid(after.key)) throw badCursor();
+    const found = await this.read.consents(request.tenantId, request.personId, after, limit + 1);
+    const { page, nextCursor } = pageOf(found, limit, ({ at, id }) => [at, id]);
+    return { consents: page.map(consentMessage), nextCursor };
+  }
+}
+
+/** Consents entered by hand, or brought from elsewhere. */
+@Controller()
+@ConsentServiceControllerMethods()
+export class ConsentController implements ConsentServiceController {
+  constructor(
+    private readonly create: CreateConsent,
+    private readonly read: ReadPersons,
+  ) {}
+
+  async createConsent(request: CreateConsentRequest): Promise<CreateConsentResponse> {
+    const { signal } = await this.create.run({ ...request, personId: '' });
+    const entry = await this.read.consent(request.tenantId, signal.id);
+    return { consent: entry === undefined ? undefined : consentMessage(entry) };
+  }
+
+  async importConsents({ tenantId, actorId, rows }: ImportConsentsRequest): Promise<ImportConsentsResponse> {
+    const results = await importRows(rows, async (row) => {
+      const { signal, isNew } = await this.create.run({ tenantId, actorId, ...row });
+      return { id: signal.id, isNew };
+    });
+    return { results: results.map((result) => rowMessage(result, 'evt')) };
+  }
+}

@@ -1,0 +1,61 @@
+import { Controller } from '@nestjs/common';
+import { formatId } from '@posthorn/clock/id.js';
+import {
+  type ErasePersonRequest,
+  type ErasePersonResponse,
+  type LinkPersonsRequest,
+  type LinkPersonsResponse,
+  type ListPersonHistoryRequest,
+  type ListPersonHistoryResponse,
+  type LookupPersonRequest,
+  type LookupPersonResponse,
+  type PersonQueryServiceController,
+  PersonQueryServiceControllerMethods,
+  type PersonServiceController,
+  PersonServiceControllerMethods,
+} from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import { ErasePerson } from '../application/erase-person.js';
+import { LinkPersons } from '../application/link-persons.js';
+import { ReadPersons } from '../application/read-persons.js';
+import { afterOf, pageLimit, pageOf } from './page.js';
+import { historyMessage } from './persons.dto.js';
+import { suppressionMessage } from './suppressions.dto.js';
+
+/** One person, across channels and time. */
+@Controller()
+@PersonQueryServiceControllerMethods()
+export class PersonQueryController implements PersonQueryServiceController {
+  constructor(private readonly read: ReadPersons) {}
+
+  async lookupPerson({ tenantId, address }: LookupPersonRequest): Promise<LookupPersonResponse> {
+    const { hashes, suppressions } = await this.read.lookup(tenantId, address);
+    const [personId, ...linkedPersonIds] = hashes.map((hash) => formatId('per', hash)) as [string];
+    return { personId, linkedPersonIds, suppressions: suppressions.map(suppressionMessage) };
+  }
+
+  async listPersonHistory(request: ListPersonHistoryRequest): Promise<ListPersonHistoryResponse> {
+    const { tenantId, personId } = request;
+    const limit = pageLimit(request.limit);
+    const found = await this.read.history(tenantId, personId, afterOf(request.cursor), limit + 1);
+    const { page, nextCursor } = pageOf(found, limit, ({ at, key }) => [at, key]);
+    return { entries: page.map(historyMessage), nextCursor };
+  }
+}
+
+/** Changes to what is known of one person. */
+@Controller()
+@PersonServiceControllerMethods()
+export class PersonController implements PersonServiceController {
+  constructor(
+    private readonly link: LinkPersons,
+    private readonly erase: ErasePerson,
+  ) {}
+
+  async linkPersons(request: LinkPersonsRequest): Promise<LinkPersonsResponse> {
+    return { personIds: (await this.link.run(request)).map((hash) => formatId('per', hash)) };
+  }
+
+  async erasePerson(request: ErasePersonRequest): Promise<ErasePersonResponse> {
+    return { erased: await this.erase.run(request) };
+  }
+}

@@ -1,0 +1,229 @@
+import { formatId, idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
+import type { ConsentProof } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import type { Fact } from '@posthorn/contracts/posthorn/events/v1/events.js';
+import { eventually } from '@posthorn/testing/eventually.js';
+import { CALL, clock, House, type Tenant, UNAVAILABLE } from './harness.js';
+
+const ACTOR = 'key_test';
+const MINUTE = 60_000;
+
+let house: House;
+let one: Awaited<ReturnType<House['start']>>;
+let acme: Tenant;
+let phones = 0;
+const newPhone = (): string => `+43664${String((phones += 1)).padStart(7, '0')}`;
+
+beforeAll(async () => {
+  house = await House.open('compliance people');
+  [acme] = house.tenants.tenants as [Tenant];
+  one = await house.start();
+  await eventually(async () => expect((await fetch(`${one.healthUrl}/health/ready`)).status).toBe(200));
+});
+afterAll(() => house.close());
+
+const personIdOf = (address: string) => formatId('per', acme.hashOf(address));
+const fact = (signal: string, address: string, more: Partial<Fact> = {}): Partial<Fact> => ({
+  ...{ tenantId: acme.uuid, eventId: newUuid(clock.nowMs()), personHash: acme.hashOf(address), signal },
+  ...{ receivedAtMs: clock.nowMs(), storedAtMs: clock.nowMs(), ...more },
+});
+const check = async (address: string) =>
+  (await one.query.checkAddress({ tenantId: acme.id, address, channel: '' }, CALL)).suppressions;
+const reasons = async (address: string) => (await check(address)).map(({ reason }) => reason);
+const PROOF: ConsentProof = {
+  ...{ eventId: '', wording: 'Yes, send me offers', wordingVersion: '3', method: 'web_form' },
+  ...{ url: 'https://shop.test/join', ip: '203.0.113.7', note: '' },
+};
+const create = (address: string, status: string, more: Record<string, unknown> = {}) =>
+  one.consents.createConsent(
+    {
+      ...{ tenantId: acme.id, actorId: ACTOR, address, channel: 'sms', program: '', status, proof: PROOF },
+      ...{ occurredAtMs: 0, ...more },
+    },
+    CALL,
+  );
+const consents = async (address: string) =>
+  (
+    await one.consentQuery.listConsents(
+      { tenantId: acme.id, limit: 0, cursor: '', personId: personIdOf(address) },
+      CALL,
+    )
+  ).consents;
+const statusOf = async (address: string) => (await consents(address))[0]?.status;
+
+test('E4 a consent keeps its proof and its history, and the status follows from all of it', async () => {
+  const address = newPhone();
+  const now = clock.nowMs();
+  const given = await create(address, 'opted_in', { occurredAtMs: now - 60 * MINUTE });
+  expect(given.consent).toMatchObject({
+    ...{
+      personId: personIdOf(address),
+      channel: 'sms',
+      program: 'all',
+      kind: 'opted_in',
+      status: 'opted_in',
+    },
+    ...{ occurredAtMs: now - 60 * MINUTE, actorId: ACTOR, eventId: '', proof: PROOF },
+  });
+  house.events.add(1, fact('opt_out', address));
+  await eventually(async () => expect(await statusOf(address)).toBe('opted_out'));
+  expect((await consents(address)).map(({ kind }) => kind)).toEqual(['opted_out', 'opted_in']);
+  expect((await create(newPhone(), 'opted_in')).consent).toMatchObject({ status: 'opted_in' });
+  await expect(create(address, 'maybe')).rejects.toMatchObject({ code: 'request.invalid' });
+  await expect(create(address, 'opted_in', { occurredAtMs: now + MINUTE })).rejects.toMatchObject({
+    fields: [{ path: 'occurredAt' }],
+  });
+  await expect(
+    create(address, 'opted_in', { proof: { ...PROOF, note: 'x'.repeat(5_000) } }),
+  ).rejects.toMatchObject({ fields: [{ path: 'proof' }] });
+});
+
+test('E3 a double opt-in is pending until it is answered; YES without a question says nothing', async () => {
+  const [asked, unasked] = [newPhone(), newPhone()];
+  expect((await create(asked, 'pending')).consent).toMatchObject({ status: 'pending' });
+  house.events.add(2, fact('opt_in', asked), fact('opt_in', unasked));
+  await eventually(async () => expect(await statusOf(asked)).toBe('opted_in'));
+  await eventually(async () => expect(await statusOf(unasked)).toBe('unknown'));
+  await eventually(() =>
+    expect(
+      [...house.events.appended.values()].map(({ personHash, type }) => [personHash.toString('hex'), type]),
+    ).toContainEqual([acme.hashOf(asked).toString('hex'), 'consent.opted_in']),
+  );
+});
+
+test('E3 a new consent lifts an opt-out of its channel, but not within a minute of it', async () => {
+  const address = newPhone();
+  house.events.add(3, fact('opt_out', address, { occurredAtMs: clock.nowMs() - 10 * MINUTE }));
+  await eventually(async () => expect(await reasons(address)).toEqual(['opt_out']));
+  await create(address, 'opted_in', { occurredAtMs: clock.nowMs() - 9.5 * MINUTE });
+  expect(await reasons(address)).toEqual(['opt_out']);
+  await create(address, 'opted_in');
+  expect((await check(address)).map(({ channel }) => channel).sort()).toEqual(['chat', 'email', 'push']);
+});
+
+test('E1 complaints and dead addresses stop every channel, START does not lift them; soft bounces count', async () => {
+  const [complainer, dead, soft] = ['a@x.test', 'b@x.test', 'c@x.test'];
+  const email = { channel: 'email' };
+  house.events.add(
+    ...([4, fact('complaint', complainer, email), fact('hard_bounce', dead, email)] as const),
+    fact('opt_in', complainer, email),
+    ...Array.from({ length: 4 }, () => fact('', soft, { ...email, type: 'message.undelivered' })),
+  );
+  await eventually(async () => expect(await reasons(dead)).toEqual(['hard_bounce']));
+  await eventually(async () => expect(await reasons(complainer)).toEqual(['complaint']));
+  expect((await check(complainer))[0]).toMatchObject({ channel: 'all', scope: 'all' });
+  await eventually(async () => expect(await consents(soft)).toHaveLength(4));
+  expect(await reasons(soft)).toEqual([]);
+  house.events.add(4, fact('soft_bounce', soft, email));
+  await eventually(async () => expect(await reasons(soft)).toEqual(['soft_bounce']));
+  await eventually(async () => expect(await statusOf(complainer)).toBe('suppressed'));
+});
+
+test('E1 an opt-out in words of its own holds until a person has judged it', async () => {
+  const [confirmed, dismissed, both, harmless] = [newPhone(), newPhone(), newPhone(), newPhone()];
+  const write = (address: string, text: string) => {
+    const message = fact('', address, { type: 'message.received', receivedAtMs: clock.nowMs() - 5 * MINUTE });
+    house.events.texts.set(message.eventId!.toString('hex'), text);
+    house.events.add(5, message);
+    return idOfUuid('evt', uuidText(message.eventId!));
+  };
+  const [a, b, c] = [confirmed, dismissed, both].map((address) => write(address, 'Please stop texting me'));
+  write(harmless, 'See you at the bus stop');
+  house.events.add(5, fact('opt_out', both, { occurredAtMs: clock.nowMs() - 20 * MINUTE }));
+  for (const address of [confirmed, dismissed])
+    await eventually(async () => expect(await reasons(address)).toEqual(['phrase']));
+  await eventually(async () => expect(await reasons(both)).toContain('opt_out'));
+  const list = async (state: string) =>
+    (await one.query.listReviews({ tenantId: acme.id, limit: 0, cursor: '', state }, CALL)).reviews;
+  await eventually(async () =>
+    expect((await list('open')).map(({ eventId }) => eventId).sort()).toEqual([a, b, c].sort()),
+  );
+  const decide = (eventId: string, state: string) =>
+    one.changes.decideReview({ tenantId: acme.id, actorId: ACTOR, eventId, state, note: 'read it' }, CALL);
+  await decide(a!, 'confirmed');
+  await decide(b!, 'lifted');
+  await decide(c!, 'lifted');
+  expect(await reasons(confirmed)).toEqual(['opt_out']);
+  expect(await reasons(dismissed)).toEqual([]);
+  expect(await reasons(both)).toContain('opt_out'); // what was said before still holds
+  expect(await reasons(harmless)).toEqual([]);
+  expect((await decide(b!, 'lifted')).review).toMatchObject({ state: 'lifted', decidedBy: ACTOR });
+  await expect(decide(b!, 'confirmed')).rejects.toMatchObject({ code: 'request.invalid' });
+  expect(await list('open')).toEqual([]);
+});
+
+test('A7 texts that cannot be had are read later; signals do not wait for them', async () => {
+  const [writer, stopper] = [newPhone(), newPhone()];
+  const message = fact('', writer, { type: 'message.received' });
+  house.events.texts.set(message.eventId!.toString('hex'), 'stop texting me');
+  house.events.failure = { code: UNAVAILABLE, isAfterStoring: false };
+  house.events.add(6, message, fact('opt_out', stopper));
+  await eventually(async () => expect(await reasons(stopper)).toEqual(['opt_out']));
+  expect(await reasons(writer)).toEqual([]);
+  house.events.failure = undefined;
+  await eventually(async () => expect(await reasons(writer)).toEqual(['phrase']));
+});
+
+test('E8 imports say what became of each row, change nothing the second time, and take exports', async () => {
+  const [a, b] = [newPhone(), newPhone()];
+  const row = { address: '', personId: '', channel: '', scope: '', reason: '' };
+  const rows = [
+    { ...row, address: a, reason: 'complaint' },
+    { ...row, personId: personIdOf(b), reason: 'opt_out', channel: 'sms' },
+    { ...row, address: a, channel: 'pigeon' },
+    { ...row, personId: 'per_nonsense' },
+  ];
+  const take = () => one.changes.importSuppressions({ tenantId: acme.id, actorId: ACTOR, rows }, CALL);
+  const first = (await take()).results;
+  expect(first.map(({ outcome, path }) => [outcome, path])).toEqual([
+    ['created', ''],
+    ['created', ''],
+    ['refused', 'channel'],
+    ['refused', 'personId'],
+  ]);
+  const second = (await take()).results;
+  expect(second.map(({ outcome }) => outcome)).toEqual(['known', 'known', 'refused', 'refused']);
+  expect(second.map(({ id }) => id)).toEqual(first.map(({ id }) => id));
+  const consentRow = { address: a, personId: '', channel: 'sms', program: 'news', status: 'opted_in' };
+  const consentRows = [{ ...consentRow, proof: PROOF, occurredAtMs: clock.nowMs() - MINUTE }];
+  const takeConsents = () =>
+    one.consents.importConsents({ tenantId: acme.id, actorId: ACTOR, rows: consentRows }, CALL);
+  expect((await takeConsents()).results).toMatchObject([{ outcome: 'created' }]);
+  expect((await takeConsents()).results).toMatchObject([{ outcome: 'known' }]);
+  const tooMany = { tenantId: acme.id, actorId: ACTOR, rows: Array.from({ length: 501 }, () => rows[0]!) };
+  await expect(one.changes.importSuppressions(tooMany, CALL)).rejects.toMatchObject({
+    code: 'request.invalid',
+  });
+});
+
+test('E8 a suppression is corrected with a reason, and both rows say so', async () => {
+  const address = newPhone();
+  const request = { tenantId: acme.id, actorId: ACTOR, address, channel: 'sms', scope: '', reason: 'manual' };
+  const { id } = (await one.changes.createSuppression(request, CALL)).suppression!;
+  const correct = (note: string) =>
+    one.changes.correctSuppression(
+      { tenantId: acme.id, actorId: ACTOR, id, note, channel: 'all', scope: '', reason: '' },
+      CALL,
+    );
+  await expect(correct(' ')).rejects.toMatchObject({ code: 'request.invalid' });
+  expect((await correct('wrong channel')).suppression).toMatchObject({ channel: 'all', reason: 'manual' });
+  await expect(correct('again')).rejects.toMatchObject({ code: 'suppression.not_found' });
+  const filter = { personId: personIdOf(address), reason: '', channel: '', hasLifted: true };
+  const all = await one.query.listSuppressions({ tenantId: acme.id, limit: 0, cursor: '', ...filter }, CALL);
+  expect(all.suppressions.map(({ channel, liftedReason }) => [channel, liftedReason])).toEqual([
+    ['all', ''],
+    ['sms', 'wrong channel'],
+  ]);
+});
+
+test('E6 an erasure takes proofs and notes, and keeps that the person must not be contacted', async () => {
+  const address = newPhone();
+  await create(address, 'opted_in', { occurredAtMs: clock.nowMs() - 10 * MINUTE });
+  house.events.add(7, fact('opt_out', address));
+  await eventually(async () => expect(await reasons(address)).toEqual(['opt_out']));
+  const erase = () =>
+    one.persons.erasePerson({ tenantId: acme.id, actorId: ACTOR, personId: personIdOf(address) }, CALL);
+  expect((await erase()).erased).toContainEqual({ table: 'consent_proof', rows: 1 });
+  expect((await erase()).erased.every(({ rows }) => rows === 0)).toBe(true);
+  expect((await consents(address)).every(({ proof }) => proof === undefined)).toBe(true);
+  expect(await reasons(address)).toEqual(['opt_out']);
+});

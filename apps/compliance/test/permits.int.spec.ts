@@ -1,0 +1,317 @@
+import { formatId, idOfUuid, newUuid, parseId, uuidText } from '@posthorn/clock/id.js';
+import type { RequestPermitRequest } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import type { Fact } from '@posthorn/contracts/posthorn/events/v1/events.js';
+import type { Database } from '@posthorn/postgres/database.js';
+import { eventually } from '@posthorn/testing/eventually.js';
+import { INTAKE_ROLE, READER_ROLE } from '../src/persistence/roles.js';
+import { CALL, clock, House, type Tenant } from './harness.js';
+
+const ACTOR = 'key_test';
+
+let house: House;
+let one: Awaited<ReturnType<House['start']>>;
+let acme: Tenant;
+let intake: Database;
+let phones = 0;
+const newPhone = (): string => `+43664${String((phones += 1)).padStart(7, '0')}`;
+const newMail = (): string => `p${(phones += 1)}@example.test`;
+
+beforeAll(async () => {
+  house = await House.open('compliance permits');
+  [acme] = house.tenants.tenants as [Tenant];
+  // The role belongs to events, whose migration gives it its password.
+  await house.db.query(`ALTER ROLE ${INTAKE_ROLE} PASSWORD '${house.db.password}'`);
+  intake = house.db.database(INTAKE_ROLE);
+  one = await house.start();
+  await eventually(async () => expect((await ask(newPhone())).decision).toBe('allow'));
+});
+afterAll(() => house.close());
+
+const request = (address: string, more: Partial<RequestPermitRequest> = {}): RequestPermitRequest => ({
+  ...{
+    tenantId: acme.id,
+    messageId: formatId('msg', newUuid(clock.nowMs())),
+    sourceId: '',
+    channel: 'sms',
+    address,
+  },
+  ...{
+    category: 'transactional',
+    program: '',
+    answersEventId: '',
+    timeZone: '',
+    country: '',
+    postalCode: '',
+  },
+  ...{ lastInboundAtMs: 0, isReplay: false, provider: 'twilio', isTemplate: false, ...more },
+});
+const ask = (address: string, more: Partial<RequestPermitRequest> = {}) =>
+  one.permits.requestPermit(request(address, more), CALL);
+const market = (address: string, more: Partial<RequestPermitRequest> = {}) =>
+  ask(address, { category: 'marketing', channel: 'email', ...more });
+const close = (permitId: string, outcome = 'sent') =>
+  one.permits.closePermit({ tenantId: acme.id, permitId, outcome }, CALL);
+
+/** An opt-out as intake knows it. */
+const stop = (address: string, eventId = newUuid(clock.nowMs()), atMs = clock.nowMs()) => ({
+  ...{
+    tenantId: acme.uuid,
+    eventId,
+    sourceId: newUuid(atMs),
+    personHash: acme.hashOf(address),
+    channel: 'sms',
+  },
+  ...{ signal: 'opt_out', occurredAtMs: 0, receivedAtMs: atMs, provider: 'twilio', traceparent: '' },
+});
+const apply = (...signals: ReturnType<typeof stop>[]) => one.signals.applySignals({ signals }, CALL);
+/** What the append transaction of events adds. */
+const append = ({ tenantId, personHash, eventId, channel }: ReturnType<typeof stop>) =>
+  intake.query(
+    `INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel) VALUES ($1, $2, $3, $4)`,
+    [uuidText(tenantId), personHash, uuidText(eventId), channel],
+  );
+const factOf = (signal: ReturnType<typeof stop>): Partial<Fact> => ({
+  ...signal,
+  storedAtMs: signal.receivedAtMs,
+});
+const check = (address: string) => one.query.checkAddress({ tenantId: acme.id, address, channel: '' }, CALL);
+const signalsOf = async (address: string) =>
+  (
+    await house.db.query<{ kind: string; signaled_at: Date }>(
+      'SELECT kind, signaled_at FROM compliance.consent_signal WHERE person_hash = $1 ORDER BY signaled_at',
+      [acme.hashOf(address)],
+    )
+  ).rows;
+const toldOf = (address: string) =>
+  [...house.events.appended.values()].filter(({ personHash }) => personHash.equals(acme.hashOf(address)));
+const consent = (address: string, status: string, more: { occurredAtMs?: number; channel?: string } = {}) =>
+  one.consents.createConsent(
+    {
+      ...{ tenantId: acme.id, actorId: ACTOR, address, channel: '', program: '', status, occurredAtMs: 0 },
+      ...{ proof: undefined, ...more },
+    },
+    CALL,
+  );
+
+test('E2 a permit is valid for 400 ms; the decision is kept with its rule, the outcome beside it', async () => {
+  const address = newPhone();
+  const permit = await ask(address);
+  expect(permit).toMatchObject({ decision: 'allow', rule: 'category.transactional', validForMs: 400 });
+  const list = async () =>
+    (
+      await one.decisions.listDecisions(
+        {
+          ...{ tenantId: acme.id, limit: 0, cursor: '', personId: formatId('per', acme.hashOf(address)) },
+          ...{ messageId: '', decision: '', rule: '', fromMs: 0, toMs: 0 },
+        },
+        CALL,
+      )
+    ).decisions;
+  expect(await list()).toMatchObject([{ id: permit.permitId, decision: 'allow', outcome: 'open' }]);
+  await close(permit.permitId);
+  await close(permit.permitId, 'unknown'); // the first word counts
+  const [decision] = await list();
+  expect(decision).toMatchObject({ rule: 'category.transactional', outcome: 'sent', policyVersion: 0 });
+  expect(JSON.parse(decision!.factsJson)).toMatchObject({ consent: 'unknown', isCaughtUp: true });
+  const { rows } = await house.db.query('SELECT decision::text AS text FROM compliance.decision');
+  expect(JSON.stringify(rows)).not.toContain(address.slice(4)); // E7: no address is kept
+});
+
+test('E1 after an acknowledged opt-out there is no permit, and the permits of before are closed or expired', async () => {
+  const address = newPhone();
+  const open = await ask(address);
+  const startMs = clock.monotonicMs();
+  const applied = apply(stop(address));
+  expect(await applied).toEqual({ isInForce: [true] });
+  expect(clock.monotonicMs() - startMs).toBeGreaterThan(400); // the permit was left open
+  expect(await ask(address)).toMatchObject({
+    decision: 'deny',
+    rule: expect.stringContaining('opt') as string,
+  });
+  expect((await check(address)).suppressions).toMatchObject([{ reason: 'opt_out', channel: 'all' }]);
+  await eventually(() => expect(toldOf(address)).toHaveLength(1));
+  await close(open.permitId);
+});
+
+test('E1 a permit that is closed is not waited for', async () => {
+  const address = newPhone();
+  await close((await ask(address)).permitId);
+  const startMs = clock.monotonicMs();
+  await apply(stop(address));
+  expect(clock.monotonicMs() - startMs).toBeLessThan(400);
+});
+
+test('E1 an opt-out that is stored but not applied stops every send, and is applied without ingress', async () => {
+  const address = newPhone();
+  const signal = stop(address);
+  await append(signal);
+  expect(await ask(address)).toMatchObject({ decision: 'deny', rule: 'opt_out.pending' });
+  await eventually(async () => expect((await check(address)).isSuppressed).toBe(true));
+  const waiting = await house.db.query('SELECT FROM compliance.pending_signal WHERE person_hash = $1', [
+    acme.hashOf(address),
+  ]);
+  expect(waiting.rowCount).toBe(0);
+  const [known] = await signalsOf(address);
+  expect(known!.signaled_at.getTime()).toBe(signal.receivedAtMs); // as the fact will say
+});
+
+test('C3 the same opt-out by ingress, by its fact and by the row that waits is one signal, told once', async () => {
+  const address = newPhone();
+  const signal = stop(address);
+  await append(signal);
+  house.events.add(1, factOf(signal), factOf(signal));
+  await Promise.all([apply(signal), apply(signal, signal)]);
+  house.events.add(2, factOf(signal));
+  const probe = stop(newPhone());
+  house.events.add(2, factOf(probe));
+  await eventually(async () => {
+    const { rowCount } = await house.db.query('SELECT FROM compliance.consent_signal WHERE signal_id = $1', [
+      uuidText(probe.eventId),
+    ]);
+    expect(rowCount).toBe(1);
+  });
+  expect(await signalsOf(address)).toHaveLength(1);
+  await eventually(() => expect(toldOf(address)).toHaveLength(1));
+  expect((await check(address)).suppressions).toHaveLength(1);
+});
+
+test('E2 who has just started permits nothing until it knows that it has caught up', async () => {
+  house.events.areHeadsAway = true;
+  const two = await house.start();
+  const answer = () => two.permits.requestPermit(request(newPhone()), CALL);
+  await eventually(async () =>
+    expect(await answer()).toMatchObject({ decision: 'defer', rule: 'compliance.behind' }),
+  );
+  house.events.areHeadsAway = false;
+  await eventually(async () => expect(await answer()).toMatchObject({ decision: 'allow' }));
+  await two.close();
+});
+
+test('E2 marketing needs consent; a cap holds whatever comes at the same time', async () => {
+  const address = newMail();
+  expect(await market(address)).toMatchObject({ decision: 'deny' });
+  await consent(address, 'opted_in', { channel: 'email' });
+  const policyJson = JSON.stringify({ caps: [{ count: 2, windowHours: 24 }] });
+  const put = { tenantId: acme.id, actorId: ACTOR, policyJson, expectedVersion: 0, isOperator: false };
+  expect(await one.policies.putPolicy(put, CALL)).toMatchObject({ version: 1 });
+  const answers = await Promise.all(Array.from({ length: 40 }, () => market(address)));
+  const allowed = answers.filter(({ decision }) => decision === 'allow');
+  expect(allowed).toHaveLength(2);
+  expect(answers.find(({ decision }) => decision !== 'allow')).toMatchObject({
+    decision: 'defer',
+    rule: 'policy.frequency',
+  });
+  await close(allowed[0]!.permitId, 'not_sent'); // what was not sent does not count
+  expect(await market(address)).toMatchObject({ decision: 'allow' });
+  await expect(one.policies.putPolicy(put, CALL)).rejects.toMatchObject({ code: 'request.invalid' });
+});
+
+test('E3 the single confirmation of an opt-out passes once', async () => {
+  const address = newPhone();
+  const signal = stop(address);
+  await apply(signal);
+  const answersEventId = idOfUuid('evt', uuidText(signal.eventId));
+  const messageId = formatId('msg', newUuid(clock.nowMs()));
+  expect((await ask(address)).decision).toBe('deny');
+  const answers = await Promise.all([
+    ...Array.from({ length: 10 }, () => ask(address, { answersEventId })),
+    ask(address, { answersEventId, messageId }),
+  ]);
+  expect(answers.filter(({ decision }) => decision === 'allow')).toHaveLength(1);
+  expect(await ask(newPhone(), { answersEventId })).toMatchObject({ rule: 'category.transactional' });
+  expect((await ask(address, { answersEventId: formatId('evt', newUuid(clock.nowMs())) })).decision).toBe(
+    'deny',
+  );
+});
+
+test('E1 an opt-out of one address stops every address that is linked with it', async () => {
+  const [phone, mail, other] = [newPhone(), newMail(), newPhone()];
+  const personId = formatId('per', acme.hashOf(phone));
+  const { personIds } = await one.persons.linkPersons(
+    { tenantId: acme.id, actorId: ACTOR, personId, addresses: [mail], personIds: [] },
+    CALL,
+  );
+  expect(personIds.sort()).toEqual([personId, formatId('per', acme.hashOf(mail))].sort());
+  const open = await ask(mail, { channel: 'email' });
+  const startMs = clock.monotonicMs();
+  await apply(stop(phone));
+  expect(clock.monotonicMs() - startMs).toBeGreaterThan(400); // the permit of the other address was open
+  expect((await ask(mail, { channel: 'email' })).decision).toBe('deny');
+  expect((await check(mail)).isSuppressed).toBe(true);
+  expect((await ask(other)).decision).toBe('allow');
+  const found = await one.personQuery.lookupPerson({ tenantId: acme.id, address: mail }, CALL);
+  expect(found).toMatchObject({ linkedPersonIds: [personId], suppressions: [{ reason: 'opt_out' }] });
+  expect(parseId('evt', open.permitId)).toBeDefined();
+});
+
+test('E5 the history of a person shows what was said, decided and done, in pages, for one tenant only', async () => {
+  const address = newPhone();
+  await close((await ask(address)).permitId);
+  await apply(stop(address));
+  await ask(address);
+  const personId = formatId('per', acme.hashOf(address));
+  const read = async (limit: number) => {
+    const entries: { kind: string; what: string; rule: string }[] = [];
+    let cursor = '';
+    do {
+      const page = await one.personQuery.listPersonHistory(
+        { tenantId: acme.id, personId, limit, cursor },
+        CALL,
+      );
+      entries.push(...page.entries);
+      cursor = page.nextCursor;
+    } while (cursor !== '');
+    return entries;
+  };
+  const all = await read(0);
+  expect(all.map(({ kind, what }) => `${kind} ${what}`).sort()).toEqual(
+    [
+      'decision allow',
+      'permit_closed sent',
+      'signal opted_out',
+      'suppressed opt_out',
+      'decision deny',
+    ].sort(),
+  );
+  expect(await read(2)).toEqual(all);
+  const [, other] = house.tenants.tenants as [Tenant, Tenant];
+  const foreign = { tenantId: other.id, personId, limit: 0, cursor: '' };
+  expect((await one.personQuery.listPersonHistory(foreign, CALL)).entries).toEqual([]);
+});
+
+test('B10 intake may add an opt-out that waits, and nothing else; a reader changes nothing', async () => {
+  await expect(intake.query('SELECT FROM compliance.pending_signal')).rejects.toThrow(/permission denied/);
+  await expect(intake.query('DELETE FROM compliance.suppression')).rejects.toThrow(/permission denied/);
+  const reader = house.db.database(READER_ROLE);
+  for (const table of ['decision', 'permit', 'consent_proof', 'review', 'policy', 'person', 'person_link']) {
+    expect((await reader.query(`SELECT FROM compliance.${table}`)).rowCount).toBe(0); // no tenant, no row
+    await expect(
+      reader.tenantTransaction(acme.uuidText, (tx) => tx.query(`DELETE FROM compliance.${table}`)),
+    ).rejects.toThrow(/permission denied/);
+  }
+});
+
+test('E2 old permits are dropped by the day, and young ones cannot be', async () => {
+  const worker = house.db.database('posthorn_compliance');
+  await worker.query(`SELECT compliance.ensure_partitions('2020-01-01', 2)`);
+  const drop = (day: string) =>
+    worker.query<{ dropped: number }>('SELECT compliance.drop_partitions($1, $2::date) AS dropped', [
+      'permit',
+      day,
+    ]);
+  expect((await drop('2020-01-02')).rows).toEqual([{ dropped: 1 }]);
+  expect((await drop('2020-01-02')).rows).toEqual([{ dropped: 0 }]);
+  await expect(drop(new Date(clock.nowMs()).toISOString().slice(0, 10))).rejects.toThrow(/last week/);
+});
+
+test('H2 decisions, their rate and the distance to the log are measured', async () => {
+  const text = await (await fetch(`${one.healthUrl}/metrics`)).text();
+  expect(text).toMatch(/posthorn_permit_decisions_total\{decision="allow"\} [1-9]/);
+  expect(text).toMatch(/posthorn_permit_decision_seconds_count [1-9]/);
+  expect(text).toMatch(/posthorn_opt_out_propagation_seconds_count [1-9]/);
+  await eventually(async () =>
+    expect(await (await fetch(`${one.healthUrl}/metrics`)).text()).toMatch(
+      /posthorn_compliance_behind_seconds \d/,
+    ),
+  );
+});

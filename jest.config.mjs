@@ -46,7 +46,12 @@ export default {
       ...shared,
       ...servers,
       displayName: 'medium',
-      testMatch: ['<rootDir>/apps/*/test/**/*.int.spec.ts', '<rootDir>/test/platform/**/*.int.spec.ts'],
+      testMatch: [
+        '<rootDir>/apps/*/test/**/*.int.spec.ts',
+        '<rootDir>/test/platform/**/*.int.spec.ts',
+        // The chart, rendered by a real helm.
+        '<rootDir>/helm/*/test/**/*.spec.ts',
+      ],
     },
     { ...shared, displayName: 'system', testMatch: ['<rootDir>/test/system/**/*.system.spec.ts'] },
   ],

@@ -5,6 +5,9 @@ import { processProviders } from '@posthorn/server/http-service.js';
 import { type Process } from '@posthorn/server/process.js';
 import { provide, provideValue } from '@posthorn/server/provide.js';
 import { ExplainEvent } from './application/explain-event.js';
+import { ExplainMessage } from './application/explain-message.js';
+import { ExplainPerson } from './application/explain-person.js';
+import { VerifyAudit } from './application/verify-audit.js';
 import { ComplianceClient } from './clients/compliance.client.js';
 import { DispatcherClient } from './clients/dispatcher.client.js';
 import { EventsClient } from './clients/events.client.js';
@@ -35,6 +38,9 @@ export class AppModule {
         provideValue(ComplianceClient, new ComplianceClient(channel(config.complianceAddress, 'compliance'))),
         provideValue(DispatcherClient, new DispatcherClient(channel(config.dispatcherAddress, 'dispatcher'))),
         provide(ExplainEvent, EventsClient, DispatcherClient),
+        provide(ExplainMessage, EventsClient, DispatcherClient),
+        provide(ExplainPerson, EventsClient, ComplianceClient, DispatcherClient),
+        provide(VerifyAudit, TenantsClient),
         provideValue(PublicUrls, new PublicUrls(config.publicIngressUrl.replace(/\/$/, ''))),
         provideValue(Documented, new Documented(ROUTES, API_VERSION)),
         provideValue(KeyQuota, new KeyQuota(config.apiRatePerSecond, config.apiBurst)),

@@ -5,9 +5,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServiceDefinition, type ServiceError } from '@grpc/grpc-js';
 import { generateKeyFile } from '@posthorn/crypto/file-key-wrapper.js';
 import { generateToken } from '@posthorn/crypto/token.js';
+import { type AppError } from '@posthorn/errors/app-error.js';
+import { serviceErrorOf } from '@posthorn/server/grpc-errors.js';
 import { runHttpService } from '@posthorn/server/http-service.js';
 import {
   type CertificateFiles,
@@ -20,7 +22,7 @@ import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
 import { AppModule } from '../src/app.module.js';
 import { type Config, readConfig } from '../src/config.js';
-import { PLAYED_SERVICES, type PlayedService } from './played-services.js';
+import { PLAYED_SERVICES, type PlayedService, PlayedWorld } from './played-services.js';
 
 export const BODY_BYTES_MAX = 1_048_576;
 const tenantsDist = (file: string): string =>
@@ -51,6 +53,7 @@ export interface TestApi {
   readonly certificates: Certificates;
   readonly tenantsAddress: string;
   readonly operator: Caller;
+  readonly played: PlayedWorld;
   caller(key: string | undefined): Caller;
   /** Another API before the same services. */
   another(overrides: Partial<Config>): Promise<{ url: string; close(): Promise<void> }>;
@@ -70,9 +73,10 @@ export async function startApi(): Promise<TestApi> {
   const database = await createTestDatabase('api', []);
   const operatorKey = generateToken('phop_');
   const tenants = await startTenants(folder, database, certificates.of('tenants'), operatorKey);
+  const world = new PlayedWorld();
   const played = await Promise.all(
     PLAYED_SERVICES.map(async ({ service, definitions }) => {
-      const { address, stop } = await serve(certificates.of(service), definitions);
+      const { address, stop } = await serve(certificates.of(service), definitions, world);
       return { service, address, stop };
     }),
   );
@@ -106,6 +110,7 @@ export async function startApi(): Promise<TestApi> {
     certificates,
     tenantsAddress: tenants.address,
     operator: caller(operatorKey),
+    played: world,
     caller,
     another: open,
     close: async () => {
@@ -142,6 +147,7 @@ async function startTenants(
     HEALTH_LISTEN: health,
     KEK_FILE: kekFile,
     OPERATOR_KEY_FILE: operatorKeyFile,
+    AUDIT_CHECKPOINT_DIR: join(folder, 'checkpoints'),
     ALLOW_LOOPBACK_DESTINATIONS: 'true',
     TLS_CERT_FILE: tls.certFile,
     TLS_KEY_FILE: tls.keyFile,
@@ -170,16 +176,22 @@ async function finished(child: ChildProcess): Promise<void> {
 async function serve(
   tls: CertificateFiles,
   definitions: PlayedService['definitions'],
+  world: PlayedWorld,
 ): Promise<{ address: string; stop(): void }> {
   const [ca, cert, key] = await Promise.all(
     [tls.caFile, tls.certFile, tls.keyFile].map((file) => readFile(file)),
   );
   const server = new Server();
   for (const { definition, handlers } of definitions) {
-    const unary = Object.entries(handlers).map(([name, handle]) => [
+    const unary = Object.entries(handlers).map(([name, handler]) => [
       name,
-      (call: { request: unknown }, answer: (error: null, response: unknown) => void) =>
-        answer(null, handle(call.request)),
+      (call: { request: never }, answer: (error: ServiceError | null, response?: unknown) => void) => {
+        try {
+          answer(null, world.answer(name, handler, call.request));
+        } catch (error) {
+          answer(serviceErrorOf(error as AppError));
+        }
+      },
     ]);
     server.addService(definition as ServiceDefinition, Object.fromEntries(unary) as never);
   }
@@ -213,7 +225,7 @@ export function callerOf(url: string, key: string | undefined): Caller {
       ...(text !== undefined && { body: text }),
     });
     const answered = await response.text();
-    const isJson = (response.headers.get('content-type') ?? '').includes('json');
+    const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '');
     return {
       status: response.status,
       headers: response.headers,

@@ -1,193 +1,314 @@
-import { SystemClock } from '@posthorn/clock/clock.js';
-import { formatId, newUuid } from '@posthorn/clock/id.js';
 import {
-  type Suppression,
+  ConsentQueryServiceService,
+  ConsentServiceService,
+  DecisionQueryServiceService,
+  type ImportConsentsRequest,
+  type ImportSuppressionsRequest,
+  type ListSuppressionsRequest,
+  PersonQueryServiceService,
+  PersonServiceService,
+  PolicyServiceService,
   SuppressionQueryServiceService,
   SuppressionServiceService,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import {
-  type Attempt,
-  type Delivery,
+  CommandQueryServiceService,
+  CommandServiceService,
   DeliveryQueryServiceService,
   DeliveryServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import {
-  type Event,
+  ConversationQueryServiceService,
   EventQueryServiceService,
-  type Message,
+  HandoffServiceService,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import { type ErrorCode } from '@posthorn/errors/registry.js';
+import {
+  ATTEMPT,
+  COMMAND,
+  CONSENT,
+  CONVERSATION,
+  DECISION,
+  DELIVERY,
+  EVENT,
+  HANDOFF,
+  HISTORY_ENTRY,
+  LINKED_ID,
+  MESSAGE,
+  nowMs,
+  PERSON_EVENT,
+  PERSON_ID,
+  REVIEW,
+  SUPPRESSION,
+} from './played-things.js';
 
-const nowMs = new SystemClock().nowMs();
-const id = (prefix: Parameters<typeof formatId>[0]): string => formatId(prefix, newUuid(nowMs));
-
-export const EVENT: Event = {
-  id: id('evt'),
-  type: 'message.delivered',
-  sourceId: id('src'),
-  provider: 'twilio',
-  channel: 'sms',
-  providerEventId: '',
-  providerMessageId: 'SM1',
-  messageId: id('msg'),
-  conversationId: '',
-  occurredAtMs: 0,
-  receivedAtMs: nowMs,
-  state: 'projected',
-  correlationId: '4bf92f3577b34da6a3ce929d0e0e4736',
-  secretId: id('sec'),
-  signal: '',
-  status: 'delivered',
-};
-const MESSAGE: Message = {
-  id: EVENT.messageId,
-  state: 'delivered',
-  stateChangedAtMs: nowMs,
-  channel: 'sms',
-  direction: 'outbound',
-  providerMessageId: 'SM1',
-  sourceId: EVENT.sourceId,
-  conversationId: '',
-  campaign: '',
-  isContradicted: false,
-  replyToMessageId: '',
-  createdAtMs: nowMs,
-  transitions: [
-    {
-      eventId: EVENT.id,
-      fromState: '',
-      toState: 'delivered',
-      occurredAtMs: 0,
-      receivedAtMs: nowMs,
-      effect: 'applied',
-    },
-  ],
-};
-const ATTEMPT: Attempt = {
-  id: id('att'),
-  number: 1,
-  startedAtMs: nowMs + 4,
-  durationMs: 2.5,
-  statusCode: 204,
-  outcome: 'succeeded',
-  detail: '',
-};
-const DELIVERY: Delivery = {
-  id: id('dlv'),
-  factId: id('fct'),
-  eventId: EVENT.id,
-  destinationId: id('dst'),
-  type: 'message.delivered',
-  state: 'succeeded',
-  attemptCount: 1,
-  nextAttemptAtMs: 0,
-  createdAtMs: nowMs + 3,
-  finishedAtMs: nowMs + 7,
-  attempts: [ATTEMPT],
-};
-const SUPPRESSION: Suppression = {
-  id: id('sup'),
-  personHash: '00'.repeat(16),
-  channel: 'all',
-  scope: 'all',
-  reason: 'manual',
-  eventId: '',
-  createdAtMs: nowMs,
-  personId: id('per'),
-  liftedAtMs: 0,
-  liftedReason: '',
-};
-
-const step = (stage: string, atMs: number, toState = '') => ({
-  atMs,
-  stage,
-  detail: '',
-  factId: '',
-  messageId: '',
-  fromState: '',
-  toState,
-  effect: toState === '' ? '' : 'applied',
-});
+/** What a service answers to the tenant whose things it plays, and what to every other. */
+interface Played {
+  readonly own: (request: never) => unknown;
+  /** A code, or an answer that has nothing in it. */
+  readonly other: ErrorCode | object;
+}
 
 /** One service and what it answers to each method. */
 export interface PlayedService {
   readonly service: string;
   readonly definitions: readonly {
     readonly definition: object;
-    readonly handlers: Readonly<Record<string, (request: unknown) => unknown>>;
+    readonly handlers: Readonly<Record<string, Played>>;
   }[];
 }
 
-/** What the three services that are only read from here answer: one thing of each kind. */
-export const PLAYED_SERVICES: readonly PlayedService[] = [
-  {
-    service: 'events',
-    definitions: [
-      {
-        definition: EventQueryServiceService,
-        handlers: {
-          listEvents: () => ({ events: [EVENT], nextCursor: 'next' }),
-          getEvent: () => ({ event: EVENT }),
-          getEventTimeline: () => ({
+/** A call that a played service got. */
+export interface PlayedCall {
+  readonly method: string;
+  readonly request: { readonly tenantId: string } & Readonly<Record<string, unknown>>;
+}
+
+/** What the played services know: whose things they have, and what they were asked. */
+export class PlayedWorld {
+  /** `ten_…`; while it is undefined they have the things of everybody. */
+  ownerId: string | undefined;
+  readonly calls: PlayedCall[] = [];
+
+  /** @throws AppError as the service would, for what is not there for this tenant. */
+  answer(method: string, { own, other }: Played, request: PlayedCall['request']): unknown {
+    this.calls.push({ method, request });
+    if (this.ownerId === undefined || request.tenantId === this.ownerId) return own(request as never);
+    if (typeof other === 'string') throw new AppError(other);
+    return other;
+  }
+
+  /** The last request to a method. */
+  lastOf(method: string): PlayedCall['request'] {
+    return this.calls.findLast((call) => call.method === method)!.request;
+  }
+}
+
+const always =
+  (answer: unknown): Played['own'] =>
+  () =>
+    answer;
+const empty = (name: string): object => ({ [name]: [], nextCursor: '' });
+const list = (name: string, item: unknown, nextCursor = ''): Played => ({
+  own: always({ [name]: [item], nextCursor }),
+  other: empty(name),
+});
+const one = (name: string, item: unknown, other: ErrorCode): Played => ({
+  own: always({ [name]: item }),
+  other,
+});
+const done = (other: ErrorCode | object): Played => ({ own: always({}), other });
+
+const step = (stage: string, atMs: number, toState = '') => ({
+  ...{ atMs, stage, toState, effect: toState === '' ? '' : 'applied' },
+  ...{ detail: '', factId: '', messageId: '', fromState: '', conversationId: '' },
+});
+const resultsOf = (rows: readonly { readonly address: string }[]) => ({
+  results: rows.map(({ address }) => ({
+    outcome: address.endsWith('1') ? 'known' : address.endsWith('9') ? 'refused' : 'created',
+    ...{ id: SUPPRESSION.id, path: 'address', detail: 'is no address' },
+  })),
+});
+
+const EVENTS: PlayedService = {
+  service: 'events',
+  definitions: [
+    {
+      definition: EventQueryServiceService,
+      handlers: {
+        listEvents: list('events', EVENT, 'next'),
+        getEvent: one('event', EVENT, 'event.not_found'),
+        getEventTimeline: {
+          own: always({
             event: EVENT,
             entries: [
-              step('received', nowMs),
-              step('stored', nowMs + 1),
+              ...[step('received', nowMs), step('stored', nowMs + 1)],
               step('transition', nowMs + 2, 'delivered'),
             ],
             factIds: [DELIVERY.factId],
           }),
-          getEventPayload: () => ({
+          other: 'event.not_found',
+        },
+        getEventPayload: {
+          own: always({
             request: {
-              method: 'POST',
-              target: '/in/a/b',
-              headers: ['X-A', '1', 'x-b', '2'],
+              ...{ method: 'POST', target: '/in/a/b', headers: ['X-A', '1', 'x-b', '2'] },
               body: Buffer.from('raw'),
             },
             content: { from: '+1', to: '+2', text: '', subject: '', mediaUrls: [] },
           }),
-          listMessages: () => ({ messages: [MESSAGE], nextCursor: '' }),
-          getMessage: () => ({ message: MESSAGE }),
+          other: 'event.not_found',
+        },
+        listMessages: list('messages', MESSAGE),
+        getMessage: one('message', MESSAGE, 'message.not_found'),
+      },
+    },
+    {
+      definition: ConversationQueryServiceService,
+      handlers: {
+        listConversations: list('conversations', CONVERSATION),
+        getConversation: {
+          own: always({ conversation: CONVERSATION, messages: [MESSAGE], handoff: HANDOFF }),
+          other: 'conversation.not_found',
+        },
+        listAgentQueue: list('handoffs', HANDOFF),
+        getHandoff: {
+          own: always({ handoff: HANDOFF, packageJson: '{"version":1}', flatJson: '{"intent":"refund"}' }),
+          other: 'handoff.not_found',
+        },
+        listPersonEvents: list('events', PERSON_EVENT),
+      },
+    },
+    {
+      definition: HandoffServiceService,
+      handlers: {
+        createHandoff: {
+          own: ({ key }: { key: string }) => ({ handoff: HANDOFF, isNew: key !== 'again' }),
+          other: 'conversation.not_found',
+        },
+        claimConversation: one('handoff', HANDOFF, 'conversation.not_found'),
+        acceptHandoff: one('handoff', HANDOFF, 'conversation.not_found'),
+        releaseConversation: one('handoff', HANDOFF, 'conversation.not_found'),
+        closeConversation: done('conversation.not_found'),
+      },
+    },
+  ],
+};
+
+const DISPATCHER: PlayedService = {
+  service: 'dispatcher',
+  definitions: [
+    {
+      definition: DeliveryQueryServiceService,
+      handlers: {
+        listDeliveries: list('deliveries', DELIVERY),
+        getDelivery: one('delivery', DELIVERY, 'delivery.not_found'),
+      },
+    },
+    {
+      definition: DeliveryServiceService,
+      handlers: {
+        retryDelivery: one(
+          'delivery',
+          { ...DELIVERY, state: 'pending', nextAttemptAtMs: nowMs },
+          'delivery.not_found',
+        ),
+        redriveDeadLetters: { own: always({ redriven: 3 }), other: { redriven: 0 } },
+        testDestination: one('attempt', ATTEMPT, 'destination.not_found'),
+      },
+    },
+    {
+      definition: CommandQueryServiceService,
+      handlers: {
+        getMessageCommand: one('command', COMMAND, 'message.not_found'),
+        listMessageCommands: list('commands', COMMAND),
+      },
+    },
+    {
+      definition: CommandServiceService,
+      handlers: {
+        createMessage: one('command', { ...COMMAND, state: 'accepted' }, 'source.not_found'),
+        cancelMessage: one('command', { ...COMMAND, state: 'canceled' }, 'message.not_found'),
+        resolveMessage: one('command', COMMAND, 'message.not_found'),
+      },
+    },
+  ],
+};
+
+/** As many as make two pages of an export; of the linked person the second one cannot be read. */
+const suppressionsPage = ({ cursor, limit, personId }: ListSuppressionsRequest) => {
+  if (personId === LINKED_ID && cursor !== '') throw new AppError('store.unavailable');
+  if (limit < 500) return { suppressions: [SUPPRESSION], nextCursor: '' };
+  return {
+    suppressions: Array.from({ length: 2 }, () => SUPPRESSION),
+    nextCursor: cursor === '' ? 'two' : '',
+  };
+};
+
+const COMPLIANCE: PlayedService = {
+  service: 'compliance',
+  definitions: [
+    {
+      definition: SuppressionQueryServiceService,
+      handlers: {
+        listSuppressions: { own: suppressionsPage, other: empty('suppressions') },
+        checkAddress: done({}),
+        listReviews: list('reviews', REVIEW),
+      },
+    },
+    {
+      definition: SuppressionServiceService,
+      handlers: {
+        createSuppression: one('suppression', SUPPRESSION, 'tenant.not_found'),
+        deleteSuppression: done('suppression.not_found'),
+        correctSuppression: one('suppression', SUPPRESSION, 'suppression.not_found'),
+        importSuppressions: {
+          own: ({ rows }: ImportSuppressionsRequest) => resultsOf(rows),
+          other: 'tenant.not_found',
+        },
+        decideReview: one('review', { ...REVIEW, state: 'confirmed' }, 'event.not_found'),
+      },
+    },
+    {
+      definition: ConsentQueryServiceService,
+      handlers: { listConsents: list('consents', CONSENT) },
+    },
+    {
+      definition: ConsentServiceService,
+      handlers: {
+        createConsent: one('consent', CONSENT, 'tenant.not_found'),
+        importConsents: {
+          own: ({ rows }: ImportConsentsRequest) => resultsOf(rows),
+          other: 'tenant.not_found',
         },
       },
-    ],
-  },
-  {
-    service: 'dispatcher',
-    definitions: [
-      {
-        definition: DeliveryQueryServiceService,
-        handlers: {
-          listDeliveries: () => ({ deliveries: [DELIVERY], nextCursor: '' }),
-          getDelivery: () => ({ delivery: DELIVERY }),
+    },
+    {
+      definition: PersonQueryServiceService,
+      handlers: {
+        lookupPerson: {
+          own: always({
+            personId: PERSON_ID,
+            linkedPersonIds: [LINKED_ID],
+            suppressions: [SUPPRESSION],
+          }),
+          other: { personId: 'per_none', linkedPersonIds: [], suppressions: [] },
         },
+        listPersonHistory: list('entries', HISTORY_ENTRY),
       },
-      {
-        definition: DeliveryServiceService,
-        handlers: {
-          retryDelivery: () => ({ delivery: { ...DELIVERY, state: 'pending', nextAttemptAtMs: nowMs } }),
-          redriveDeadLetters: () => ({ redriven: 3 }),
-          testDestination: () => ({ attempt: ATTEMPT }),
+    },
+    {
+      definition: PersonServiceService,
+      handlers: {
+        linkPersons: { own: always({ personIds: [PERSON_ID, LINKED_ID] }), other: { personIds: [] } },
+        erasePerson: done({}),
+      },
+    },
+    {
+      definition: DecisionQueryServiceService,
+      handlers: { listDecisions: list('decisions', DECISION) },
+    },
+    {
+      definition: PolicyServiceService,
+      handlers: {
+        getPolicy: {
+          own: always({
+            ...{ version: 3, createdAtMs: nowMs, actorId: 'key_x' },
+            policyJson: JSON.stringify({
+              quietHours: { hours: [], channels: ['email'], isTransactionalQuiet: false },
+              caps: [{ count: 2, windowHours: 24 }],
+              keywords: { optOut: ['basta'], optIn: [], help: [] },
+              replacedHours: [],
+            }),
+          }),
+          other: { version: 0, policyJson: '{}', createdAtMs: 0, actorId: '' },
         },
+        putPolicy: { own: always({ version: 4, policyJson: '{}' }), other: { version: 1, policyJson: '{}' } },
       },
-    ],
-  },
-  {
-    service: 'compliance',
-    definitions: [
-      {
-        definition: SuppressionQueryServiceService,
-        handlers: {
-          listSuppressions: () => ({ suppressions: [SUPPRESSION], nextCursor: '' }),
-          checkAddress: () => ({ isSuppressed: true, suppressions: [SUPPRESSION] }),
-        },
-      },
-      {
-        definition: SuppressionServiceService,
-        handlers: {
-          createSuppression: () => ({ suppression: SUPPRESSION }),
-          deleteSuppression: () => ({}),
-        },
-      },
-    ],
-  },
-];
+    },
+  ],
+};
+
+/** The services that are not the real ones here: one thing of each kind. */
+export const PLAYED_SERVICES: readonly PlayedService[] = [EVENTS, DISPATCHER, COMPLIANCE];

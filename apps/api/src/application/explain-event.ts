@@ -33,6 +33,7 @@ export class ExplainEvent {
       detail: '',
       factId: '',
       messageId: '',
+      conversationId: '',
       fromState: '',
       toState: '',
       effect: '',

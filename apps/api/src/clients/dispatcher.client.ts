@@ -1,4 +1,6 @@
 import {
+  CommandQueryServiceService,
+  CommandServiceService,
   DeliveryQueryServiceService,
   DeliveryServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
@@ -8,16 +10,20 @@ const READ_DEADLINE_MS = 5_000;
 /** A test delivery waits for the destination, up to the dispatcher's own request timeout. */
 const ACT_DEADLINE_MS = 35_000;
 
-/** Reads of deliveries and acts on them. */
+/** Deliveries and messages to send: reads, and acts on them. */
 export class DispatcherClient {
   readonly query;
   readonly deliveries;
+  readonly commandQuery;
+  readonly commands;
   readonly read = { deadlineMs: READ_DEADLINE_MS };
   readonly act = { deadlineMs: ACT_DEADLINE_MS };
 
   constructor(private readonly channel: GrpcChannel) {
     this.query = grpcClient(DeliveryQueryServiceService, channel);
     this.deliveries = grpcClient(DeliveryServiceService, channel);
+    this.commandQuery = grpcClient(CommandQueryServiceService, channel);
+    this.commands = grpcClient(CommandServiceService, channel);
   }
 
   onApplicationShutdown(): void {

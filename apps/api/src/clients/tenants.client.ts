@@ -1,6 +1,10 @@
 import {
+  type Actor,
   AdminServiceService,
+  AuditAppendServiceService,
+  AuditServiceService,
   IdempotencyServiceService,
+  OperatorServiceService,
   PrincipalServiceService,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { AppError } from '@posthorn/errors/app-error.js';
@@ -10,6 +14,8 @@ import { type Principal, type TenantRef } from '../domain/principal.js';
 /** A change waits up to 2 s for its watchers; the call must outlast that. */
 const CHANGE_DEADLINE_MS = 5_000;
 const READ_DEADLINE_MS = 2_000;
+/** Thousands of audit entries hashed anew, or every key wrapped anew. */
+const LONG_DEADLINE_MS = 30_000;
 
 /** An answer given before under the same Idempotency-Key. */
 export interface EarlierAnswer {
@@ -20,13 +26,20 @@ export interface EarlierAnswer {
 /** Principals, idempotency keys and administration, all kept by the tenants service. */
 export class TenantsClient {
   readonly admin;
+  readonly operators;
+  readonly audits;
   readonly change = { deadlineMs: CHANGE_DEADLINE_MS };
   readonly read = { deadlineMs: READ_DEADLINE_MS };
+  readonly long = { deadlineMs: LONG_DEADLINE_MS };
   private readonly principals;
   private readonly idempotency;
+  private readonly accesses;
 
   constructor(private readonly channel: GrpcChannel) {
     this.admin = grpcClient(AdminServiceService, channel);
+    this.operators = grpcClient(OperatorServiceService, channel);
+    this.audits = grpcClient(AuditServiceService, channel);
+    this.accesses = grpcClient(AuditAppendServiceService, channel);
     this.principals = grpcClient(PrincipalServiceService, channel);
     this.idempotency = grpcClient(IdempotencyServiceService, channel);
   }
@@ -45,6 +58,15 @@ export class TenantsClient {
       scopes: answer.scopes,
       tenant: answer.tenantId === '' ? undefined : { id: answer.tenantId, slug: answer.tenantSlug },
     };
+  }
+
+  /**
+   * Writes down that somebody is about to see personal data. Waited for before it is shown: what cannot be written
+   * down is not shown.
+   * @param target the public ID of what is shown.
+   */
+  async recordAccess(actor: Actor, tenantId: string, action: string, target: string): Promise<void> {
+    await this.accesses.recordAccess({ actor, tenant: tenantId, action, target, detailJson: '' }, this.read);
   }
 
   /** Both names of a tenant. @throws AppError `tenant.not_found` */

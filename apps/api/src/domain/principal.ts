@@ -1,4 +1,4 @@
-/** What a key may do. Tenant keys carry a subset; operators carry their own. */
+/** What a key may do. Tenant keys carry a subset; operators carry their own. The tenants service keeps the same list. */
 export const SCOPES = [
   'tenant:read',
   'tenant:write',
@@ -11,17 +11,35 @@ export const SCOPES = [
   'events:read',
   'payloads:read',
   'messages:read',
+  'messages:write',
+  'conversations:read',
+  'conversations:write',
   'deliveries:read',
   'deliveries:write',
   'suppressions:read',
   'suppressions:write',
+  'consents:read',
+  'consents:write',
+  'people:read',
+  'people:write',
+  'decisions:read',
+  'policies:read',
+  'policies:write',
+  'rules:read',
+  'rules:write',
+  'replays:read',
+  'replays:write',
+  'replays:approve',
+  'reconciliations:read',
+  'reconciliations:write',
+  'sends:write',
   'audit:read',
 ] as const;
 
 export type Scope = (typeof SCOPES)[number];
 
 /** Reading personal data is not part of running the platform: an operator key needs this scope by name. */
-const OPERATOR_EXPLICIT_SCOPES: readonly Scope[] = ['payloads:read'];
+export const OPERATOR_EXPLICIT_SCOPES = ['payloads:read'] as const satisfies readonly Scope[];
 
 /** Who calls. */
 export interface Principal {
@@ -42,9 +60,14 @@ export interface TenantRef {
 
 /** Whether a principal's key allows a scope. */
 export function hasScope(principal: Principal, scope: Scope): boolean {
-  if (principal.kind === 'operator' && !OPERATOR_EXPLICIT_SCOPES.includes(scope)) return true;
+  const isByName = (OPERATOR_EXPLICIT_SCOPES as readonly Scope[]).includes(scope);
+  if (principal.kind === 'operator' && !isByName) return true;
   return principal.scopes.includes(scope);
 }
+
+/** Whether personal data that an answer has beside other things may be in it: an operator needs the scope for it. */
+export const maySeePersonalData = (principal: Principal): boolean =>
+  principal.kind === 'tenant' || hasScope(principal, 'payloads:read');
 
 /** Whether a tenant key belongs to the tenant of a path, named by slug or ID. */
 export const isOwnTenant = (principal: Principal, tenant: string): boolean =>

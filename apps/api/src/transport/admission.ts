@@ -3,13 +3,16 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import { Clock } from '@posthorn/clock/clock.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { Logger } from '@posthorn/server/logger.js';
+import { Tracer } from '@posthorn/server/trace.js';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { firstValueFrom, from, type Observable } from 'rxjs';
 import { type z } from 'zod';
 import { TenantsClient } from '../clients/tenants.client.js';
 import { KeyQuota } from '../domain/key-quota.js';
 import { hasScope, isOwnTenant, type Principal, type TenantRef } from '../domain/principal.js';
+import { fieldsOf, invalid } from './field-errors.js';
 import { Answer, type Call, ROUTE, type RouteOptions } from './route.js';
+import { readUpload } from './upload.js';
 
 const IDEMPOTENCY_KEY_MAX = 255;
 const NO_PRINCIPAL: Principal = { keyId: '', kind: 'tenant', scopes: [], tenant: undefined };
@@ -24,16 +27,38 @@ export class Admission implements NestInterceptor {
   constructor(
     private readonly tenants: TenantsClient,
     private readonly quota: KeyQuota,
+    private readonly tracer: Tracer,
     private readonly clock: Clock,
     private readonly log: Logger,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const route = Reflect.getMetadata(ROUTE, context.getHandler()) as RouteOptions | undefined;
-    return route === undefined ? next.handle() : from(this.admit(route, context, next));
+    return route === undefined ? next.handle() : from(this.trace(route, context, next));
   }
 
-  private async admit(route: RouteOptions, context: ExecutionContext, next: CallHandler): Promise<unknown> {
+  private async trace(route: RouteOptions, context: ExecutionContext, next: CallHandler): Promise<unknown> {
+    const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
+    const span = this.tracer.start(`${route.method} ${route.path}`, {
+      kind: 'server',
+      ...(typeof headers['traceparent'] === 'string' && { parent: headers['traceparent'] }),
+    });
+    try {
+      const answer = await this.admit(route, context, next, span.traceparent);
+      span.end();
+      return answer;
+    } catch (error) {
+      span.end(undefined, error);
+      throw error;
+    }
+  }
+
+  private async admit(
+    route: RouteOptions,
+    context: ExecutionContext,
+    next: CallHandler,
+    traceparent: string,
+  ): Promise<unknown> {
     const request = context.switchToHttp().getRequest<FastifyRequest & { call: Call }>();
     const reply = context.switchToHttp().getResponse<FastifyReply>();
     const params = request.params as Record<string, string>;
@@ -47,8 +72,11 @@ export class Admission implements NestInterceptor {
       tenant,
       params,
       query: parse(route.query, request.query, 'query'),
-      body: parse(route.body, jsonBody(route, request), 'body'),
+      body: bodyOf(route, request),
       remoteAddress: request.ip,
+      idempotencyKey: route.method === 'POST' ? idempotencyKeyOf(request) : '',
+      accept: request.headers.accept ?? '',
+      traceparent,
     };
     const answer = await this.answerOnce(route, request, principal, next);
     void reply.status(answer.status);
@@ -89,15 +117,12 @@ export class Admission implements NestInterceptor {
     principal: Principal,
     next: CallHandler,
   ): Promise<Answer> {
-    const key = route.method === 'POST' ? request.headers['idempotency-key'] : undefined;
+    const key = request.call.idempotencyKey;
     const handle = async (): Promise<Answer> => {
       const body: unknown = await firstValueFrom(next.handle());
       return body instanceof Answer ? body : new Answer(route.status, body);
     };
-    if (key === undefined) return handle();
-    if (typeof key !== 'string' || key.length === 0 || key.length > IDEMPOTENCY_KEY_MAX) {
-      throw invalid([{ path: 'header.Idempotency-Key', message: `1 to ${IDEMPOTENCY_KEY_MAX} characters` }]);
-    }
+    if (key === '') return handle();
     const fingerprint = createHash('sha256')
       .update(`${route.method} ${request.url}\n`)
       .update((request.body as Buffer | undefined) ?? '')
@@ -124,6 +149,22 @@ export class Admission implements NestInterceptor {
   }
 }
 
+/** Empty without one. */
+function idempotencyKeyOf({ headers }: FastifyRequest): string {
+  const key = headers['idempotency-key'];
+  if (key === undefined) return '';
+  if (typeof key === 'string' && key.length > 0 && key.length <= IDEMPOTENCY_KEY_MAX) return key;
+  throw invalid([{ path: 'header.Idempotency-Key', message: `1 to ${IDEMPOTENCY_KEY_MAX} characters` }]);
+}
+
+function bodyOf(route: RouteOptions, request: FastifyRequest): unknown {
+  if (route.upload === undefined) return parse(route.body, jsonBody(route, request), 'body');
+  return readUpload(
+    request.headers['content-type'] ?? '',
+    (request.body as Buffer | undefined) ?? Buffer.alloc(0),
+  );
+}
+
 function jsonBody(route: RouteOptions, request: FastifyRequest): unknown {
   const raw = request.body as Buffer | undefined;
   if (route.body === undefined) return undefined;
@@ -146,20 +187,6 @@ function parse(schema: z.ZodType | undefined, value: unknown, part: 'query' | 'b
   const prefix = part === 'query' ? ['query'] : [];
   throw invalid(result.error.issues.flatMap((issue) => fieldsOf(issue, prefix)));
 }
-
-/** An unknown key is reported at its own path, not at its parent's. */
-function fieldsOf(issue: z.core.$ZodIssue, prefix: string[]): { path: string; message: string }[] {
-  const path = [...prefix, ...issue.path.map(String)];
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'there is no such field' }));
-  return [{ path: path.join('.'), message: issue.message }];
-}
-
-const invalid = (fields: { path: string; message: string }[]): AppError =>
-  new AppError('request.invalid', {
-    detail: fields.map(({ path, message }) => `${path}: ${message}`).join('; '),
-    fields,
-  });
 
 /** A copy with null at every dotted path: a repeated answer must not show a secret twice. */
 function withoutSecrets(body: unknown, paths: readonly string[]): unknown {

@@ -1,52 +1,133 @@
 import { Controller } from '@nestjs/common';
-import { z } from 'zod';
+import { type z } from 'zod';
+import { VerifyAudit } from '../application/verify-audit.js';
 import { TenantsClient } from '../clients/tenants.client.js';
+import {
+  auditEntry,
+  auditEntryOf,
+  auditExportQuery,
+  auditQuery,
+  auditRequest,
+  auditVerifyQuery,
+  verdict,
+} from './audit.dto.js';
 import { type Call, CallOf, Route } from './route.js';
-import { json, listOf, type Page, page, time, timeAt } from './shapes.dto.js';
+import { download, pagesOf } from './rows.dto.js';
+import { LIMIT_MAX, listOf, pageOf } from './shapes.dto.js';
 
-const auditEntry = z.object({
-  id: z.string(),
-  at: time,
-  actor: z.object({ id: z.string(), kind: z.string(), remoteAddress: z.string() }),
-  action: z.string(),
-  target: z.string(),
-  detail: json,
-});
+const OF_TENANT = '/v1/tenants/{tenant}/audit';
+const OF_PLATFORM = '/v1/audit';
+const read = { principal: 'tenant', scope: 'audit:read' } as const;
+const operator = { principal: 'operator' } as const;
+const list = {
+  method: 'GET',
+  tag: 'Audit',
+  query: auditQuery,
+  status: 200,
+  response: listOf(auditEntry),
+} as const;
+const exported = {
+  method: 'GET',
+  tag: 'Audit',
+  query: auditExportQuery,
+  status: 200,
+  download: auditEntry,
+} as const;
+const verified = {
+  method: 'GET',
+  tag: 'Audit',
+  query: auditVerifyQuery,
+  status: 200,
+  response: verdict,
+} as const;
 
-/** The audit log of a tenant. */
+type Listing = Call<unknown, z.infer<typeof auditQuery>>;
+type From = Call<unknown, z.infer<typeof auditExportQuery>>;
+
+/** The audit log of a tenant, and the platform's own: read, taken away, verified. */
 @Controller()
 export class AuditController {
-  constructor(private readonly tenants: TenantsClient) {}
+  constructor(
+    private readonly tenants: TenantsClient,
+    private readonly verification: VerifyAudit,
+  ) {}
+
+  @Route({ ...list, path: OF_TENANT, summary: 'Who changed what, newest first', access: read })
+  async list(@CallOf() { tenant, query }: Listing) {
+    return this.find(tenant.id, query);
+  }
 
   @Route({
-    method: 'GET',
-    path: '/v1/tenants/{tenant}/audit',
-    tag: 'Audit',
-    summary: 'Who changed what, newest first',
-    access: { principal: 'tenant', scope: 'audit:read' },
-    query: page,
-    status: 200,
-    response: listOf(auditEntry),
+    ...exported,
+    path: `${OF_TENANT}/export`,
+    summary: 'The log as a file, oldest first, with what its chain is made of',
+    access: read,
   })
-  async list(@CallOf() { tenant, query }: Call<unknown, Page>) {
-    const answer = await this.tenants.admin.listAudit(
-      { tenant: tenant.id, limit: query.limit, cursor: query.cursor ?? '' },
-      this.tenants.read,
-    );
+  async export(@CallOf() { tenant, query, accept }: From) {
+    return this.file(tenant.id, query.after, accept);
+  }
+
+  @Route({
+    ...verified,
+    path: `${OF_TENANT}/verify`,
+    summary: 'Whether an entry was changed or is missing, by the chain and its signed checkpoints',
+    access: read,
+  })
+  async verify(@CallOf() { tenant, query }: From) {
+    return this.judge(tenant.id, query.after);
+  }
+
+  @Route({ ...list, path: OF_PLATFORM, summary: 'What operators changed, newest first', access: operator })
+  async listPlatform(@CallOf() { query }: Listing) {
+    return this.find('', query);
+  }
+
+  @Route({
+    ...exported,
+    path: `${OF_PLATFORM}/export`,
+    summary: "The platform's log as a file",
+    access: operator,
+  })
+  async exportPlatform(@CallOf() { query, accept }: From) {
+    return this.file('', query.after, accept);
+  }
+
+  @Route({
+    ...verified,
+    path: `${OF_PLATFORM}/verify`,
+    summary: "Whether an entry of the platform's log was changed or is missing",
+    access: operator,
+  })
+  async verifyPlatform(@CallOf() { query }: From) {
+    return this.judge('', query.after);
+  }
+
+  private async find(tenant: string, query: z.infer<typeof auditQuery>) {
+    const answer = await this.tenants.admin.listAudit(auditRequest(tenant, query), this.tenants.read);
+    return pageOf(answer.entries, auditEntryOf, answer.nextCursor);
+  }
+
+  private file(tenant: string, after: number, accept: string) {
+    const pages = pagesOf(async (afterNumber: bigint) => {
+      const answer = await this.tenants.audits.exportAudit(
+        { tenant, afterNumber, limit: LIMIT_MAX },
+        this.tenants.change,
+      );
+      return {
+        items: answer.entries.map(auditEntryOf),
+        next: answer.nextAfterNumber === 0n ? undefined : answer.nextAfterNumber,
+      };
+    }, BigInt(after));
+    return download(accept, 'audit', auditEntry, pages);
+  }
+
+  private async judge(tenant: string, after: number): Promise<z.infer<typeof verdict>> {
+    const { problem, firstBadNumber, nextAfter, ...found } = await this.verification.run(tenant, after);
     return {
-      data: answer.entries.map((entry) => ({
-        id: entry.id,
-        at: timeAt(entry.atMs),
-        actor: {
-          id: entry.actor?.id ?? '',
-          kind: entry.actor?.kind ?? '',
-          remoteAddress: entry.actor?.remoteAddress ?? '',
-        },
-        action: entry.action,
-        target: entry.target,
-        detail: JSON.parse(entry.detailJson || '{}') as Record<string, unknown>,
-      })),
-      nextCursor: answer.nextCursor || null,
+      ...found,
+      problem: problem === '' ? null : (problem as 'missing'),
+      firstBadNumber: firstBadNumber === 0 ? null : firstBadNumber,
+      nextAfter: nextAfter === 0 ? null : nextAfter,
     };
   }
 }

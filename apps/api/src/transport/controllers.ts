@@ -1,10 +1,19 @@
 import { AuditController } from './audit.http.js';
+import { ConsentsController } from './consents.http.js';
+import { ConversationsController } from './conversations.http.js';
+import { DecisionsController } from './decisions.http.js';
 import { DeliveriesController } from './deliveries.http.js';
 import { DestinationsController } from './destinations.http.js';
 import { EventsController } from './events.http.js';
+import { MessagesController } from './messages.http.js';
+import { OperatorsController } from './operators.http.js';
+import { PeopleController } from './people.http.js';
+import { PoliciesController } from './policies.http.js';
 import { ProvidersController } from './providers.http.js';
+import { ReviewsController } from './reviews.http.js';
 import { routesOf } from './route.js';
 import { SourcesController } from './sources.http.js';
+import { StopsController } from './stops.http.js';
 import { SuppressionsController } from './suppressions.http.js';
 import { TenantsController } from './tenants.http.js';
 
@@ -15,9 +24,18 @@ export const CONTROLLERS = [
   ProvidersController,
   DestinationsController,
   EventsController,
+  MessagesController,
+  ConversationsController,
   DeliveriesController,
   SuppressionsController,
+  ReviewsController,
+  ConsentsController,
+  PeopleController,
+  DecisionsController,
+  PoliciesController,
+  StopsController,
   AuditController,
+  OperatorsController,
 ];
 
 /** Every operation of the API. */

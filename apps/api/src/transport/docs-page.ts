@@ -50,6 +50,6 @@ ${parameters.length > 0 ? `<table>${parameters.join('')}</table>` : ''}${body ==
 }
 
 function schemaIn(holder: Json | undefined): string {
-  const content = (holder?.['content'] as Record<string, Json> | undefined)?.['application/json'];
+  const content = Object.values((holder?.['content'] as Record<string, Json> | undefined) ?? {}).at(0);
   return content === undefined ? '' : `<pre>${escape(JSON.stringify(content['schema'], null, 2))}</pre>`;
 }

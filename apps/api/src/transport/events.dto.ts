@@ -1,26 +1,7 @@
-import { type Event, type Message } from '@posthorn/contracts/posthorn/events/v1/events.js';
+import { type Event } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { z } from 'zod';
 import { moment, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 
-export const MESSAGE_STATES = [
-  'deferred',
-  'blocked',
-  'accepted',
-  'scheduled',
-  'queued',
-  'sending',
-  'indeterminate',
-  'sent',
-  'delivered',
-  'read',
-  'undelivered',
-  'failed',
-  'expired',
-  'canceled',
-  'unknown',
-  'received',
-] as const;
-const CHANNELS = ['sms', 'email', 'chat', 'push'] as const;
 const text = z.string().max(500).optional();
 
 export const eventsQuery = page.extend({
@@ -33,15 +14,6 @@ export const eventsQuery = page.extend({
   to: moment,
   state: z.enum(['stored', 'projected', 'quarantined']).optional(),
 });
-export const messagesQuery = page.extend({
-  state: z.enum(MESSAGE_STATES).optional(),
-  channel: z.enum(CHANNELS).optional(),
-  campaign: text,
-  providerMessageId: text,
-  from: moment,
-  to: moment,
-});
-
 export const event = z.object({
   id: z.string(),
   type: z.string(),
@@ -69,6 +41,8 @@ export const timelineEntry = z.object({
     'projected',
     'fact',
     'transition',
+    'conversation',
+    'rule',
     'quarantined',
     'delivery',
     'attempt',
@@ -77,6 +51,7 @@ export const timelineEntry = z.object({
   sinceReceivedMs: z.number(),
   factId: z.string().nullable(),
   messageId: z.string().nullable(),
+  conversationId: z.string().nullable(),
   fromState: z.string().nullable(),
   toState: z.string().nullable(),
   effect: z.string().nullable(),
@@ -99,30 +74,6 @@ export const payload = z.object({
   }),
 });
 
-export const message = z.object({
-  id: z.string(),
-  state: z.enum(MESSAGE_STATES),
-  stateChangedAt: time.nullable(),
-  channel: z.string().nullable(),
-  direction: z.string().nullable(),
-  providerMessageId: z.string().nullable(),
-  sourceId: z.string().nullable(),
-  conversationId: z.string().nullable(),
-  campaign: z.string().nullable(),
-  isContradicted: z.boolean(),
-  createdAt: time,
-  transitions: z.array(
-    z.object({
-      eventId: z.string(),
-      from: z.string().nullable(),
-      to: z.string().nullable(),
-      occurredAt: time.nullable(),
-      receivedAt: time,
-      effect: z.string(),
-    }),
-  ),
-});
-
 /** An event as the API shows it. */
 export const eventOf = (from: Event): z.infer<typeof event> => ({
   id: from.id,
@@ -141,27 +92,4 @@ export const eventOf = (from: Event): z.infer<typeof event> => ({
   signal: textOf(from.signal),
   correlationId: textOf(from.correlationId),
   secretId: textOf(from.secretId),
-});
-
-/** A message as the API shows it. */
-export const messageOf = (from: Message): z.infer<typeof message> => ({
-  id: from.id,
-  state: from.state as 'sent',
-  stateChangedAt: timeOf(from.stateChangedAtMs),
-  channel: textOf(from.channel),
-  direction: textOf(from.direction),
-  providerMessageId: textOf(from.providerMessageId),
-  sourceId: textOf(from.sourceId),
-  conversationId: textOf(from.conversationId),
-  campaign: textOf(from.campaign),
-  isContradicted: from.isContradicted,
-  createdAt: timeAt(from.createdAtMs),
-  transitions: from.transitions.map((step) => ({
-    eventId: step.eventId,
-    from: textOf(step.fromState),
-    to: textOf(step.toState),
-    occurredAt: timeOf(step.occurredAtMs),
-    receivedAt: timeAt(step.receivedAtMs),
-    effect: step.effect,
-  })),
 });

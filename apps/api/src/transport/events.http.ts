@@ -2,28 +2,20 @@ import { Controller } from '@nestjs/common';
 import { type z } from 'zod';
 import { ExplainEvent } from '../application/explain-event.js';
 import { EventsClient } from '../clients/events.client.js';
-import {
-  event,
-  eventOf,
-  eventsQuery,
-  message,
-  messageOf,
-  messagesQuery,
-  payload,
-  timeline,
-} from './events.dto.js';
+import { TenantsClient } from '../clients/tenants.client.js';
+import { actorOf } from './applied.js';
+import { event, eventOf, eventsQuery, payload, timeline } from './events.dto.js';
 import { type Call, CallOf, Route } from './route.js';
 import { listOf, textOf, timeAt } from './shapes.dto.js';
 
 const EVENTS = '/v1/tenants/{tenant}/events';
-const MESSAGES = '/v1/tenants/{tenant}/messages';
 const readEvents = { principal: 'tenant', scope: 'events:read' } as const;
-const readMessages = { principal: 'tenant', scope: 'messages:read' } as const;
 
-/** Events, their timelines and payloads, and the messages they are about. */
+/** Events, their timelines and payloads. */
 @Controller()
 export class EventsController {
   constructor(
+    private readonly tenants: TenantsClient,
     private readonly events: EventsClient,
     private readonly explain: ExplainEvent,
   ) {}
@@ -97,6 +89,7 @@ export class EventsController {
         sinceReceivedMs: Math.round((entry.atMs - story.event.receivedAtMs) * 1_000) / 1_000,
         factId: textOf(entry.factId),
         messageId: textOf(entry.messageId),
+        conversationId: textOf(entry.conversationId),
         fromState: textOf(entry.fromState),
         toState: textOf(entry.toState),
         effect: textOf(entry.effect),
@@ -121,6 +114,7 @@ export class EventsController {
       { tenantId: call.tenant.id, id: call.params['id']! },
       this.events.read,
     );
+    await this.tenants.recordAccess(actorOf(call), call.tenant.id, 'payload.read', call.params['id']!);
     const headers = request?.headers ?? [];
     return {
       method: request?.method ?? '',
@@ -138,51 +132,5 @@ export class EventsController {
         mediaUrls: content?.mediaUrls ?? [],
       },
     };
-  }
-
-  @Route({
-    method: 'GET',
-    path: MESSAGES,
-    tag: 'Messages',
-    summary: 'List messages, newest first',
-    access: readMessages,
-    query: messagesQuery,
-    status: 200,
-    response: listOf(message),
-  })
-  async listMessages(@CallOf() { tenant, query }: Call<unknown, z.infer<typeof messagesQuery>>) {
-    const answer = await this.events.query.listMessages(
-      {
-        tenantId: tenant.id,
-        limit: query.limit,
-        cursor: query.cursor ?? '',
-        state: query.state ?? '',
-        channel: query.channel ?? '',
-        campaign: query.campaign ?? '',
-        providerMessageId: query.providerMessageId ?? '',
-        fromMs: query.from,
-        toMs: query.to,
-      },
-      this.events.read,
-    );
-    return { data: answer.messages.map(messageOf), nextCursor: answer.nextCursor || null };
-  }
-
-  @Route({
-    method: 'GET',
-    path: `${MESSAGES}/{id}`,
-    tag: 'Messages',
-    summary: 'One message with every transition',
-    access: readMessages,
-    status: 200,
-    response: message,
-    errors: ['message.not_found'],
-  })
-  async getMessage(@CallOf() call: Call) {
-    const answer = await this.events.query.getMessage(
-      { tenantId: call.tenant.id, id: call.params['id']! },
-      this.events.read,
-    );
-    return messageOf(answer.message!);
   }
 }

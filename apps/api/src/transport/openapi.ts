@@ -2,6 +2,7 @@ import { ERRORS, type ErrorCode } from '@posthorn/errors/registry.js';
 import { z } from 'zod';
 import { type RouteOptions } from './route.js';
 import { pending } from './shapes.dto.js';
+import { CSV_TYPE, JSON_LINES_TYPE, UPLOAD_ROWS_MAX } from './upload.js';
 
 const ANY_ROUTE_ERRORS: readonly ErrorCode[] = [
   'request.invalid',
@@ -47,7 +48,7 @@ export function openApiDocument(routes: readonly RouteOptions[], version: string
       title: 'Posthorn Admin API',
       version,
       description:
-        'Tenants, sources, destinations and what happened to every event. Times are RFC 3339 in UTC with milliseconds; IDs are opaque and sort by time.',
+        'Tenants, sources, destinations, messages, people, and what happened to every event. Times are RFC 3339 in UTC with milliseconds; IDs are opaque and sort by time.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
@@ -76,15 +77,26 @@ function operation(route: RouteOptions): Json {
     summary: route.summary,
     description: scope,
     parameters: parametersOf(route),
-    ...(route.body && {
-      requestBody: {
-        required: true,
-        content: { 'application/json': { schema: schemaOf(route.body, 'input') } },
-      },
-    }),
+    ...requestBodyOf(route),
     ...(route.access.principal === 'public' && { security: [] }),
     responses: responsesOf(route),
   };
+}
+
+function requestBodyOf({ body, upload }: RouteOptions): Json {
+  if (body !== undefined)
+    return {
+      requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body, 'input') } } },
+    };
+  if (upload === undefined) return {};
+  const description = `At most ${UPLOAD_ROWS_MAX} rows: a JSON object on each line, or CSV whose first line names the columns (\`outer.inner\` for a field of a field). The schema is that of one row.`;
+  return { requestBody: { required: true, description, content: rowsOf(upload, 'input') } };
+}
+
+/** The same rows in both forms. */
+function rowsOf(row: z.ZodType, io: 'input' | 'output'): Json {
+  const schema = schemaOf(row, io);
+  return { [JSON_LINES_TYPE]: { schema }, [CSV_TYPE]: { schema } };
 }
 
 function parametersOf(route: RouteOptions): Json[] {
@@ -112,9 +124,11 @@ function parametersOf(route: RouteOptions): Json[] {
 
 function responsesOf(route: RouteOptions): Json {
   const content =
-    route.response === undefined
-      ? {}
-      : { content: { 'application/json': { schema: schemaOf(route.response, 'output') } } };
+    route.download !== undefined
+      ? { content: rowsOf(route.download, 'output') }
+      : route.response === undefined
+        ? {}
+        : { content: { 'application/json': { schema: schemaOf(route.response, 'output') } } };
   const responses: Record<string, Json> = { [route.status]: { description: 'Success', ...content } };
   if (route.changesConfiguration === true)
     responses['202'] = {
@@ -126,7 +140,7 @@ function responsesOf(route: RouteOptions): Json {
   const codes = [
     ...ANY_ROUTE_ERRORS,
     ...(route.access.principal === 'public' ? [] : KEY_ERRORS),
-    ...(route.body ? BODY_ERRORS : []),
+    ...((route.body ?? route.upload) ? BODY_ERRORS : []),
     ...(route.method === 'POST' ? POST_ERRORS : []),
     ...(route.path.includes('{tenant}') ? (['tenant.not_found'] as const) : []),
     ...(route.errors ?? []),

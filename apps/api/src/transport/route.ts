@@ -29,11 +29,15 @@ export interface RouteOptions {
   readonly access: Access;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
+  /** The body is rows of this form instead, as JSON Lines or CSV; what is wrong with one does not fail the others. */
+  readonly upload?: z.ZodType;
   /** The status of success. */
   readonly status: number;
   /** Whether it answers 202 while a service has not confirmed it. */
   readonly changesConfiguration?: true;
   readonly response?: z.ZodType;
+  /** The answer is rows of this form instead, as JSON Lines or CSV, without end. */
+  readonly download?: z.ZodType;
   readonly errors?: readonly ErrorCode[];
   /** Dotted paths in the answer that are shown once: stored as null for a repeated Idempotency-Key. */
   readonly secretPaths?: readonly string[];
@@ -48,6 +52,12 @@ export interface Call<Body = unknown, Query = unknown> {
   readonly query: Query;
   readonly body: Body;
   readonly remoteAddress: string;
+  /** Empty without one. */
+  readonly idempotencyKey: string;
+  /** Media types that the caller takes, as sent. */
+  readonly accept: string;
+  /** W3C traceparent, for what this call causes. */
+  readonly traceparent: string;
 }
 
 /** An answer whose status differs from the route's. */

@@ -1,3 +1,4 @@
+import { type IdPrefix, parseId } from '@posthorn/clock/id.js';
 import { z } from 'zod';
 
 /** Pieces that several resources share. */
@@ -20,9 +21,32 @@ export const moment = z.iso
   .optional()
   .transform((text) => (text === undefined ? 0 : Date.parse(text)));
 
+/** A moment in a body; proto3 writes its absence as 0, and so does msOf. */
+export const bodyMoment = z.iso.datetime({ offset: true });
+export const msOf = (text: string | undefined): number => (text === undefined ? 0 : Date.parse(text));
+
+/** A public ID of one kind. */
+export const idOf = (prefix: IdPrefix) =>
+  z.string().refine((id) => parseId(prefix, id) !== undefined, `must be a ${prefix}_… ID`);
+
+export const CHANNELS = ['sms', 'email', 'chat', 'push'] as const;
+export const channel = z.enum(CHANNELS);
+/** Of a suppression or consent: `all` stands for every channel that reaches the person. */
+export const anyChannel = z.enum([...CHANNELS, 'all']);
+
 /** A list's answer. */
 export const listOf = <T extends z.ZodType>(item: T) =>
   z.object({ data: z.array(item), nextCursor: z.string().nullable() });
+
+/** A page as the API shows it. */
+export const pageOf = <Item, Shown>(
+  items: readonly Item[],
+  show: (item: Item) => Shown,
+  nextCursor: string,
+) => ({
+  data: items.map(show),
+  nextCursor: nextCursor === '' ? null : nextCursor,
+});
 
 /** Who has not yet confirmed a change; only in a 202. */
 export const pending = z

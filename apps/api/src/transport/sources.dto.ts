@@ -1,6 +1,6 @@
 import { type Source } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { z } from 'zod';
-import { json, pending, secretInfo, time, timeAt } from './shapes.dto.js';
+import { json, pending, secretInfo, time, timeAt, timeOf } from './shapes.dto.js';
 import { secretInfoOf } from './tenants.dto.js';
 
 const NAME_MAX = 200;
@@ -32,6 +32,10 @@ export const rotateSource = z.strictObject({
   overlapSeconds: z.number().int().min(0).max(OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS_DEFAULT),
 });
 
+export const putCredentials = json.describe(
+  "what the provider's send API is called with, such as accountSid and authToken; never shown again",
+);
+
 export const source = z.object({
   id: z.string(),
   name,
@@ -40,6 +44,9 @@ export const source = z.object({
   settings: json,
   status,
   secrets: z.array(secretInfo),
+  credentialsSetAt: time
+    .nullable()
+    .describe('when the credentials for sends were last given; null: there are none'),
   createdAt: time,
   pending,
 });
@@ -65,5 +72,6 @@ export const sourceOf = (from: Source, ingressUrl: string, tenantSlug: string): 
   settings: JSON.parse(from.settingsJson || '{}') as Record<string, unknown>,
   status: from.status as 'active',
   secrets: from.secrets.map(secretInfoOf),
+  credentialsSetAt: timeOf(from.credentialsSetAtMs ?? 0),
   createdAt: timeAt(from.createdAtMs),
 });

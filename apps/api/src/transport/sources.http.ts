@@ -8,6 +8,7 @@ import { type Call, CallOf, Route } from './route.js';
 import { listOf, type Page, page, secretInfo } from './shapes.dto.js';
 import {
   createSource,
+  putCredentials,
   rotateSource,
   secretCreated,
   source,
@@ -207,6 +208,44 @@ export class SourcesController {
       this.tenants.change,
     );
     return applied(204, undefined, answer.applied);
+  }
+
+  @Route({
+    method: 'PUT',
+    path: `${BASE}/{id}/credentials`,
+    tag: 'Sources',
+    summary: "Give the credentials of the provider's API, for sends, media and reconciliation",
+    access: write,
+    body: putCredentials,
+    status: 200,
+    changesConfiguration: true,
+    response: source,
+    errors: ['source.not_found'],
+  })
+  async putCredentials(@CallOf() call: Call<z.infer<typeof putCredentials>>) {
+    const { source: changed, applied: change } = await this.setCredentials(call, JSON.stringify(call.body));
+    return applied(200, sourceOf(changed!, this.urls.ingress, call.tenant.slug), change);
+  }
+
+  @Route({
+    method: 'DELETE',
+    path: `${BASE}/{id}/credentials`,
+    tag: 'Sources',
+    summary: 'Forget the credentials; nothing can be sent through the source then',
+    access: write,
+    status: 204,
+    changesConfiguration: true,
+    errors: ['source.not_found'],
+  })
+  async deleteCredentials(@CallOf() call: Call) {
+    return applied(204, undefined, (await this.setCredentials(call, '')).applied);
+  }
+
+  private setCredentials(call: Call<unknown>, credentialsJson: string) {
+    return this.tenants.admin.setSourceCredentials(
+      { actor: actorOf(call), tenant: call.tenant.id, sourceId: call.params['id']!, credentialsJson },
+      this.tenants.change,
+    );
   }
 
   private async find(call: Call) {

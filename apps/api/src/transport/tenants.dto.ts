@@ -48,6 +48,7 @@ export const tenant = z.object({
   country,
   timeZone,
   status: z.enum(['active', 'suspended']),
+  isSendingPaused: z.boolean(),
   createdAt: time,
   pending,
 });
@@ -79,6 +80,7 @@ export const tenantOf = (from: Tenant): z.infer<typeof tenant> => ({
   country: from.country,
   timeZone: from.timeZone,
   status: from.status as 'active',
+  isSendingPaused: from.sendsPaused ?? false,
   createdAt: timeAt(from.createdAtMs),
 });
 

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { type PersonStep } from '../application/explain-person.js';
+import { idOf, textOf, time, timeAt } from './shapes.dto.js';
+import { address, suppression } from './suppressions.dto.js';
+
+/** As many as compliance links with one person. */
+const LINKED_MAX = 31;
+
+export const lookup = z.strictObject({ address });
+export const linkPersons = z
+  .strictObject({
+    addresses: z.array(address).max(LINKED_MAX).default([]),
+    personIds: z.array(idOf('per')).max(LINKED_MAX).default([]),
+  })
+  .refine(({ addresses, personIds }) => addresses.length + personIds.length > 0, {
+    path: ['addresses'],
+    message: 'at least one address or person must be given',
+  });
+
+export const person = z.object({
+  id: z.string().describe('there for every address, known or not'),
+  linkedPersonIds: z.array(z.string()),
+  suppressions: z.array(suppression).describe('in force'),
+});
+export const linked = z.object({ personIds: z.array(z.string()) });
+
+const change = z.object({ from: z.string().nullable(), to: z.string().nullable() });
+export const personStep = z.object({
+  at: time,
+  kind: z.enum(['event', 'signal', 'suppressed', 'lifted', 'decision', 'permit_closed', 'linked', 'send']),
+  what: z
+    .string()
+    .describe('type of the event, kind of signal, reason, decision, outcome, or state of the send'),
+  id: z.string().describe('of the event, suppression, decision or message'),
+  personId: z.string().nullable().describe('which of the linked ones'),
+  channel: z.string().nullable(),
+  rule: z.string().nullable().describe('that decided; the scope of a suppression; the program of a consent'),
+  detail: z.string().nullable(),
+  eventId: z.string().nullable(),
+  messageId: z.string().nullable(),
+  conversationId: z.string().nullable(),
+  sourceId: z.string().nullable(),
+  actorId: z.string().nullable(),
+  message: change.nullable().describe("what it did to the message's state"),
+  conversation: change.nullable().describe("what it did to the conversation's state"),
+});
+
+type Shown = z.infer<typeof personStep>;
+const NOTHING = {
+  ...{ personId: null, channel: null, rule: null, detail: null, eventId: null, messageId: null },
+  ...{ conversationId: null, sourceId: null, actorId: null, message: null, conversation: null },
+};
+
+/** A step of a person's story as the API shows it. */
+export function personStepOf(step: PersonStep): Shown {
+  const at = timeAt(step.atMs);
+  switch (step.kind) {
+    case 'event':
+      return { ...NOTHING, at, kind: 'event', ...eventShown(step.event) };
+    case 'compliance':
+      return { ...NOTHING, at, kind: step.entry.kind as 'signal', ...entryShown(step.entry) };
+    case 'send':
+      return { ...NOTHING, at, kind: 'send', ...sendShown(step.command) };
+  }
+}
+
+const eventShown = (event: Extract<PersonStep, { kind: 'event' }>['event']) => ({
+  ...{ what: event.type, id: event.eventId, eventId: event.eventId },
+  channel: textOf(event.channel),
+  detail: textOf([event.signal, event.errorCode, event.note].filter((text) => text !== '').join(', ')),
+  messageId: textOf(event.messageId),
+  conversationId: textOf(event.conversationId),
+  sourceId: textOf(event.sourceId),
+  message: changeOf(event.fromState, event.toState),
+  conversation: changeOf(event.conversationFromState, event.conversationToState),
+});
+
+const entryShown = (entry: Extract<PersonStep, { kind: 'compliance' }>['entry']) => ({
+  ...{ what: entry.what, id: entry.id, personId: entry.personId },
+  channel: textOf(entry.channel),
+  rule: textOf(entry.rule),
+  detail: textOf(entry.detail),
+  eventId: textOf(entry.eventId),
+  messageId: textOf(entry.messageId),
+  actorId: textOf(entry.actorId),
+});
+
+const sendShown = (command: Extract<PersonStep, { kind: 'send' }>['command']) => ({
+  ...{ what: command.state, id: command.id, messageId: command.id, channel: command.channel },
+  rule: textOf(command.decisionRule),
+  detail: textOf(command.decisionDetail || command.detail),
+  conversationId: textOf(command.conversationId),
+  sourceId: textOf(command.sourceId),
+  eventId: textOf(command.triggerEventId),
+});
+
+const changeOf = (from: string, to: string): Shown['message'] =>
+  from === '' && to === '' ? null : { from: textOf(from), to: textOf(to) };

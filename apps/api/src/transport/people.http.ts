@@ -1,0 +1,85 @@
+import { Controller } from '@nestjs/common';
+import { parseId } from '@posthorn/clock/id.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import { type z } from 'zod';
+import { ExplainPerson } from '../application/explain-person.js';
+import { ComplianceClient } from '../clients/compliance.client.js';
+import { TenantsClient } from '../clients/tenants.client.js';
+import { actorOf } from './applied.js';
+import { linked, linkPersons, lookup, person, personStep, personStepOf } from './people.dto.js';
+import { type Call, CallOf, Route } from './route.js';
+import { listOf, type Page, page, pageOf } from './shapes.dto.js';
+import { suppressionOf } from './suppressions.dto.js';
+
+const BASE = '/v1/tenants/{tenant}/people';
+const read = { principal: 'tenant', scope: 'people:read' } as const;
+
+/** People: found by an address, which stands in no path or query. */
+@Controller()
+export class PeopleController {
+  constructor(
+    private readonly tenants: TenantsClient,
+    private readonly compliance: ComplianceClient,
+    private readonly explain: ExplainPerson,
+  ) {}
+
+  @Route({
+    method: 'POST',
+    path: `${BASE}/lookup`,
+    tag: 'People',
+    summary: 'Who is at an address, who is linked, and what stops messages to them',
+    access: read,
+    body: lookup,
+    status: 200,
+    response: person,
+  })
+  async lookup(@CallOf() call: Call<z.infer<typeof lookup>>) {
+    const answer = await this.compliance.personQuery.lookupPerson(
+      { tenantId: call.tenant.id, address: call.body.address },
+      this.compliance.call,
+    );
+    await this.tenants.recordAccess(actorOf(call), call.tenant.id, 'person.looked_up', answer.personId);
+    return {
+      id: answer.personId,
+      linkedPersonIds: answer.linkedPersonIds,
+      suppressions: answer.suppressions.map(suppressionOf),
+    };
+  }
+
+  @Route({
+    method: 'GET',
+    path: `${BASE}/{id}/timeline`,
+    tag: 'People',
+    summary:
+      'All that happened to one person, newest first: events, signals, decisions with their rules, sends',
+    access: read,
+    query: page,
+    status: 200,
+    response: listOf(personStep),
+    errors: ['person.not_found'],
+  })
+  async timeline(@CallOf() { tenant, params, query }: Call<unknown, Page>) {
+    const { limit, cursor = '' } = query;
+    const { items, nextCursor } = await this.explain.run(tenant.id, params['id']!, { cursor, limit });
+    return pageOf(items, personStepOf, nextCursor);
+  }
+
+  @Route({
+    method: 'POST',
+    path: `${BASE}/{id}/link`,
+    tag: 'People',
+    summary: 'Say that these addresses reach one person: an opt-out at one then holds for all',
+    access: { principal: 'tenant', scope: 'people:write' },
+    body: linkPersons,
+    status: 200,
+    response: linked,
+    errors: ['person.not_found'],
+  })
+  async link(@CallOf() { tenant, principal, params, body }: Call<z.infer<typeof linkPersons>>) {
+    if (parseId('per', params['id']!) === undefined) throw new AppError('person.not_found');
+    return this.compliance.persons.linkPersons(
+      { tenantId: tenant.id, actorId: principal.keyId, personId: params['id']!, ...body },
+      this.compliance.call,
+    );
+  }
+}

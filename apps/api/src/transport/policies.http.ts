@@ -1,0 +1,130 @@
+import { Controller } from '@nestjs/common';
+import { z } from 'zod';
+import { ComplianceClient } from '../clients/compliance.client.js';
+import { type Call, CallOf, Route } from './route.js';
+import { channel, textOf, time, timeOf } from './shapes.dto.js';
+
+const PATH = '/v1/tenants/{tenant}/policies';
+const PLACES_MAX = 100;
+const CAPS_MAX = 8;
+const CAP_COUNT_MAX = 1_000;
+const CAP_HOURS_MAX = 24;
+const WORDS_MAX = 50;
+const WORD_MAX = 40;
+
+const hours = z
+  .string()
+  .regex(
+    /^$|^(?:[01]\d|2[0-3]):[0-5]\d-(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/,
+    'must be like 09:00-18:00, or empty',
+  )
+  .optional()
+  .describe('open from-to, in the recipient’s time; empty or absent: closed');
+const placeHours = z.strictObject({
+  place: z.string().min(2).max(16).describe('country, US state such as US-FL, or `all`'),
+  week: z.strictObject({
+    sun: hours,
+    mon: hours,
+    tue: hours,
+    wed: hours,
+    thu: hours,
+    fri: hours,
+    sat: hours,
+  }),
+});
+const words = z.array(z.string().trim().min(1).max(WORD_MAX)).max(WORDS_MAX);
+const rules = {
+  quietHours: z
+    .strictObject({
+      hours: z.array(placeHours).max(PLACES_MAX).optional(),
+      channels: z
+        .array(channel)
+        .max(4)
+        .optional()
+        .describe('that keep to the hours beside sms, chat and push'),
+      isTransactionalQuiet: z.boolean().optional(),
+    })
+    .optional()
+    .describe("added to the law's hours: a message goes when both are open"),
+  caps: z
+    .array(
+      z.strictObject({
+        count: z.number().int().min(1).max(CAP_COUNT_MAX),
+        windowHours: z.number().int().min(1).max(CAP_HOURS_MAX),
+      }),
+    )
+    .max(CAPS_MAX)
+    .optional()
+    .describe('marketing messages to one person, on all channels together'),
+  keywords: z
+    .strictObject({ optOut: words.optional(), optIn: words.optional(), help: words.optional() })
+    .optional()
+    .describe('words that count beside the usual ones'),
+  replacedHours: z
+    .array(placeHours)
+    .max(PLACES_MAX)
+    .optional()
+    .describe("hours in place of the law's table; only operators set them"),
+};
+const putPolicy = z.strictObject({
+  expectedVersion: z.number().int().min(0).max(4_294_967_295).describe('the version that it replaces'),
+  ...rules,
+});
+const policy = z.object({
+  version: z.number().describe('0: nothing was set'),
+  ...rules,
+  changedAt: time.nullable(),
+  changedBy: z.string().nullable(),
+});
+
+/** The sending rules of a tenant. */
+@Controller()
+export class PoliciesController {
+  constructor(private readonly compliance: ComplianceClient) {}
+
+  @Route({
+    method: 'GET',
+    path: PATH,
+    tag: 'Policies',
+    summary: 'The rules in force: quiet hours, caps, keywords, replaced hours',
+    access: { principal: 'tenant', scope: 'policies:read' },
+    status: 200,
+    response: policy,
+  })
+  async get(@CallOf() { tenant }: Call) {
+    return this.inForce(tenant.id);
+  }
+
+  @Route({
+    method: 'PUT',
+    path: PATH,
+    tag: 'Policies',
+    summary: 'Replace the rules; the next send is decided by them',
+    access: { principal: 'tenant', scope: 'policies:write' },
+    body: putPolicy,
+    status: 200,
+    response: policy,
+  })
+  async put(@CallOf() { tenant, principal, body }: Call<z.infer<typeof putPolicy>>) {
+    const { expectedVersion, ...wanted } = body;
+    await this.compliance.policies.putPolicy(
+      {
+        ...{ tenantId: tenant.id, actorId: principal.keyId, expectedVersion },
+        policyJson: JSON.stringify(wanted),
+        isOperator: principal.kind === 'operator',
+      },
+      this.compliance.call,
+    );
+    return this.inForce(tenant.id);
+  }
+
+  private async inForce(tenantId: string): Promise<z.infer<typeof policy>> {
+    const answer = await this.compliance.policies.getPolicy({ tenantId }, this.compliance.call);
+    return {
+      version: answer.version,
+      ...(JSON.parse(answer.policyJson) as object),
+      changedAt: timeOf(answer.createdAtMs),
+      changedBy: textOf(answer.actorId),
+    };
+  }
+}

@@ -1,0 +1,89 @@
+import { ROUTES } from '../src/transport/controllers.js';
+import { type RouteOptions } from '../src/transport/route.js';
+import { startApi, type TestApi, uniqueSlug } from './harness.js';
+import { SAMPLES } from './samples.js';
+
+let api: TestApi;
+let slug: string;
+
+beforeAll(async () => {
+  api = await startApi();
+  slug = uniqueSlug();
+  await api.operator('POST', '/v1/tenants', {
+    body: { slug, name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' },
+  });
+}, 60_000);
+afterAll(() => api.close());
+
+/** Its fields are the provider's, not ours. */
+const FREE = 'PUT /v1/tenants/{tenant}/sources/{id}/credentials';
+const nameOf = ({ method, path }: RouteOptions): string => `${method} ${path}`;
+const sampleOf = (route: RouteOptions) => SAMPLES[nameOf(route)] ?? {};
+const rows = (routes: readonly RouteOptions[]) => routes.map((route) => ({ name: nameOf(route), route }));
+const withBody = ROUTES.filter((route) => route.body !== undefined && nameOf(route) !== FREE);
+const withQuery = ROUTES.filter((route) => route.query !== undefined);
+
+/** An operator with the scope for payloads may call them all. */
+const send = async (route: RouteOptions, query: string, body?: unknown) => {
+  const key = await operatorKey();
+  const filled = route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+    name === 'tenant' ? slug : (sampleOf(route).params?.[name] ?? 'none'),
+  );
+  return api.caller(key)(route.method, filled + query, body === undefined ? {} : { body });
+};
+let madeKey: Promise<string> | undefined;
+const operatorKey = (): Promise<string> =>
+  (madeKey ??= api
+    .operator('POST', '/v1/operators/keys', { body: { name: 'all', scopes: ['payloads:read'] } })
+    .then(({ body }) => body.secret as string));
+
+const pathsOf = (body: { errors?: { path: string }[] }): string[] =>
+  (body.errors ?? []).map(({ path }) => path);
+
+test.each(rows(withBody))('B5 $name: a field that is not there is named', async ({ route }) => {
+  const answer = await send(route, '', { ...sampleOf(route).body, surprise: 1 });
+  expect(answer).toMatchObject({ status: 400, body: { code: 'request.invalid' } });
+  expect(pathsOf(answer.body)).toContain('surprise');
+});
+
+test.each(rows(withBody.filter((route) => sampleOf(route).body !== undefined)))(
+  'B5 $name: each field that is of another type is named',
+  async ({ route }) => {
+    const { body } = sampleOf(route);
+    for (const field of Object.keys(body!)) {
+      const answer = await send(route, '', { ...body, [field]: [[]] });
+      expect({ field, ...answer }).toMatchObject({ field, status: 400, body: { code: 'request.invalid' } });
+      expect(pathsOf(answer.body).filter((path) => path !== field && !path.startsWith(`${field}.`))).toEqual(
+        [],
+      );
+      expect(pathsOf(answer.body).length).toBeGreaterThan(0);
+    }
+  },
+);
+
+test.each(rows(withQuery))('B5 $name: a parameter that is not there is named', async ({ route }) => {
+  const answer = await send(route, '?surprise=1');
+  expect(answer).toMatchObject({ status: 400, body: { code: 'request.invalid' } });
+  expect(pathsOf(answer.body)).toContain('query.surprise');
+});
+
+describe('B5 what is not valid of a message to send, or of a person', () => {
+  const cases = [
+    ['messages', 'content', { content: {} }],
+    ['messages', 'content', { content: { unsubscribeUrl: 'https://a.example/' } }],
+    ['messages', 'content.mediaUrls.0', { content: { mediaUrls: ['file:///etc/passwd'] } }],
+    ['messages', 'fencingToken', { sender: 'agent' }],
+    ['messages', 'replyTo', { replyTo: 'cnv_1' }],
+    ['messages', 'notBefore', { notBefore: 'tomorrow' }],
+    ['consents', 'proof.eventId', { proof: { eventId: 'evt_1' } }],
+    ['consents', 'proof.ip', { proof: { ip: 'home' } }],
+    ['people/per_x/link', 'addresses', { addresses: [] }],
+    ['people/lookup', 'address', { address: 'x' }],
+  ] as const;
+  test.each(cases)('%s: %s of %j', async (what, path, change) => {
+    const sample = SAMPLES[`POST /v1/tenants/{tenant}/${what.replace('per_x', '{id}')}`]!.body;
+    const body = { ...sample, ...change };
+    const answer = await api.operator('POST', `/v1/tenants/${slug}/${what}`, { body });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'request.invalid', errors: [{ path }] } });
+  });
+});

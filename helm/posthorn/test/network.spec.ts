@@ -106,9 +106,6 @@ test.each(VALUE_SETS)(
     const outside = policiesOf(manifests).filter(({ spec }) =>
       ((spec.egress ?? []) as Rule[]).some(reachesAnywhere),
     );
-    const callingOut = SERVICES.filter((service) =>
-      read(`apps/${service}/package.json`).includes('"@posthorn/egress"'),
-    );
     expect(outside.map(componentOf)).toEqual(SERVICES.filter(holdsEgressClient));
   },
 );

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -189,6 +190,12 @@ test('I3 autoscaling by backlog asks for metrics that the services have', () => 
     );
     for (const name of names) expect(metricNames(componentOf(manifest))).toContain(name);
   }
+});
+
+test('README and schema say what values.yaml says', () => {
+  const check = [join(ROOT, 'tools/chart-docs.mjs'), '--check'];
+  const { status, stderr } = spawnSync(process.execPath, check, { encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
 });
 
 test('a value laid over an object reaches it', () => {

@@ -112,6 +112,8 @@ export class GrpcChannel {
       'grpc.enable_retries': 0, // who may repeat a call knows so; the channel does not
       'grpc.enable_http_proxy': 0,
       'grpc.service_config_disable_resolution': 1,
+      // A headless Service gives the address of every replica: calls go to all of them in turn.
+      'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
       // Why: each channel has its own connection, so that one peer's large answers do not wait behind another's.
       'grpc.use_local_subchannel_pool': 1,
     });

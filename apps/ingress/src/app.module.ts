@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock } from '@posthorn/clock/clock.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
+import { EgressClient } from '@posthorn/egress/egress-client.js';
 import { Health } from '@posthorn/server/health.js';
 import { processProviders } from '@posthorn/server/http-service.js';
 import { Logger } from '@posthorn/server/logger.js';
@@ -9,72 +10,125 @@ import { type Process } from '@posthorn/server/process.js';
 import { provide, provideFactory, provideValue } from '@posthorn/server/provide.js';
 import { Tracer } from '@posthorn/server/trace.js';
 import { AddressList } from './application/address-list.js';
+import { AdmitRequest } from './application/admit-request.js';
+import { IntakePlace } from './application/arrived-request.js';
 import { EnforceOptOuts, HOLD_MS } from './application/enforce-opt-outs.js';
 import { IntakeReport } from './application/intake-report.js';
+import { JudgeRefusals } from './application/judge-refusals.js';
+import { KeepRefusals } from './application/keep-refusals.js';
+import { LoopLoad } from './application/loop-load.js';
+import { ReportSecretUse } from './application/report-secret-use.js';
+import { SenderKeys } from './application/sender-keys.js';
 import { SourceSettings } from './application/source-settings.js';
-import { IntakePlace, TakeRequest } from './application/take-request.js';
+import { TakeRequest } from './application/take-request.js';
 import { AppendClient } from './clients/append.client.js';
 import { EventsChannel, openAppendStream } from './clients/append-stream.js';
 import { INTAKE_CONFIG_KINDS, openConfigStream, TenantsChannel } from './clients/config-stream.js';
+import { RefusalClient } from './clients/refusal.client.js';
 import { ComplianceChannel, SignalClient, signalClient } from './clients/signal.client.js';
+import { UsageClient } from './clients/usage.client.js';
 import { type Config } from './config.js';
 import { TenantQuota } from './domain/tenant-quota.js';
+import { IntakeDoor } from './transport/intake-door.js';
 import { IntakeController } from './transport/intake.http.js';
+
+/** How the keys that senders publish are fetched: a request may wait for it. */
+const KEY_FETCH = {
+  connectTimeoutMs: 1_000,
+  headersTimeoutMs: 2_000,
+  totalTimeoutMs: 2_500,
+  connectionsPerOrigin: 2,
+  originsMax: 256,
+};
 
 /** The composition root of ingress. */
 @Module({})
 export class AppModule {
-  static of(process: Process<Config>): DynamicModule {
-    const { config, clock, log, service, instanceId } = process;
+  static of(process: Process<Config>, door: IntakeDoor): DynamicModule {
+    const { config, clock } = process;
     const trust = { proxies: new AddressList(config.trustedProxies), hops: config.trustedProxyHops };
-    const watch = { service, instanceId, kinds: INTAKE_CONFIG_KINDS };
+    const place = new IntakePlace(trust, config.publicIngressUrl, config.clientCertificateHeader);
     // Connections spread evenly over the processes, so each enforces its share of a tenant's quota.
     const share = (whole: number): number => Math.max(1, whole / config.ingressProcesses);
     const quota = new TenantQuota(share(config.intakeRatePerSecond), share(config.intakeBurst));
+    const egress = new EgressClient(clock, { ...KEY_FETCH, allowLoopback: config.allowLoopbackKeys });
     return {
       module: AppModule,
       controllers: [IntakeController],
       providers: [
         ...processProviders(process),
-        provideValue(TenantsChannel, new TenantsChannel(process, config.tenantsAddress, 'tenants')),
-        provideValue(EventsChannel, new EventsChannel(process, config.eventsAddress, 'events')),
-        provideFactory(
-          EdgeConfig,
-          (channel: TenantsChannel) => new EdgeConfig(() => openConfigStream(channel), clock, log, watch),
-          TenantsChannel,
-        ),
-        provide(IntakeReport, Metrics, Logger, Clock),
-        provideFactory(
-          AppendClient,
-          (channel: EventsChannel, report: IntakeReport) =>
-            new AppendClient(() => openAppendStream(channel), clock, report),
-          EventsChannel,
-          IntakeReport,
-        ),
-        provideValue(
-          ComplianceChannel,
-          new ComplianceChannel(process, config.complianceAddress, 'compliance'),
-        ),
-        provideFactory(
-          SignalClient,
-          (channel: ComplianceChannel) => signalClient(channel, HOLD_MS),
-          ComplianceChannel,
-        ),
-        provide(EnforceOptOuts, SignalClient, Clock, Logger, Metrics),
+        ...clients(process),
+        provideValue(IntakeDoor, door),
+        provideValue(EgressClient, egress),
+        provideValue(IntakePlace, place),
         provideValue(TenantQuota, quota),
-        provideValue(IntakePlace, new IntakePlace(trust, config.publicIngressUrl)),
-        provide(SourceSettings),
+        provideValue(SourceSettings, new SourceSettings(config.ingressProcesses)),
+        provideValue(LoopLoad, new LoopLoad(config.loopDelayMsMax)),
+        provide(IntakeReport, Metrics, Logger, Clock),
+        provide(EnforceOptOuts, SignalClient, Clock, Logger, Metrics),
+        provide(SenderKeys, EgressClient, Clock, Logger, Metrics),
+        provide(KeepRefusals, RefusalClient, Clock, Logger, Metrics),
+        provide(ReportSecretUse, UsageClient, Logger),
+        provide(
+          AdmitRequest,
+          ...([EdgeConfig, SourceSettings, TenantQuota, LoopLoad, IntakeReport, Clock] as const),
+        ),
         provide(
           TakeRequest,
-          ...([EdgeConfig, SourceSettings, TenantQuota, AppendClient, EnforceOptOuts] as const),
-          ...([IntakeReport, Tracer, Clock, IntakePlace] as const),
+          ...([EdgeConfig, SourceSettings, SenderKeys, AppendClient, EnforceOptOuts] as const),
+          ...([KeepRefusals, ReportSecretUse, IntakeReport, Tracer, Clock, IntakePlace] as const),
         ),
+        provide(JudgeRefusals, RefusalClient, TakeRequest, EdgeConfig, Clock, Logger, Metrics),
       ],
     };
   }
 
-  constructor(health: Health, config: EdgeConfig, report: IntakeReport) {
+  constructor(
+    health: Health,
+    config: EdgeConfig,
+    report: IntakeReport,
+    keys: SenderKeys,
+    settings: SourceSettings,
+    door: IntakeDoor,
+    admission: AdmitRequest,
+  ) {
     health.add('config', () => config.isReady || 'no snapshot of the configuration yet');
     health.add('append', () => report.isConnected || 'no stream to the event log');
+    keys.follow(config, settings);
+    door.open(admission);
   }
+}
+
+/** Who is spoken to. */
+function clients(process: Process<Config>): NonNullable<DynamicModule['providers']> {
+  const { config, clock, log, service, instanceId } = process;
+  const watch = { service, instanceId, kinds: INTAKE_CONFIG_KINDS };
+  return [
+    provideValue(TenantsChannel, new TenantsChannel(process, config.tenantsAddress, 'tenants')),
+    provideValue(EventsChannel, new EventsChannel(process, config.eventsAddress, 'events')),
+    provideValue(ComplianceChannel, new ComplianceChannel(process, config.complianceAddress, 'compliance')),
+    provideFactory(
+      EdgeConfig,
+      (channel: TenantsChannel) => new EdgeConfig(() => openConfigStream(channel), clock, log, watch),
+      TenantsChannel,
+    ),
+    provideFactory(
+      AppendClient,
+      (channel: EventsChannel, report: IntakeReport) =>
+        new AppendClient(() => openAppendStream(channel), clock, report),
+      EventsChannel,
+      IntakeReport,
+    ),
+    provideFactory(
+      SignalClient,
+      (channel: ComplianceChannel) => signalClient(channel, HOLD_MS),
+      ComplianceChannel,
+    ),
+    provideFactory(
+      RefusalClient,
+      (channel: EventsChannel) => new RefusalClient(channel, instanceId),
+      EventsChannel,
+    ),
+    provide(UsageClient, TenantsChannel),
+  ];
 }

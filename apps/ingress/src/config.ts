@@ -1,10 +1,18 @@
-import { type ConfigOf, hostPort, integer, loadConfig, SERVER_CONFIG } from '@posthorn/server/config.js';
+import {
+  boolean,
+  type ConfigOf,
+  hostPort,
+  integer,
+  loadConfig,
+  SERVER_CONFIG,
+} from '@posthorn/server/config.js';
 import { z } from 'zod';
 
 const PROCESSES_MAX = 64;
 const RATE_MAX = 1_000_000;
 const HOPS_MAX = 10;
 const PROXIES_MAX = 256;
+const DELAY_MS_MAX = 60_000;
 
 const addresses = z
   .string()
@@ -66,6 +74,48 @@ export const CONFIG_SCHEMA = {
     description: 'how many proxies always stand in front, where their addresses are not known; 0 = none',
     default: '0',
     parse: integer(0, HOPS_MAX),
+  },
+  clientCertificateHeader: {
+    env: 'INGRESS_CLIENT_CERTIFICATE_HEADER',
+    description:
+      'the header in which trusted proxies hand on the certificate of a client; they must set or remove it on every request. Empty: none',
+    default: '',
+    parse: z
+      .string()
+      .regex(/^[A-Za-z0-9-]{0,64}$/, 'must be the name of a header')
+      .toLowerCase(),
+  },
+  intakeTlsCertFile: {
+    env: 'INTAKE_TLS_CERT_FILE',
+    description:
+      'certificate chain of the port that providers post to, PEM, reloaded when it changes: the port, health and metrics included, then speaks TLS 1.2 and newer. Empty: plain HTTP, for a proxy that ends TLS',
+    default: '',
+    parse: z.string(),
+  },
+  intakeTlsKeyFile: {
+    env: 'INTAKE_TLS_KEY_FILE',
+    description: 'private key of that certificate, PEM',
+    default: '',
+    parse: z.string(),
+  },
+  intakeClientCaFile: {
+    env: 'INTAKE_CLIENT_CA_FILE',
+    description: 'authorities of client certificates, PEM; clients are then asked for one, and may have none',
+    default: '',
+    parse: z.string(),
+  },
+  allowLoopbackKeys: {
+    env: 'ALLOW_LOOPBACK_DESTINATIONS',
+    description:
+      'lets the keys that senders publish be fetched from this machine; for the local platform only',
+    default: 'false',
+    parse: boolean,
+  },
+  loopDelayMsMax: {
+    env: 'INTAKE_LOOP_DELAY_MS_MAX',
+    description: 'mean delay of the event loop from which requests are asked to come again later; 0 = never',
+    default: '500',
+    parse: integer(0, DELAY_MS_MAX),
   },
   intakeRatePerSecond: {
     env: 'INTAKE_RATE_PER_SECOND',

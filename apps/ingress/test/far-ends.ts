@@ -13,6 +13,7 @@ import { formatId, newUuid } from '@posthorn/clock/id.js';
 import {
   AppendResult_Outcome as Outcome,
   AppendServiceService,
+  RefusalServiceService,
   type AppendRequest,
   type AppendResponse,
   type IntakeRequest,
@@ -25,20 +26,23 @@ import {
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import {
   ConfigServiceService,
+  UsageServiceService,
+  type ReportSecretUseRequest,
+  type SecretUse,
   type SourceConfig,
   type TenantConfig,
   type WatchRequest,
   type WatchResponse,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
-import { runHttpService } from '@posthorn/server/http-service.js';
 import {
   makeCertificates,
   type CertificateFiles,
   type Certificates,
 } from '@posthorn/testing/certificates.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
-import { AppModule } from '../src/app.module.js';
 import { readConfig, type Config } from '../src/config.js';
+import { runIntake } from '../src/intake-service.js';
+import { FarRefusals } from './far-refusals.js';
 
 export const clock = new SystemClock();
 const DAY_MS = 86_400_000;
@@ -99,11 +103,13 @@ class FarEnd {
 export class FarEvents {
   readonly stored: IntakeRequest[] = [];
   readonly batchSizes: number[] = [];
+  readonly refusals = new FarRefusals();
   mode: 'store' | 'silent' | 'unavailable' = 'store';
   /** How long a commit takes. */
   commitMs = 0;
   readonly end: FarEnd;
   private readonly keys = new Set<string>();
+  private readonly nonces = new Set<string>();
 
   constructor(tls: CertificateFiles) {
     const append = (stream: ServerDuplexStream<AppendRequest, AppendResponse>): void => {
@@ -117,9 +123,10 @@ export class FarEvents {
         else setTimeout(() => stream.write({ batch, results }), this.commitMs);
       });
     };
-    this.end = new FarEnd(tls, (server) =>
-      server.addService(AppendServiceService as never, { append } as UntypedServiceImplementation),
-    );
+    this.end = new FarEnd(tls, (server) => {
+      server.addService(AppendServiceService as never, { append } as UntypedServiceImplementation);
+      server.addService(RefusalServiceService as never, this.refusals.implementation);
+    });
   }
 
   private commit(request: IntakeRequest) {
@@ -129,6 +136,10 @@ export class FarEvents {
       const key = request.sourceId.toString('hex') + dedupHash.toString('hex');
       return !this.keys.has(key) && this.keys.add(key);
     });
+    const nonce = request.nonceHash?.toString('hex');
+    if (fresh.length > 0 && nonce !== undefined && this.nonces.has(nonce))
+      return { outcome: Outcome.OUTCOME_REFUSED, eventsStored: 0, eventsDuplicate: 0, detail: 'nonce' };
+    if (nonce !== undefined) this.nonces.add(nonce);
     if (fresh.length > 0) this.stored.push(request);
     return {
       outcome: fresh.length > 0 ? Outcome.OUTCOME_STORED : Outcome.OUTCOME_DUPLICATE,
@@ -168,6 +179,7 @@ export class FarCompliance {
 export class FarTenants {
   readonly tenants: TenantConfig[] = [];
   readonly sources: SourceConfig[] = [];
+  readonly uses: SecretUse[] = [];
   readonly end: FarEnd;
   private readonly streams = new Set<ServerDuplexStream<WatchRequest, WatchResponse>>();
   private version = 1n;
@@ -189,9 +201,17 @@ export class FarTenants {
         });
       });
     };
-    this.end = new FarEnd(tls, (server) =>
-      server.addService(ConfigServiceService as never, { watch } as UntypedServiceImplementation),
-    );
+    const reportSecretUse = (
+      { request }: { request: ReportSecretUseRequest },
+      answer: (error: null, response: object) => void,
+    ): void => {
+      this.uses.push(...request.uses);
+      answer(null, {});
+    };
+    this.end = new FarEnd(tls, (server) => {
+      server.addService(ConfigServiceService as never, { watch } as UntypedServiceImplementation);
+      server.addService(UsageServiceService as never, { reportSecretUse } as UntypedServiceImplementation);
+    });
   }
 
   addTenant(slug: string, overrides: Partial<TenantConfig> = {}): TenantConfig {
@@ -293,11 +313,9 @@ export async function startIngress(
   };
   const tls = certificates.of('ingress');
   const process = testProcess<Config>('ingress', { config, tls, clock: itsClock });
-  const service = await runHttpService({
-    process,
-    module: AppModule.of(process),
-    listen: config.httpListen,
-    bodyBytesMax: 1_048_576,
+  const service = await runIntake(process).catch(async (error: unknown) => {
+    await stop();
+    throw error;
   });
   return {
     url: `http://${service.address}`,

@@ -5,6 +5,8 @@ import type { RefusalCause } from '@posthorn/providers/provider.js';
 import { PROVIDERS } from '@posthorn/providers/registry.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { clock, MovedClock, startIngress, weekOf, type TestIngress } from './far-ends.js';
 import { closeConnections, send } from './http.js';
 
@@ -15,10 +17,14 @@ const vectors = [...PROVIDERS.values()].flatMap(({ id, refusalStatus }) =>
     .map((vector) => ({ ...vector, provider: id, refusalStatus })),
 );
 const moved = new MovedClock();
+/** Where senders publish their keys, whatever the vectors call it. */
+const keySets = createServer((request, answer) => answer.end(published.get(request.url!)));
+const published = new Map<string, string>();
 let ingress: TestIngress;
 
 beforeAll(async () => {
-  ingress = await startIngress({}, moved);
+  await new Promise<void>((done) => keySets.listen(0, '127.0.0.1', done));
+  ingress = await startIngress({ allowLoopbackKeys: true }, moved);
   await eventually(async () =>
     expect((await send(`${ingress.url}/health/ready`, { method: 'GET' })).status).toBe(200),
   );
@@ -26,6 +32,7 @@ beforeAll(async () => {
 afterAll(async () => {
   closeConnections();
   await ingress.close();
+  keySets.close();
 });
 
 test.each(vectors)('B1 $provider: $name is $verdict through the front door', async (vector) => {
@@ -35,8 +42,14 @@ test.each(vectors)('B1 $provider: $name is $verdict through the front door', asy
   const tenant = ingress.tenants.addTenant(slug, {
     dataKeys: [{ id: newUuid(clock.nowMs()), key: randomBytes(32), weekStartDay }],
   });
-  const settings = { ...vector.settings, publicUrl: vector.url };
-  const secrets = vector.secrets.map(({ id, value }) => ({ id, value, status: 'current', expiresAtMs: 0 }));
+  const keyUrl = vector.settings['jwksUrl'] === undefined ? undefined : publish(slug, vector);
+  const settings = { ...vector.settings, publicUrl: vector.url, ...(keyUrl && { jwksUrl: keyUrl }) };
+  const secrets = (keyUrl === undefined ? vector.secrets : []).map(({ id, value }) => ({
+    id,
+    value,
+    status: 'current',
+    expiresAtMs: 0,
+  }));
   const source = ingress.tenants.addSource(tenant, vector.provider, secrets, settings);
   const url = `${ingress.url}/in/${slug}/${source.id}`;
   // No provider posts by PUT, so 405 says that the source is known: some answer even 503 on their own.
@@ -54,6 +67,11 @@ test.each(vectors)('B1 $provider: $name is $verdict through the front door', asy
     if (event['type'] !== undefined)
       expect(ingress.events.stored.at(-1)!.events[index]!.type).toBe(event['type']);
 });
+
+function publish(slug: string, { secrets }: Vector): string {
+  published.set(`/${slug}`, secrets[0]!.value);
+  return `http://127.0.0.1:${(keySets.address() as AddressInfo).port}/${slug}`;
+}
 
 const statusOf = (cause: RefusalCause, own: Partial<Readonly<Record<RefusalCause, number>>> = {}): number =>
   own[cause] ?? ERRORS[cause].http;

@@ -67,6 +67,7 @@ export function serviceEnvironment({
       HTTP_LISTEN: at(ports.ingress),
       PUBLIC_INGRESS_URL: `http://${at(ports.ingress)}`,
       INGRESS_PROCESSES: String(options.ingressProcesses),
+      ALLOW_LOOPBACK_DESTINATIONS: 'true',
     },
     api: { HTTP_LISTEN: at(ports.api), PUBLIC_INGRESS_URL: `http://${at(ports.ingress)}` },
   };

@@ -296,7 +296,10 @@ function describeOddBodies(provider: Provider, vector: Vector): void {
         const events = parseVector(provider, vector, { body });
         expect(events.length).toBeGreaterThan(0);
         expect(new Set(events.map(({ dedupKey }) => dedupKey)).size).toBe(events.length);
-        for (const event of events) expect(event.dedupKey.length).toBeGreaterThan(0);
+        for (const event of events) {
+          expect(event.dedupKey.length).toBeGreaterThan(0);
+          expect(event.messageReference).toMatch(/^(?:msg_.{26})?$/);
+        }
         expect(provider.answer(events).status).toBeLessThan(300);
       }),
       // Each provider has several vectors.

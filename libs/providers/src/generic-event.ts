@@ -23,6 +23,8 @@ const pointer = (what: string) =>
     .refine(isJsonPointer, 'expected a JSON Pointer (RFC 6901)')
     .describe(`Where ${what} is, as JSON Pointer`);
 
+const SCHEMA_LENGTH_MAX = 16_384;
+
 /** Where a general scheme's JSON says what. The defaults are the shape of our own outgoing webhooks. */
 export const POINTER_SETTINGS = {
   idPointer: pointer("the sender's event ID").optional(),
@@ -34,8 +36,20 @@ export const POINTER_SETTINGS = {
   fromPointer: pointer("the sender's address").default('/data/from'),
   toPointer: pointer("the recipient's address").default('/data/to'),
   textPointer: pointer('the text').default('/data/text'),
+  replyToPointer: pointer('the ID of the message that a received one answers').default('/data/replyTo'),
   campaignPointer: pointer('the campaign').default('/data/campaign'),
   errorCodePointer: pointer('the error code').default('/data/errorCode'),
+  jsonSchema: z
+    .record(z.string(), z.unknown())
+    .refine((schema) => JSON.stringify(schema).length <= SCHEMA_LENGTH_MAX, 'expected a smaller schema')
+    .optional()
+    .describe(
+      'JSON Schema (2020-12) that bodies must fit; without patterns, uniqueItems, and references outside of $defs',
+    ),
+  schemaFailure: z
+    .enum(['quarantine', 'refuse'])
+    .default('quarantine')
+    .describe('Of a body that does not fit: store it as not understood, or refuse it with 422'),
 };
 export type PointerSettings = z.output<z.ZodObject<typeof POINTER_SETTINGS>>;
 
@@ -132,6 +146,7 @@ function messageEvent(
     providerStatus: state,
     errorCode: label(text(settings.errorCodePointer)),
     campaign: label(text(settings.campaignPointer)),
+    replyTo: isInbound ? (identifier(text(settings.replyToPointer)) ?? '') : '',
     signal: (isInbound ? keywordSignal(body) : undefined) ?? '',
     person: isInbound ? from : to,
     ours: isInbound ? to : from,

@@ -65,6 +65,9 @@ export interface ProviderContent {
   readonly mediaUrls: readonly string[];
 }
 
+/** What an event says about consent, or about whether a mailbox can be reached. */
+export type EventSignal = Signal | 'complaint' | 'hard_bounce' | 'soft_bounce';
+
 /** One event inside a request. Missing texts are empty. */
 export interface ProviderEvent {
   /** Sameness within the source: the same key again is the same event. Never from arrival time. */
@@ -80,7 +83,11 @@ export interface ProviderEvent {
   readonly providerStatus: string;
   readonly errorCode: string;
   readonly campaign: string;
-  readonly signal: Signal | '';
+  /** Our own reference (`msg_…`), given to the provider with the message and handed back. */
+  readonly messageReference: string;
+  /** The provider's ID of the message that this one answers. */
+  readonly replyTo: string;
+  readonly signal: EventSignal | '';
   /** Undefined when the provider does not say. */
   readonly occurredAtMs: number | undefined;
   /** The contact's address; it names the lane of the log, else the message does. */
@@ -134,6 +141,14 @@ export const COMMON_SETTINGS = z.strictObject({
     .default([])
     .describe('Addresses and CIDR ranges that may post; empty = any'),
   maxBodyBytes: bodySizeSetting(262_144),
+  ratePerSecond: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .describe(
+      'Requests a second that are taken; more are asked to come again later. Unset: as many as the tenant may',
+    ),
   verification: z
     .enum(['enforce', 'monitor'])
     .default('enforce')
@@ -173,6 +188,8 @@ export interface Provider<S extends CommonSettings = CommonSettings> {
    * anything at all can name unknown keys. Never fetched: the request can be judged later, not refused.
    */
   keyUrl?(settings: S): string | undefined;
+  /** Whether `verify` looks at the client's certificate: for others it is not read. */
+  readonly usesClientCertificate?: boolean;
   /** The HTTP status per cause, where the provider's retry engine wants another than the house's. */
   readonly refusalStatus?: Partial<Readonly<Record<RefusalCause, number>>>;
   /** Whether one of the secrets signed the raw request. Constant time in the secrets; never throws. */
@@ -235,6 +252,8 @@ export const providerEvent = (
   providerStatus: known.providerStatus ?? '',
   errorCode: known.errorCode ?? '',
   campaign: known.campaign ?? '',
+  messageReference: known.messageReference ?? '',
+  replyTo: known.replyTo ?? '',
   signal: known.signal ?? '',
   occurredAtMs: known.occurredAtMs,
   person: known.person ?? '',

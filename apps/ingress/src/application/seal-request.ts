@@ -22,8 +22,10 @@ export interface JudgedRequest {
   readonly requestUuid: Buffer;
   readonly tenant: EdgeTenant;
   readonly source: EdgeSource;
-  /** `sec_…` of the secret that matched. */
+  /** `sec_…` of the secret that matched; of keys that were fetched, where from. */
   readonly secretId: string | undefined;
+  /** What the scheme signs in the body's place, good for one request. */
+  readonly nonce: string | undefined;
   /** Why it is not authentic; only sources that monitor get this far with one. */
   readonly unauthenticCause: string | undefined;
   readonly events: readonly ProviderEvent[];
@@ -56,6 +58,10 @@ export function sealRequest(judged: JudgedRequest): IntakeRequest {
     raw: keys.box.seal(raw, sealAad('raw', tenant.uuid, requestUuid)),
     traceparent: judged.traceparent,
     events: judged.events.map((event) => sealEvent(event, judged, keys)),
+    nonceHash:
+      judged.nonce === undefined
+        ? undefined
+        : keyedHash(keys.hashKey, 'dedup', source.uuid, 'nonce', judged.nonce),
   };
 }
 
@@ -92,8 +98,12 @@ function sealEvent(event: ProviderEvent, judged: JudgedRequest, { hashKey, box }
       providerType: logText(event.providerType),
       causedBy: NOTHING,
       note: noteOf(event, unauthenticCause),
-      messageId: NOTHING,
-      replyToProviderMessageId: '',
+      // A forged one would make a stranger's words those about a message of ours.
+      messageId:
+        event.messageReference === '' || unauthenticCause !== undefined
+          ? NOTHING
+          : (parseId('msg', event.messageReference) ?? NOTHING),
+      replyToProviderMessageId: logText(event.replyTo),
     },
     content:
       event.content === undefined
@@ -104,7 +114,7 @@ function sealEvent(event: ProviderEvent, judged: JudgedRequest, { hashKey, box }
 
 /** A forged opt-out only silences; a forged opt-in would let somebody be contacted who said no. */
 const signalOf = ({ signal }: ProviderEvent, unauthenticCause: string | undefined): string =>
-  unauthenticCause === undefined || signal === 'opt_out' ? signal : '';
+  unauthenticCause === undefined || signal === 'opt_out' || signal === 'complaint' ? signal : '';
 
 function noteOf(event: ProviderEvent, unauthenticCause: string | undefined): string {
   if (unauthenticCause === undefined) return logText(event.note);

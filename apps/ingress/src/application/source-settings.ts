@@ -1,13 +1,29 @@
 import type { EdgeSource } from '@posthorn/edge-config/edge-config.js';
 import type { CommonSettings, Provider } from '@posthorn/providers/provider.js';
 import { PROVIDERS } from '@posthorn/providers/registry.js';
+import { TokenBucket } from '../domain/token-bucket.js';
 import { AddressList } from './address-list.js';
+import { BodySchema } from './body-schema.js';
 
 /** How the requests of one source are taken. */
 export interface SourceRules {
   readonly provider: Provider;
   readonly settings: CommonSettings;
   readonly allowlist: AddressList;
+  /** Its own quota, where it has one. */
+  readonly bucket: TokenBucket | undefined;
+  /** Where its sender publishes its keys, where it does. */
+  readonly keyUrl: string | undefined;
+  /** What its bodies must fit; an Error: the schema cannot be used, so that nothing fits it. */
+  readonly schema: BodySchema | Error | undefined;
+  /** Whether a body that does not fit is refused. */
+  readonly isSchemaEnforced: boolean;
+}
+
+/** Of general schemes only. */
+interface SchemaSettings {
+  readonly jsonSchema?: object;
+  readonly schemaFailure?: string;
 }
 
 /**
@@ -17,6 +33,9 @@ export interface SourceRules {
  */
 export class SourceSettings {
   private readonly rules = new WeakMap<EdgeSource, SourceRules | Error>();
+
+  /** @param processes that share the port: each enforces its share of a source's quota. */
+  constructor(private readonly processes: number) {}
 
   /** @returns an Error when this version of the code cannot use the source's settings. */
   of(source: EdgeSource): SourceRules | Error {
@@ -33,9 +52,28 @@ export class SourceSettings {
       const settings = provider.settings
         .strip()
         .parse(JSON.parse(source.settingsJson || '{}')) as unknown as CommonSettings;
-      return { provider, settings, allowlist: new AddressList(settings.ipAllowlist) };
+      const { ratePerSecond, ipAllowlist } = settings;
+      const { jsonSchema, schemaFailure } = settings as SchemaSettings;
+      const rate = (ratePerSecond ?? 0) / this.processes;
+      return {
+        provider,
+        settings,
+        allowlist: new AddressList(ipAllowlist),
+        bucket: ratePerSecond === undefined ? undefined : new TokenBucket(rate, Math.max(1, rate)),
+        keyUrl: provider.keyUrl?.(settings),
+        schema: jsonSchema === undefined ? undefined : schemaOf(jsonSchema),
+        isSchemaEnforced: schemaFailure === 'refuse',
+      };
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }
+  }
+}
+
+function schemaOf(schema: object): BodySchema | Error {
+  try {
+    return new BodySchema(schema);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }

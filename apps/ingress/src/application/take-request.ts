@@ -3,7 +3,7 @@ import type { Clock } from '@posthorn/clock/clock.js';
 import { formatId, newUuid } from '@posthorn/clock/id.js';
 import type { EdgeConfig, EdgeSource, EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
-import { ProviderRequest } from '@posthorn/providers/provider-request.js';
+import type { ProviderRequest } from '@posthorn/providers/provider-request.js';
 import {
   unrecognizedEvent,
   type Provider,
@@ -16,32 +16,18 @@ import { verifyRequest } from '@posthorn/providers/verify-request.js';
 import type { Tracer } from '@posthorn/server/trace.js';
 import type { AppendClient } from '../clients/append.client.js';
 import { ProviderRefusal } from '../domain/provider-refusal.js';
-import type { TenantQuota } from '../domain/tenant-quota.js';
-import { visibleUrl } from '../domain/visible-url.js';
+import { SchemaRefusal } from '../domain/schema-refusal.js';
+import type { ArrivedRequest, IntakePlace } from './arrived-request.js';
+import { clientAddress } from './client-address.js';
 import type { EnforceOptOuts } from './enforce-opt-outs.js';
-import { clientAddress, isTrustedPeer, type ProxyTrust } from './client-address.js';
 import type { IntakeReport, RequestSubject } from './intake-report.js';
+import type { KeepRefusals } from './keep-refusals.js';
+import type { ReportSecretUse } from './report-secret-use.js';
 import { sealRequest } from './seal-request.js';
+import type { SenderKeys } from './sender-keys.js';
 import type { SourceRules, SourceSettings } from './source-settings.js';
 
 const RETRY_AFTER_MS = 2_000;
-
-/** A request as the HTTP server read it. */
-export interface ArrivedRequest {
-  readonly method: string;
-  /** As the client wrote it: path and query. */
-  readonly target: string;
-  /** The tenant's slug. */
-  readonly slug: string;
-  readonly sourceId: string;
-  /** Name and value alternate. */
-  readonly rawHeaders: readonly string[];
-  readonly host: string;
-  readonly traceparent: string | undefined;
-  /** Of the socket. */
-  readonly remoteAddress: string;
-  readonly body: Buffer;
-}
 
 /** What the provider is answered. */
 export interface IntakeAnswer extends ProviderAnswer {
@@ -49,13 +35,13 @@ export interface IntakeAnswer extends ProviderAnswer {
   readonly requestId: string;
 }
 
-/** How this deployment is reached. */
-export class IntakePlace {
-  /** @param deploymentUrl where providers reach it; empty = as the request says. */
-  constructor(
-    readonly trust: ProxyTrust,
-    readonly deploymentUrl: string,
-  ) {}
+/** A request that was refused for its signature, and kept. */
+export interface KeptRequest {
+  readonly tenant: EdgeTenant;
+  readonly sourceId: string;
+  readonly requestUuid: Buffer;
+  readonly receivedAtMs: number;
+  readonly arrived: ArrivedRequest;
 }
 
 /** Where a request belongs. */
@@ -65,6 +51,7 @@ interface Addressee {
   readonly rules: SourceRules;
   readonly subject: RequestSubject;
   readonly requestUuid: Buffer;
+  readonly receivedAtMs: number;
 }
 
 /**
@@ -75,38 +62,64 @@ export class TakeRequest {
   constructor(
     private readonly config: Pick<EdgeConfig, 'isReady' | 'tenantBySlug' | 'source'>,
     private readonly settings: SourceSettings,
-    private readonly quota: TenantQuota,
+    private readonly keys: Pick<SenderKeys, 'of' | 'afresh'>,
     private readonly store: Pick<AppendClient, 'append'>,
     private readonly optOuts: Pick<EnforceOptOuts, 'run'>,
+    private readonly refusals: Pick<KeepRefusals, 'keep'>,
+    private readonly uses: Pick<ReportSecretUse, 'matched'>,
     private readonly report: IntakeReport,
     private readonly tracer: Tracer,
     private readonly clock: Clock,
     private readonly place: IntakePlace,
   ) {}
 
-  /** @throws AppError with the code of the refusal; retryable ones carry a time to wait. */
-  async run(arrived: ArrivedRequest): Promise<IntakeAnswer> {
+  /**
+   * @param slug the tenant's.
+   * @throws AppError with the code of the refusal; retryable ones carry a time to wait.
+   */
+  async run(slug: string, sourceId: string, arrived: ArrivedRequest): Promise<IntakeAnswer> {
     const startedMs = this.clock.monotonicMs();
     let addressee: Addressee | undefined;
     this.report.requestBegun();
     try {
-      addressee = this.route(arrived);
-      this.admit(addressee, arrived, startedMs);
-      return await this.take(addressee, arrived, startedMs);
+      addressee = this.route(slug, sourceId);
+      this.admit(addressee, arrived);
+      return await this.take(addressee, arrived, addressee.receivedAtMs, startedMs);
     } catch (error) {
       this.report.refused(error, addressee?.subject);
+      if (error instanceof ProviderRefusal) this.refusals.keep({ ...addressee!, arrived, cause: error.code });
       throw error;
     } finally {
       this.report.requestEnded();
     }
   }
 
-  /** One error for every address that is nobody's, so that none tells what exists. */
-  private route({ slug, sourceId }: ArrivedRequest): Addressee {
+  /**
+   * Takes a request again that was refused before: by the secrets of today, as fresh as it was when it came.
+   * @throws AppError, a ProviderRefusal when it is still not authentic.
+   */
+  async runAgain({ tenant, sourceId, requestUuid, receivedAtMs, arrived }: KeptRequest): Promise<void> {
+    const startedMs = this.clock.monotonicMs();
+    const addressee = this.addresseeOf(tenant, this.config.source(sourceId), requestUuid, receivedAtMs);
+    await this.take(addressee, arrived, this.clock.nowMs(), startedMs);
+  }
+
+  private route(slug: string, sourceId: string): Addressee {
     // Before the first snapshot nothing is known: "not found" would be a lie that ends the provider's retries.
     if (!this.config.isReady) throw unavailable('the configuration is not here yet');
+    const receivedAtMs = this.clock.nowMs();
     const tenant = this.config.tenantBySlug(slug);
     const source = tenant === undefined ? undefined : this.config.source(sourceId);
+    return this.addresseeOf(tenant, source, newUuid(receivedAtMs), receivedAtMs);
+  }
+
+  /** One error for every address that is nobody's, so that none tells what exists. */
+  private addresseeOf(
+    tenant: EdgeTenant | undefined,
+    source: EdgeSource | undefined,
+    requestUuid: Buffer,
+    receivedAtMs: number,
+  ): Addressee {
     if (
       tenant === undefined ||
       source === undefined ||
@@ -115,7 +128,6 @@ export class TakeRequest {
     ) {
       throw new AppError('request.not_found');
     }
-    const requestUuid = newUuid(this.clock.nowMs());
     const requestId = formatId('req', requestUuid);
     const rules = this.settings.of(source);
     const provider = rules instanceof Error ? 'unknown' : rules.provider.id;
@@ -124,41 +136,45 @@ export class TakeRequest {
       this.report.unusableSource(rules, subject);
       throw unavailable('this source cannot be served by this version');
     }
-    return { tenant, source, rules, subject, requestUuid };
+    return { tenant, source, rules, subject, requestUuid, receivedAtMs };
   }
 
   /** What can be said before the signature is looked at. */
-  private admit({ tenant, rules }: Addressee, arrived: ArrivedRequest, nowMs: number): void {
+  private admit({ rules }: Addressee, arrived: ArrivedRequest): void {
     const { maxBodyBytes } = rules.settings;
     if (arrived.body.length > maxBodyBytes)
       throw new AppError('request.too_large', { detail: `at most ${maxBodyBytes} bytes` });
     if (!rules.provider.methods.includes(arrived.method as 'POST'))
       throw new AppError('request.method_not_allowed');
-    const waitMs = this.quota.take(tenant.id, nowMs);
-    if (waitMs > 0) throw new AppError('quota.exceeded', { retryAfterMs: waitMs });
     if (rules.allowlist.isEmpty) return;
     const forwarded = new RequestHeaders(arrived.rawHeaders).all('x-forwarded-for');
     if (!rules.allowlist.has(clientAddress(arrived.remoteAddress, forwarded, this.place.trust)))
       throw new AppError('address.not_allowed');
   }
 
+  /** @param secretsAtMs whose secrets count; Unix milliseconds. @param startedMs monotonic. */
   private async take(
-    { tenant, source, rules, subject, requestUuid }: Addressee,
+    { tenant, source, rules, subject, requestUuid, receivedAtMs }: Addressee,
     arrived: ArrivedRequest,
+    secretsAtMs: number,
     startedMs: number,
   ): Promise<IntakeAnswer> {
     const { provider, settings } = rules;
     const { requestId } = subject;
-    const receivedAtMs = this.clock.nowMs();
-    const request = this.requestOf(arrived, settings.publicUrl);
-    const secrets = source.secretsAt(receivedAtMs);
+    const request = this.place.requestOf(arrived, rules);
+    const secrets = source.secretsAt(secretsAtMs);
     const challenge = provider.challenge?.(request, secrets, settings);
     if (challenge !== undefined) {
       this.report.challenged(provider.id);
       return { ...challenge, requestId };
     }
-    const verdict = verifyRequest(provider, request, secrets, settings, receivedAtMs);
-    if (!verdict.isAuthentic) {
+    const verdict =
+      rules.keyUrl === undefined
+        ? verifyRequest(provider, request, secrets, settings, receivedAtMs)
+        : await this.verifyByPublished(rules.keyUrl, rules, request, secrets, receivedAtMs);
+    if (verdict.isAuthentic) {
+      if (verdict.secretId !== undefined) this.uses.matched(tenant.id, verdict.secretId, receivedAtMs);
+    } else {
       if (settings.verification === 'enforce')
         throw new ProviderRefusal(verdict.cause, verdict.detail, provider);
       this.report.monitored(provider.id, verdict.cause);
@@ -192,31 +208,36 @@ export class TakeRequest {
     return { ...provider.answer(events), requestId };
   }
 
+  /** By the keys that the sender publishes, beside those of the source; by newer ones when it names one of them. */
+  private async verifyByPublished(
+    keyUrl: string,
+    { provider, settings }: SourceRules,
+    request: ProviderRequest,
+    secrets: ReturnType<EdgeSource['secretsAt']>,
+    receivedAtMs: number,
+  ): Promise<Verdict> {
+    const known = await this.keys.of(keyUrl);
+    const verdict = verifyRequest(provider, request, [...secrets, known], settings, receivedAtMs);
+    if (verdict.isAuthentic || verdict.isKeyUnknown !== true) return verdict;
+    const newer = await this.keys.afresh(keyUrl);
+    return verifyRequest(provider, request, [...secrets, newer], settings, receivedAtMs);
+  }
+
   /** The events of an authentic request. One that breaks its adapter is kept like one that is not understood. */
   private eventsOf(
     request: ProviderRequest,
-    { provider, settings }: SourceRules,
+    rules: SourceRules,
     subject: RequestSubject,
   ): readonly ProviderEvent[] {
-    const events = parsed(provider, request, settings, (error) => this.report.parserFailed(error, subject));
+    const { provider, settings } = rules;
+    let events = parsed(provider, request, settings, (error) => this.report.parserFailed(error, subject));
+    if (rules.schema !== undefined) events = fitting(events, request, rules);
     const notUnderstood = events.reduce(
       (count, { type }) => count + (type === 'event.unrecognized' ? 1 : 0),
       0,
     );
     if (notUnderstood > 0) this.report.notUnderstood(provider.id, notUnderstood);
     return events;
-  }
-
-  private requestOf(arrived: ArrivedRequest, publicUrl: string | undefined): ProviderRequest {
-    const headers = new RequestHeaders(arrived.rawHeaders);
-    const { trust, deploymentUrl } = this.place;
-    let [scheme, host] = ['http', arrived.host];
-    if (publicUrl === undefined && deploymentUrl === '' && isTrustedPeer(arrived.remoteAddress, trust)) {
-      scheme = last(headers.all('x-forwarded-proto')) ?? scheme;
-      host = last(headers.all('x-forwarded-host')) ?? host;
-    }
-    const url = visibleUrl({ target: arrived.target, scheme, host }, publicUrl, deploymentUrl);
-    return new ProviderRequest(arrived.method, arrived.target, url, headers, arrived.body);
   }
 }
 
@@ -237,13 +258,28 @@ function parsed(
   return [unrecognizedEvent(`body:${bytes.digest('hex')}`, 'the adapter failed')];
 }
 
+/**
+ * What the schema of a source lets be understood. An opt-out counts whatever else the body says.
+ * @throws SchemaRefusal when the source refuses what does not fit. A schema that cannot be used refuses nothing.
+ */
+function fitting(
+  events: readonly ProviderEvent[],
+  request: ProviderRequest,
+  { schema, isSchemaEnforced }: SourceRules,
+): readonly ProviderEvent[] {
+  const isUsable = schema !== undefined && !(schema instanceof Error);
+  const mismatch = isUsable ? schema.mismatchIn(request.json()) : 'the schema cannot be used';
+  if (mismatch === undefined) return events;
+  if (isUsable && isSchemaEnforced) throw new SchemaRefusal(mismatch);
+  return events.map((event) =>
+    unrecognizedEvent(event.dedupKey, `schema: ${mismatch}`, { ...event, status: '' }),
+  );
+}
+
 const judgement = (verdict: Verdict) =>
   verdict.isAuthentic
-    ? { secretId: verdict.secretId, unauthenticCause: undefined }
-    : { secretId: undefined, unauthenticCause: verdict.cause };
-
-/** The value that the nearest proxy wrote. */
-const last = (values: readonly string[]): string | undefined => values.at(-1)?.split(',').at(-1)?.trim();
+    ? { secretId: verdict.secretId, nonce: verdict.nonce, unauthenticCause: undefined }
+    : { secretId: undefined, nonce: undefined, unauthenticCause: verdict.cause };
 
 const unavailable = (detail: string): AppError =>
   new AppError('service.unavailable', { detail, retryAfterMs: RETRY_AFTER_MS });

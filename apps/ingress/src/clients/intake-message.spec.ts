@@ -1,6 +1,12 @@
 import { AppendRequest, EventContent, RawRequest } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import fc from 'fast-check';
-import { encodeAppendRequest, encodeEventContent, encodeRawRequest } from './intake-message.js';
+import {
+  decodeRefusedRequest,
+  encodeAppendRequest,
+  encodeEventContent,
+  encodeRawRequest,
+  encodeRefusedRequest,
+} from './intake-message.js';
 
 const text = fc.oneof(
   fc.string(),
@@ -21,6 +27,7 @@ const event = fc.record({
 const request = fc.record({
   ...{ requestId: blob, tenantId: blob, sourceId: blob, provider: text, secretId: blob, receivedAtMs: time },
   ...{ dataKeyId: blob, raw: blob, traceparent: text, events: fc.array(event, { maxLength: 4 }) },
+  nonceHash: fc.option(blob, { nil: undefined }),
 });
 
 // If this failed, events would store something else than what was verified.
@@ -52,6 +59,31 @@ test('A6 a raw request and a content read back as what was written, by the gener
       const expected = EventContent.decode(EventContent.encode(value).finish());
       expect(EventContent.decode(encodeEventContent(value))).toEqual(expected);
     }),
+  );
+});
+
+test('A10 a refused request is judged again by all that it was judged by', () => {
+  const word = fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 30 });
+  const arrived = fc.record({
+    ...{ method: fc.constantFrom('GET', 'POST'), target: word, host: word, remoteAddress: word, body: blob },
+    ...{ isEncrypted: fc.boolean(), traceparent: fc.option(word, { nil: undefined }) },
+    clientCertificate: fc.option(blob, { nil: undefined }),
+  });
+  fc.assert(
+    fc.property(
+      arrived,
+      fc.array(
+        fc.tuple(
+          word.map((text) => `x-${text}`),
+          word,
+        ),
+      ),
+      (known, pairs) => {
+        const refused = { ...known, rawHeaders: [...pairs.flat(), 'Host', known.host] };
+        const decoded = decodeRefusedRequest(encodeRefusedRequest(refused), known.traceparent ?? '');
+        expect(decoded).toEqual(refused);
+      },
+    ),
   );
 });
 

@@ -1,3 +1,4 @@
+import { RawRequest } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import type {
   AppendRequest,
   EventAttributes,
@@ -25,6 +26,37 @@ export function encodeRawRequest(
   for (const header of headers) writer.item(0x1a, header);
   writer.blob(0x22, body);
   return writer.finish();
+}
+
+/** What a refused request has to be judged by again. */
+interface Judged {
+  readonly method: string;
+  readonly target: string;
+  readonly rawHeaders: readonly string[];
+  readonly host: string;
+  readonly traceparent: string | undefined;
+  readonly remoteAddress: string;
+  readonly isEncrypted: boolean;
+  readonly clientCertificate: Buffer | undefined;
+  readonly body: Buffer;
+}
+
+/** The plaintext of a refused request's `raw`. */
+export const encodeRefusedRequest = ({ rawHeaders, ...rest }: Judged): Buffer =>
+  Buffer.from(RawRequest.encode({ ...rest, headers: [...rawHeaders] }).finish());
+
+/** @param traceparent is kept beside it. @throws Error when the bytes are no such request. */
+export function decodeRefusedRequest(bytes: Buffer, traceparent: string): Judged {
+  const raw = RawRequest.decode(bytes);
+  const host = raw.headers.findIndex((each, index) => index % 2 === 0 && each.toLowerCase() === 'host');
+  return {
+    ...{ method: raw.method, target: raw.target, rawHeaders: raw.headers, body: raw.body },
+    host: host === -1 ? '' : raw.headers[host + 1]!,
+    traceparent: traceparent === '' ? undefined : traceparent,
+    remoteAddress: raw.remoteAddress ?? '',
+    isEncrypted: raw.isEncrypted === true,
+    clientCertificate: raw.clientCertificate,
+  };
 }
 
 /** The plaintext of an event's `content` (`EventContent`): its personal data. */
@@ -73,6 +105,8 @@ function writeRequest(writer: ProtoWriter, request: IntakeRequest): void {
   writer.blob(0x42, request.raw);
   writer.text(0x4a, request.traceparent);
   for (const event of request.events) writeEvent(writer, event);
+  // Rare: of schemes that do not sign the body.
+  if (request.nonceHash !== undefined) writer.presentBlob(0x5a, request.nonceHash);
   writer.close(start);
 }
 

@@ -48,7 +48,11 @@ export class ProtoWriter {
 
   /** @param tag field number × 8 + 2. */
   blob(tag: number, blob: Uint8Array): void {
-    if (blob.length === 0) return;
+    if (blob.length > 0) this.presentBlob(tag, blob);
+  }
+
+  /** A field that may be absent: an empty one counts. @param tag field number × 8 + 2. */
+  presentBlob(tag: number, blob: Uint8Array): void {
     this.reserve(TAG_BYTES_MAX + VARINT_BYTES_MAX + blob.length);
     this.varint(tag);
     this.varint(blob.length);

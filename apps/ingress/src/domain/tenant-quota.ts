@@ -1,14 +1,11 @@
-interface Bucket {
-  tokens: number;
-  filledAtMs: number;
-}
+import { TokenBucket } from './token-bucket.js';
 
 /**
  * A token bucket per tenant, so that one tenant cannot take the whole intake.
  * Bounded by the number of tenants that are configured: only those are asked for.
  */
 export class TenantQuota {
-  private readonly buckets = new Map<string, Bucket>();
+  private readonly buckets = new Map<string, TokenBucket>();
 
   /** @param perSecond refill. @param burst size of the bucket. */
   constructor(
@@ -24,14 +21,7 @@ export class TenantQuota {
   take(tenantId: string, nowMs: number): number {
     let bucket = this.buckets.get(tenantId);
     if (bucket === undefined)
-      this.buckets.set(tenantId, (bucket = { tokens: this.burst, filledAtMs: nowMs }));
-    bucket.tokens = Math.min(
-      this.burst,
-      bucket.tokens + ((nowMs - bucket.filledAtMs) * this.perSecond) / 1000,
-    );
-    bucket.filledAtMs = nowMs;
-    if (bucket.tokens < 1) return Math.max(1, Math.round(((1 - bucket.tokens) * 1000) / this.perSecond));
-    bucket.tokens -= 1;
-    return 0;
+      this.buckets.set(tenantId, (bucket = new TokenBucket(this.perSecond, this.burst)));
+    return bucket.take(nowMs);
   }
 }

@@ -1,6 +1,8 @@
 import { Controller, Get, Post, Req, Res } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { type TLSSocket } from 'node:tls';
 import { TakeRequest } from '../application/take-request.js';
+import { clientCertificateOf } from './native-tls.js';
 
 const REQUEST_ID_HEADER = 'posthorn-request-id';
 const PATH = '/in/:tenant/:source';
@@ -27,11 +29,10 @@ export class IntakeController {
   private async take({ raw, params, body }: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { tenant, source } = params as { tenant: string; source: string };
     const traceparent = raw.headers['traceparent'];
-    const answer = await this.takeRequest.run({
+    const isEncrypted = (raw.socket as TLSSocket).encrypted === true;
+    const answer = await this.takeRequest.run(tenant, source, {
       method: raw.method!,
       target: raw.url!,
-      slug: tenant,
-      sourceId: source,
       rawHeaders: raw.rawHeaders,
       host: raw.headers.host ?? '',
       traceparent:
@@ -39,6 +40,8 @@ export class IntakeController {
           ? traceparent
           : undefined,
       remoteAddress: raw.socket.remoteAddress ?? '',
+      isEncrypted,
+      clientCertificate: isEncrypted ? clientCertificateOf(raw.socket) : undefined,
       body: (body as Buffer | undefined) ?? NO_BODY,
     });
     void reply.header(REQUEST_ID_HEADER, answer.requestId);

@@ -45,6 +45,7 @@ export const clientCertificate: Provider<Settings> = {
   methods: ['POST'],
   settings,
   secretRequired: true,
+  usesClientCertificate: true,
 
   validateSecret(value: string, source?: Settings): void {
     const { authorities } = readTrust(value);

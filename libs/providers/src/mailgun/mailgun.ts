@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { atPointer, textAt } from '../json-pointer.js';
 import { htmlText, mailAddress, mailHeader, mailId, mailKey, mailSignal } from '../mail.js';
 import { partText } from '../multipart.js';
-import { keywordSignal, type Signal } from '../opt-out-keywords.js';
+import { keywordSignal } from '../opt-out-keywords.js';
 import type { ProviderRequest } from '../provider-request.js';
 import {
   accept,
@@ -19,6 +19,7 @@ import {
   unrecognizedEvent,
 } from '../provider.js';
 import type {
+  EventSignal,
   MessageState,
   Provider,
   ProviderAnswer,
@@ -44,9 +45,13 @@ const STATES: Readonly<Record<string, MessageState>> = {
   ...{ accepted: 'accepted', rejected: 'failed', delivered: 'delivered', opened: 'read', clicked: 'read' },
   ...{ unsubscribed: 'delivered', complained: 'delivered' },
 };
-const OPT_OUT_EVENTS = new Set(['unsubscribed', 'complained']);
-/** Failures without a try, because of what the contact asked for or said before. */
-const OPT_OUT_REASONS = new Set(['suppress-unsubscribe', 'suppress-complaint']);
+const SIGNALS: Readonly<Record<string, EventSignal>> = {
+  ...{ unsubscribed: 'opt_out', complained: 'complaint' },
+};
+/** Failures for another reason than the mailbox: what the contact asked for before; no final answer in time. */
+const FAILURE_SIGNALS: Readonly<Record<string, EventSignal>> = {
+  ...{ 'suppress-unsubscribe': 'opt_out', 'suppress-complaint': 'complaint', old: 'soft_bounce' },
+};
 
 const settings = COMMON_SETTINGS.extend({
   // Its retries last 8 h and keep timestamp and token; the token's single use is what stops a replay.
@@ -167,7 +172,7 @@ function eventIn(body: unknown, raw: Buffer): ProviderEvent {
     channel: 'email' as const,
     direction: 'outbound' as const,
     campaign: label(text('campaigns/0/id')) || label(text('tags/0')),
-    signal: signalOf(event, reason),
+    signal: signalOf(event, text('severity'), reason),
     occurredAtMs: millisecondsOf(atPointer(data, '/timestamp')),
     person: mailAddress(recipient) || recipient,
     ours: mailAddress(from),
@@ -202,8 +207,12 @@ function stateOf(event: string, severity: string, reason: string, bot: string): 
   return Object.hasOwn(STATES, event) ? STATES[event] : undefined;
 }
 
-const signalOf = (event: string, reason: string): Signal | '' =>
-  OPT_OUT_EVENTS.has(event) || (event === 'failed' && OPT_OUT_REASONS.has(reason)) ? 'opt_out' : '';
+/** A failure that is temporary has none: Mailgun itself goes on trying, with one such event for each try. */
+function signalOf(event: string, severity: string, reason: string): EventSignal | '' {
+  if (event !== 'failed') return (Object.hasOwn(SIGNALS, event) ? SIGNALS[event] : undefined) ?? '';
+  if (severity !== 'permanent') return '';
+  return (Object.hasOwn(FAILURE_SIGNALS, reason) ? FAILURE_SIGNALS[reason] : undefined) ?? 'hard_bounce';
+}
 
 /** Unix seconds with a fraction. */
 const millisecondsOf = (seconds: unknown): number | undefined =>
@@ -230,6 +239,12 @@ function mailIn(fields: ReadonlyMap<string, readonly string[]>, raw: Buffer): Pr
     providerType: 'route',
     channel: 'email' as const,
     direction: 'inbound' as const,
+    replyTo:
+      mailId(
+        field('In-Reply-To') ||
+          headerIn(field('message-headers'), 'in-reply-to') ||
+          mailHeader(field('body-mime'), 'in-reply-to'),
+      ) ?? '',
     // Mailgun has cut quotes and signature off already, where it could.
     signal: keywordSignal(field('stripped-text')) ?? mailSignal(subject, text) ?? ('' as const),
     occurredAtMs: parseTimestamp(field('timestamp'), 'unixSeconds'),

@@ -3,9 +3,9 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { z } from 'zod';
 import { decodedSecrets } from '../decoded-secret.js';
 import { textAt } from '../json-pointer.js';
+import { messageReference } from '../message-reference.js';
 import { htmlText, mailAddress, mailHeader, mailId, mailKey, mailSignal } from '../mail.js';
 import { partText, type FormPart } from '../multipart.js';
-import type { Signal } from '../opt-out-keywords.js';
 import type { ProviderRequest } from '../provider-request.js';
 import {
   accept,
@@ -21,6 +21,7 @@ import {
   unrecognizedEvent,
 } from '../provider.js';
 import type {
+  EventSignal,
   MessageState,
   Provider,
   ProviderAnswer,
@@ -48,9 +49,9 @@ const STATES: Readonly<Record<string, MessageState>> = {
   ...{ spamreport: 'delivered', unsubscribe: 'delivered', group_unsubscribe: 'delivered' },
   group_resubscribe: 'delivered',
 };
-const SIGNALS: Readonly<Record<string, Signal>> = {
-  ...{ spamreport: 'opt_out', unsubscribe: 'opt_out', group_unsubscribe: 'opt_out' },
-  group_resubscribe: 'opt_in',
+const SIGNALS: Readonly<Record<string, EventSignal>> = {
+  ...{ spamreport: 'complaint', unsubscribe: 'opt_out', group_unsubscribe: 'opt_out' },
+  ...{ group_resubscribe: 'opt_in', blocked: 'soft_bounce' },
 };
 /** Why SendGrid did not send; what is not in the list is free text and stays in the raw request. */
 const DROP_REASONS = new Map([
@@ -62,8 +63,17 @@ const DROP_REASONS = new Map([
   ['spam content', 'spam_content'],
   ['recipient list over package quota', 'over_quota'],
 ]);
-/** Drops that repeat what the contact asked for before. */
-const OPT_OUT_DROPS = new Set(['unsubscribed_address', 'spam_reporting_address']);
+/** Drops that repeat what the contact asked for, or what became of a mail, before. */
+const DROP_SIGNALS = new Map<string, EventSignal>([
+  ['unsubscribed_address', 'opt_out'],
+  ['spam_reporting_address', 'complaint'],
+  ['bounced_address', 'hard_bounce'],
+  ['invalid', 'hard_bounce'],
+]);
+/** The custom argument that a message of ours is sent with. */
+const REFERENCE_FIELD = 'posthorn_message_id';
+/** The Message-ID of a mail that SendGrid sent begins with the ID that the send was answered with. */
+const OWN_MAIL = /^([^.@]+)[^@]*@(?:geopod-)?ismtpd\b/;
 const ENHANCED_STATUS = /^[245]\.\d{1,3}\.\d{1,3}$/;
 
 const settings = COMMON_SETTINGS.extend({
@@ -156,6 +166,7 @@ function eventOf(item: unknown): ProviderEvent {
     channel: 'email' as const,
     direction: 'outbound' as const,
     campaign: campaignOf(text),
+    messageReference: messageReference(text(REFERENCE_FIELD)),
     signal: signalOf(event, text),
     occurredAtMs: parseTimestamp(text('timestamp'), 'unixSeconds'),
     person: email,
@@ -179,8 +190,10 @@ function stateOf(event: string, item: unknown): MessageState | undefined {
   return Object.hasOwn(STATES, event) ? STATES[event] : undefined;
 }
 
-function signalOf(event: string, text: (name: string) => string): Signal | '' {
-  if (event === 'dropped') return OPT_OUT_DROPS.has(errorCodeOf(event, text)) ? 'opt_out' : '';
+/** `deferred` has none: SendGrid itself goes on trying, with one such event for each try. */
+function signalOf(event: string, text: (name: string) => string): EventSignal | '' {
+  if (event === 'dropped') return DROP_SIGNALS.get(errorCodeOf(event, text)) ?? '';
+  if (event === 'bounce') return text('type') === 'blocked' ? 'soft_bounce' : 'hard_bounce';
   return (Object.hasOwn(SIGNALS, event) ? SIGNALS[event] : undefined) ?? '';
 }
 
@@ -219,6 +232,7 @@ function mailIn(request: ProviderRequest): ProviderEvent {
     providerType: 'inbound-parse',
     channel: 'email' as const,
     direction: 'inbound' as const,
+    replyTo: answeredId(head),
     signal: mailSignal(subject, text) ?? ('' as const),
     occurredAtMs: typeof timestamp === 'string' ? parseTimestamp(timestamp, 'unixSeconds') : undefined,
     person,
@@ -232,6 +246,12 @@ function mailIn(request: ProviderRequest): ProviderEvent {
     type: 'message.received',
     status: 'received',
   });
+}
+
+/** The mail that this one answers: of a mail of ours the ID that its events carry. */
+function answeredId(head: string): string {
+  const id = mailId(mailHeader(head, 'in-reply-to')) ?? '';
+  return OWN_MAIL.exec(id)?.[1] ?? id;
 }
 
 function envelopeRecipients(envelope: unknown): readonly string[] {

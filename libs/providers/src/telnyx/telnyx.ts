@@ -3,6 +3,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import type { z } from 'zod';
 import { decodedSecrets } from '../decoded-secret.js';
 import { atPointer, textAt } from '../json-pointer.js';
+import { referenceOrCampaign } from '../message-reference.js';
 import { keywordSignal, type Signal } from '../opt-out-keywords.js';
 import type { ProviderRequest } from '../provider-request.js';
 import {
@@ -108,7 +109,8 @@ export const telnyx: Provider<Settings> = {
     if (!type.startsWith('message.')) return [unrecognizedEvent(known.dedupKey, 'no message event', known)];
     if (providerMessageId === undefined) return [unrecognizedEvent(known.dedupKey, 'no message ID', known)];
     const channel = CHANNELS[text('/data/payload/type').toUpperCase()] ?? ('' as const);
-    const ofMessage = { ...known, providerMessageId, channel, campaign: label(text('/data/payload/tags/0')) };
+    const reference = referenceOrCampaign(label(text('/data/payload/tags/0')));
+    const ofMessage = { ...known, providerMessageId, channel, ...reference };
     if (type === 'message.received') return [inbound(body, ofMessage)];
     return text('/data/payload/direction') === 'inbound'
       ? [unrecognizedEvent(known.dedupKey, 'an inbound message in another event', ofMessage)]

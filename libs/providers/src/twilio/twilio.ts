@@ -3,6 +3,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { hmac, safeEqual } from '@posthorn/crypto/hmac.js';
 import { z } from 'zod';
 import type { FormFields } from '../form.js';
+import { messageReference } from '../message-reference.js';
 import { keywordSignal, type Signal } from '../opt-out-keywords.js';
 import type { ProviderRequest } from '../provider-request.js';
 import {
@@ -39,6 +40,8 @@ const settings = COMMON_SETTINGS.extend({
 });
 type Settings = z.output<typeof settings>;
 
+/** In the query of a status callback's URL: Twilio keeps no reference of ours, and calls the URL as it was given. */
+const REFERENCE_FIELD = 'posthorn-message';
 /** A retry of a webhook differs in this field from the first try. */
 const RETRY_FIELD = 'RetryCount';
 
@@ -105,6 +108,7 @@ export const twilio: Provider<Settings> = {
       providerMessageId: messageSid,
       channel: channelOf(first('From'), first('To')),
       providerStatus: status.slice(0, 64),
+      messageReference: referenceIn(request),
     };
     if (INBOUND_STATES.has(status) || (status === '' && (fields?.has('Body') ?? false)))
       return [inbound(messageSid, known, first, fields)];
@@ -172,6 +176,8 @@ function inbound(
     providerType: INBOUND_TYPE,
     direction: 'inbound',
     status: 'received',
+    // Of a chat: the message that was swiped to be answered.
+    replyTo: identifier(first('OriginalRepliedMessageSid')) ?? '',
     signal: OPT_OUT_TYPES[first('OptOutType').toUpperCase()] ?? keywordSignal(text) ?? '',
     person: first('From'),
     ours: first('To'),
@@ -223,6 +229,10 @@ function fieldsOf(request: ProviderRequest): FormFields | undefined {
   );
   return new Map(texts.map(([name, value]) => [name, [String(value)]]));
 }
+
+/** Looked for before it is parsed: most URLs have no query. */
+const referenceIn = (request: ProviderRequest): string =>
+  request.url.includes(REFERENCE_FIELD) ? messageReference(request.query()?.get(REFERENCE_FIELD)?.[0]) : '';
 
 function headerText(request: ProviderRequest, name: string): string {
   const value = request.headers.one(name);

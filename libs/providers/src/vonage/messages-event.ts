@@ -1,4 +1,5 @@
 import { textAt } from '../json-pointer.js';
+import { referenceOrCampaign } from '../message-reference.js';
 import { keywordSignal } from '../opt-out-keywords.js';
 import { identifier, label, providerEvent, unrecognizedEvent } from '../provider.js';
 import type { Channel, MessageState, ProviderEvent } from '../provider.js';
@@ -33,7 +34,7 @@ export function messagesEvent(body: unknown, fallbackKey: string): ProviderEvent
   const known = {
     providerMessageId: messageId ?? '',
     channel: Object.hasOwn(CHANNELS, channel) ? CHANNELS[channel]! : ('' as const),
-    campaign: label(text('/client_ref')),
+    ...referenceOrCampaign(label(text('/client_ref'))),
     occurredAtMs: parseTimestamp(text('/timestamp'), 'rfc3339'),
     content: { from: text('/from'), to: text('/to'), text: '', subject: '', mediaUrls: [] },
   };
@@ -86,6 +87,7 @@ function inbound(messageId: string, known: Known, text: Text): ProviderEvent {
     dedupKey: messageId,
     providerType: label(type),
     direction: 'inbound' as const,
+    replyTo: identifier(text('/context/message_uuid')) ?? '',
     signal: signalOf(type, body, text),
     person: text('/from'),
     ours: text('/to'),

@@ -1,3 +1,4 @@
+import { referenceOrCampaign } from '../message-reference.js';
 import { keywordSignal } from '../opt-out-keywords.js';
 import { identifier, label, providerEvent, unrecognizedEvent } from '../provider.js';
 import type { MessageState, ProviderEvent } from '../provider.js';
@@ -40,7 +41,7 @@ function receipt(messageId: string, fields: SmsFields): ProviderEvent {
     direction: 'outbound' as const,
     providerStatus: label(status),
     errorCode,
-    campaign: label(field('client-ref')),
+    ...referenceOrCampaign(label(field('client-ref'))),
     signal: OPT_OUT_ERRORS.has(errorCode) ? ('opt_out' as const) : ('' as const),
     occurredAtMs: messageTime(field('message-timestamp')),
     person: to,

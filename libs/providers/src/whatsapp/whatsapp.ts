@@ -4,6 +4,7 @@ import { hmac, safeEqual } from '@posthorn/crypto/hmac.js';
 import { z } from 'zod';
 import { eventBatch, itemKey } from '../event-batch.js';
 import { atPointer, textAt } from '../json-pointer.js';
+import { referenceOrCampaign } from '../message-reference.js';
 import { foldKeyword, keywordSignal, type Signal } from '../opt-out-keywords.js';
 import type { ProviderRequest } from '../provider-request.js';
 import {
@@ -200,6 +201,7 @@ function messageEvent(item: unknown, value: unknown, place: string): ProviderEve
     channel: 'chat' as const,
     direction: 'inbound' as const,
     errorCode: label(text('/errors/0/code')),
+    replyTo: identifier(text('/context/id')) ?? '',
     signal: signalOf(type, body, text),
     occurredAtMs: parseTimestamp(text('/timestamp'), 'unixSeconds'),
     person: from,
@@ -250,7 +252,7 @@ function statusEvent(item: unknown, value: unknown, place: string): ProviderEven
     direction: 'outbound' as const,
     providerStatus: label(status),
     errorCode: isOptOut ? OPT_OUT_ERROR : (codes[0] ?? ''),
-    campaign: label(text('/biz_opaque_callback_data')),
+    ...referenceOrCampaign(label(text('/biz_opaque_callback_data'))),
     signal: isOptOut ? ('opt_out' as const) : ('' as const),
     occurredAtMs: parseTimestamp(text('/timestamp'), 'unixSeconds'),
     person: to,

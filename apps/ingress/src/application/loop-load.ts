@@ -1,0 +1,37 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+const RESOLUTION_MS = 10;
+/** One long turn is no overload: what counts is the mean over this. */
+const SAMPLE_MS = 500;
+const NS_PER_MS = 1e6;
+
+/**
+ * Whether this process is so busy that it had better refuse than let everything wait: its event loop lags behind.
+ * Why the loop: it saturates first, and every queue in the process grows behind it.
+ */
+export class LoopLoad {
+  /** Whether the loop lagged more than the bound, on average over the last half of a second. */
+  isTooHigh = false;
+  private readonly delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  private timer: NodeJS.Timeout | undefined;
+
+  /** @param delayMsMax mean delay from which requests are refused; 0 = never. */
+  constructor(private readonly delayMsMax: number) {}
+
+  onApplicationBootstrap(): void {
+    if (this.delayMsMax === 0) return;
+    this.delay.enable();
+    this.timer = setInterval(() => this.sample(), SAMPLE_MS).unref();
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.timer);
+    this.delay.disable();
+  }
+
+  private sample(): void {
+    // Not a number while nothing was measured.
+    this.isTooHigh = this.delay.mean / NS_PER_MS - RESOLUTION_MS > this.delayMsMax;
+    this.delay.reset();
+  }
+}

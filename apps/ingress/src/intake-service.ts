@@ -1,0 +1,26 @@
+import { type RunningService } from '@posthorn/server/drain.js';
+import { runHttpService } from '@posthorn/server/http-service.js';
+import { type Process } from '@posthorn/server/process.js';
+import { AppModule } from './app.module.js';
+import { type Config } from './config.js';
+import { IntakeDoor } from './transport/intake-door.js';
+
+/** Sources may allow less, never more. */
+const BODY_BYTES_MAX = 1_048_576;
+
+/** Serves the intake in this process. */
+export function runIntake(process: Process<Config>): Promise<RunningService> {
+  const { config, log } = process;
+  const { intakeTlsCertFile, intakeTlsKeyFile, intakeClientCaFile } = config;
+  const door = new IntakeDoor(
+    { certFile: intakeTlsCertFile, keyFile: intakeTlsKeyFile, clientCaFile: intakeClientCaFile },
+    log,
+  );
+  return runHttpService({
+    process,
+    module: AppModule.of(process, door),
+    listen: config.httpListen,
+    bodyBytesMax: BODY_BYTES_MAX,
+    configure: (fastify) => door.configure(fastify),
+  });
+}

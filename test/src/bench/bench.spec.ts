@@ -102,6 +102,17 @@ test('the window holds requests back until deliveries arrive', async () => {
   );
 });
 
+test('E1 so many of the requests are STOPs, each of another contact, as long as the others', () => {
+  const source = { tenant: 'a', sourceId: 'src', provider: 'standard-webhooks', secret: SECRET } as const;
+  const requests = new SignedRequests([{ ...source, url: 'http://127.0.0.1/in/a/src' }], 'run', 10);
+  const texts = Array.from({ length: 100 }, () => requests.take().toString());
+  const stops = texts.filter((text) => text.includes('"text":"STOP"'));
+  expect(stops).toHaveLength(10);
+  expect(new Set(stops.map((text) => /"from":"[^"]+"/.exec(text)![0])).size).toBe(10);
+  const bodies = texts.map((text) => text.slice(text.indexOf('\r\n\r\n') + 4));
+  expect(bodies.every((body) => body.length === BODY_BYTES && JSON.parse(body) !== null)).toBe(true);
+});
+
 test('an answer is whole when its head says so', () => {
   const answer = (text: string): number | undefined => answerIn(Buffer.from(text));
   expect(answer('HTTP/1.1 204 No Content\r\nx: 1\r\n')).toBeUndefined();
@@ -143,6 +154,9 @@ const allCells = (): Cell[] => [
   cell('ack2k', { ackP99Ms: 15 }),
   cell('first200', { sentToFirstByteP50Ms: 4, sentToFirstByteP99Ms: 70 }),
   cell('first1k', { sentToFirstByteP50Ms: 20, sentToFirstByteP99Ms: 90 }),
+  cell('stop500', { ackP99Ms: 40 }),
+  cell('intakeOptOut', { perSecond: 8_000, plainPerSecond: 10_000 }),
+  cell('permits', { perSecond: 2_000 }),
   cell('dispatch', { perSecond: 6_000, barePerSecond: 10_000 }),
 ];
 
@@ -157,6 +171,9 @@ test('summary and table: medians of the blocks, must, stretch and short', () => 
   expect(outcome('ack at 2 k/s')).toBe('must');
   expect(outcome('sent → first byte at 200/s, p99')).toBe('short');
   expect(outcome('dispatch')).toBe('must');
+  expect(outcome('STOP at 500/s')).toBe('must');
+  expect(outcome('intake with 1 % opt-outs')).toBe('short');
+  expect(outcome('permits given')).toBe('stretch');
   expect(tableOf(goals)).toContain('SHORT');
 });
 

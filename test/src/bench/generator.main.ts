@@ -8,7 +8,8 @@ import { webhookKey, webhookSignature } from '../wire/signatures.js';
 import { monotonicMs } from '../wire/time.js';
 import { serve } from './child.js';
 import { ClosedLoop, type ClosedLoopResult } from './closed-loop.js';
-import { bodyOf, messageIdOf, SignedRequests } from './signed-requests.js';
+import { permitLoop, type PermitLoopOptions, type PermitLoopResult } from './permit-loop.js';
+import { bodyOf, messageIdOf, optOutBodyOf, SignedRequests } from './signed-requests.js';
 
 const PREPARED_PER_SECOND = 25_000;
 
@@ -22,6 +23,8 @@ export type GeneratorCommand =
       readonly warmUpMs: number;
       readonly durationMs: number;
       readonly requestsMax?: number;
+      /** Each so many-th is a STOP. */
+      readonly optOutEvery?: number;
       /** At most so many accepted and not yet delivered; `delivered` tells. */
       readonly window?: number;
     }
@@ -34,7 +37,10 @@ export type GeneratorCommand =
       readonly ratePerSecond: number;
       readonly warmUpMs: number;
       readonly durationMs: number;
+      /** Every request is a STOP. */
+      readonly isOptOut?: boolean;
     }
+  | ({ readonly kind: 'permits' } & PermitLoopOptions)
   | {
       readonly kind: 'deliver';
       readonly url: string;
@@ -54,6 +60,7 @@ export interface GeneratorAnswer {
     readonly acked: readonly (readonly [string, number, number])[];
   };
   readonly deliver?: { readonly perSecond: number };
+  readonly permits?: PermitLoopResult;
 }
 
 type Of<K extends GeneratorCommand['kind']> = Extract<GeneratorCommand, { kind: K }>;
@@ -61,7 +68,7 @@ type Of<K extends GeneratorCommand['kind']> = Extract<GeneratorCommand, { kind: 
 let windowed: { loop: ClosedLoop; window: number } | undefined;
 
 async function closed(command: Of<'closed'>): Promise<GeneratorAnswer> {
-  const requests = new SignedRequests(command.sources, command.run);
+  const requests = new SignedRequests(command.sources, command.run, command.optOutEvery);
   requests.prepare(
     command.requestsMax ?? ((command.warmUpMs + command.durationMs) / 1000) * PREPARED_PER_SECOND,
   );
@@ -84,12 +91,13 @@ async function closed(command: Of<'closed'>): Promise<GeneratorAnswer> {
 async function open(command: Of<'open'>): Promise<GeneratorAnswer> {
   const history = new History();
   const keys = command.sources.map(({ secret }) => webhookKey(secret));
+  const bodyOfRun = command.isOptOut === true ? optOutBodyOf : bodyOf;
   let n = 0;
   const next = () => {
     const at = n % command.sources.length;
     const { tenant, sourceId, url } = command.sources[at]!;
     const id = messageIdOf(command.run, n);
-    const body = bodyOf(id, n++);
+    const body = bodyOfRun(id, n++);
     const headers = (nowMs: number): Record<string, string> => {
       const seconds = Math.floor(nowMs / 1000);
       return {
@@ -157,6 +165,7 @@ serve<GeneratorCommand, GeneratorAnswer>((command) => {
   if (command.kind === 'closed') return closed(command);
   if (command.kind === 'open') return open(command);
   if (command.kind === 'deliver') return deliver(command);
+  if (command.kind === 'permits') return permitLoop(command).then((permits) => ({ permits }));
   windowed?.loop.allow(command.total + windowed.window);
   return undefined;
 });

@@ -11,6 +11,11 @@ export interface Measured {
   readonly firstByte1k: { readonly p50: number; readonly p99: number };
   readonly dispatch: number;
   readonly bareDispatch: number;
+  /** STOP at 500/s, until its 2xx. */
+  readonly stopP99: number;
+  /** A burst with one opt-out in a hundred, and one without. */
+  readonly optOutIntake: { readonly with: number; readonly without: number };
+  readonly permits: number;
   readonly lost: number;
 }
 
@@ -24,6 +29,7 @@ export interface Goal {
 }
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+const perSecond = (rate: number): string => `${rate.toFixed(0)} /s`;
 const times = (factor: number): string => `${factor.toFixed(2)} ×`;
 const ms = (value: number): string => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
 
@@ -52,6 +58,7 @@ export function goalsOf(measured: Measured): Goal[] {
   const { bound, intake, oneCommit, sustained, firstByte200, firstByte1k } = measured;
   const ofBound = (rate: number): number => rate / bound.total;
   const burst = Math.max(...Object.values(intake));
+  const optOutShare = measured.optOutIntake.with / measured.optOutIntake.without;
   return [
     atLeast('intake burst, of B', ofBound(burst), 0.35, 0.5, percent),
     atLeast('… against one commit per event, 64 connections', intake['64'] / oneCommit['64'], 3, 5, times),
@@ -67,6 +74,9 @@ export function goalsOf(measured: Measured): Goal[] {
     atMost('sent → first byte at 1 k/s, p50', firstByte1k.p50, 50, 50),
     atMost('sent → first byte at 1 k/s, p99', firstByte1k.p99, 250, 100),
     atLeast('dispatch, of a bare client loop', measured.dispatch / measured.bareDispatch, 0.5, 0.7, percent),
+    atMost('STOP at 500/s, open loop, p99', measured.stopP99, 50, 25),
+    atLeast('intake with 1 % opt-outs, of one without', optOutShare, 0.85, 0.95, percent),
+    atLeast('permits given and closed a second (gRPC)', measured.permits, 500, 1_500, perSecond),
     {
       what: 'acknowledged, but not stored',
       value: String(measured.lost),

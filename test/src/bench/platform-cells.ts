@@ -10,6 +10,7 @@ import { monotonicMs, pause, waitFor } from '../wire/time.js';
 import { type BenchPlan } from './arguments.js';
 import { badAnswers, type Cell, round, watchCpu } from './cell.js';
 import { type BenchChild } from './child.js';
+import { CONSENT_CELLS, ConsentCells } from './consent-cells.js';
 import { type GeneratorAnswer, type GeneratorCommand } from './generator.main.js';
 import { durableSettings } from './machine.js';
 import { prefill } from './prefill.js';
@@ -26,6 +27,7 @@ const RATES = { ack2k: 2_000, first200: 200, first1k: 1_000 } as const;
 
 export const PLATFORM_CELLS = [
   ...(['burst16', 'burst64', 'burst256', 'sustained', 'ack2k', 'first200', 'first1k', 'dispatch'] as const),
+  ...CONSENT_CELLS,
 ];
 type PlatformCell = (typeof PLATFORM_CELLS)[number];
 
@@ -45,6 +47,7 @@ interface Cast {
 /** The platform with everything on, as a subject of the bench. */
 export class PlatformCells {
   private cast: Cast | undefined;
+  private readonly consent: ConsentCells;
   private platform: RunningPlatform | undefined;
   private db: pg.Client | undefined;
   settings: Readonly<Record<string, string>> = {};
@@ -53,7 +56,9 @@ export class PlatformCells {
     private readonly plan: BenchPlan,
     private readonly crew: Crew,
     private readonly portOffset: number,
-  ) {}
+  ) {
+    this.consent = new ConsentCells(plan, crew);
+  }
 
   /** Starts the platform; the first time with prefilled tables and a cast of tenants. */
   async start(): Promise<void> {
@@ -89,6 +94,10 @@ export class PlatformCells {
   }
 
   private measure(subject: PlatformCell, block: number): Promise<Cell> {
+    if (subject === 'stop500' || subject === 'intakeOptOut' || subject === 'permits') {
+      const { portOffset, db, platform } = this;
+      return this.consent.run(subject, block, { platform: platform!, db: db!, portOffset });
+    }
     if (subject === 'sustained') return this.sustained(block);
     if (subject === 'dispatch') return this.dispatch(block);
     if (subject === 'ack2k' || subject === 'first200' || subject === 'first1k')

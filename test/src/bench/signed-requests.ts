@@ -4,6 +4,7 @@ import { type SourceTarget } from '../load/workload.js';
 export const BODY_BYTES = 1_024;
 const PREPARED_MAX = 300_000;
 const CONTACTS = 5_000;
+const OPT_OUTS_MAX = 9_000_000;
 
 /**
  * Requests of a bench, as the bytes that go over the wire: Standard Webhooks, bodies of 1,024 bytes, each with a
@@ -15,10 +16,11 @@ export class SignedRequests {
   private readonly keys: Buffer[];
   private readonly heads: string[];
 
-  /** @param run tells the IDs of one cell from all others. */
+  /** @param run tells the IDs of one cell from all others. @param optOutEvery each so many-th is a STOP; 0: none. */
   constructor(
     private readonly sources: readonly SourceTarget[],
     private readonly run: string,
+    private readonly optOutEvery = 0,
   ) {
     this.keys = sources.map(({ secret }) => webhookKey(secret));
     this.heads = sources.map(({ url }) => {
@@ -48,7 +50,8 @@ export class SignedRequests {
   private make(n: number): Buffer {
     const at = n % this.sources.length;
     const messageId = messageIdOf(this.run, n);
-    const body = bodyOf(messageId, n);
+    const isOptOut = this.optOutEvery > 0 && n % this.optOutEvery === 0;
+    const body = isOptOut ? optOutBodyOf(messageId, n) : bodyOf(messageId, n);
     const seconds = Math.floor(Date.now() / 1000);
     const signature = webhookSignature(this.keys[at]!, messageId, seconds, body);
     const head = `${this.heads[at]!}webhook-id: ${messageId}\r\nwebhook-timestamp: ${seconds}\r\nwebhook-signature: ${signature}\r\n\r\n`;
@@ -62,6 +65,16 @@ export const messageIdOf = (run: string, n: number): string => `${run}-${String(
 /** A body of exactly 1,024 bytes. */
 export function bodyOf(messageId: string, n: number): Buffer {
   const to = `+1202${String(1_000_000 + (n % CONTACTS))}`;
-  const start = `{"type":"message.sent","timestamp":"${new Date().toISOString()}","data":{"messageId":"${messageId}","channel":"sms","from":"+15005550006","to":"${to}","campaign":"bench","pad":"`;
+  return padded('message.sent', messageId, `"from":"+15005550006","to":"${to}","campaign":"bench"`);
+}
+
+/** A STOP of the same length, of a contact of its own. */
+export function optOutBodyOf(messageId: string, n: number): Buffer {
+  const from = `+1203${String(1_000_000 + (n % OPT_OUTS_MAX))}`;
+  return padded('message.received', messageId, `"from":"${from}","to":"+15005550006","text":"STOP"`);
+}
+
+function padded(type: string, messageId: string, fields: string): Buffer {
+  const start = `{"type":"${type}","timestamp":"${new Date().toISOString()}","data":{"messageId":"${messageId}","channel":"sms",${fields},"pad":"`;
   return Buffer.from(`${start.padEnd(BODY_BYTES - 3, 'x')}"}}`, 'latin1');
 }

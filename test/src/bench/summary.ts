@@ -69,6 +69,12 @@ function measuredIn(medians: Table, bound: Bound, lost: number): Measured | unde
     firstByte1k: firstByte('first1k'),
     dispatch: rate('dispatch'),
     bareDispatch: medians['dispatch']?.['barePerSecond'] ?? Number.NaN,
+    stopP99: medians['stop500']?.['ackP99Ms'] ?? Number.NaN,
+    optOutIntake: {
+      with: rate('intakeOptOut'),
+      without: medians['intakeOptOut']?.['plainPerSecond'] ?? Number.NaN,
+    },
+    permits: rate('permits'),
     lost,
   };
   const all = [...Object.values(measured.intake), ...Object.values(measured.oneCommit), measured.sustained];
@@ -78,6 +84,9 @@ function measuredIn(medians: Table, bound: Bound, lost: number): Measured | unde
     measured.firstByte200.p50,
     measured.firstByte1k.p50,
     measured.dispatch,
+    measured.stopP99,
+    measured.optOutIntake.with,
+    measured.permits,
   ].some(Number.isNaN)
     ? undefined
     : measured;

@@ -5,9 +5,12 @@ export interface ChaosArguments {
   /** Empty: all. */
   readonly only: readonly string[];
   readonly isKept: boolean;
+  /** Of STOP against queued sends, all faults together. */
+  readonly races: number;
 }
 
-const USAGE = 'usage: npm run chaos -- [--long] [--seed N] [--only F1,F4] [--keep]';
+const RACES = { short: 2_500, long: 1_000_000 };
+const USAGE = 'usage: npm run chaos -- [--long] [--seed N] [--only F1,C4] [--races N] [--keep]';
 
 /** @throws Error with the usage line. */
 export function parseChaosArguments(args: readonly string[], faults: readonly string[]): ChaosArguments {
@@ -16,12 +19,14 @@ export function parseChaosArguments(args: readonly string[], faults: readonly st
     seed: Math.floor(Math.random() * 1e9),
     only: [] as string[],
     isKept: false,
+    races: Number.NaN,
   };
   const rest = [...args];
   for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
     if (argument === '--long') parsed.isLong = true;
     else if (argument === '--keep') parsed.isKept = true;
     else if (argument === '--seed') parsed.seed = Number(rest.shift());
+    else if (argument === '--races') parsed.races = Number(rest.shift());
     else if (argument === '--only') parsed.only.push(...(rest.shift() ?? '').toUpperCase().split(','));
     else throw new Error(`unknown argument ${argument}\n${USAGE}`);
   }
@@ -30,5 +35,8 @@ export function parseChaosArguments(args: readonly string[], faults: readonly st
     throw new Error(`there is no fault ${unknown.join(', ')}; there are ${faults.join(', ')}`);
   if (!Number.isSafeInteger(parsed.seed) || parsed.seed < 0)
     throw new Error(`--seed takes a number\n${USAGE}`);
+  if (Number.isNaN(parsed.races)) parsed.races = parsed.isLong ? RACES.long : RACES.short;
+  if (!Number.isSafeInteger(parsed.races) || parsed.races < 0)
+    throw new Error(`--races takes a number\n${USAGE}`);
   return parsed;
 }

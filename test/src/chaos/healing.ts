@@ -37,7 +37,8 @@ export async function heal(
   }
 }
 
-async function connect(platform: RunningPlatform): Promise<pg.Client> {
+/** A connection as soon as the database takes one. */
+export async function connect(platform: RunningPlatform): Promise<pg.Client> {
   const deadline = monotonicMs() + HEAL_TIMEOUT_MS;
   for (;;) {
     const db = new pg.Client({ connectionString: platform.local.databaseUrl });

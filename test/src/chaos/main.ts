@@ -8,6 +8,8 @@ import { type Stage } from './cast.js';
 import { type FaultRunOptions, runFault } from './fault-run.js';
 import { type Fault, FAULTS } from './faults.js';
 import { complaintsOf, isClean, keepEvidence, lineOf } from './report.js';
+import { RACE_FAULTS } from '../races/race-faults.js';
+import { runRaces } from '../races/run-races.js';
 
 const SHORT = { ratePerSecond: 200, durationMs: 12_000, rounds: 1, strikesFactor: 1 };
 const LONG = { ratePerSecond: 400, durationMs: 40_000, rounds: 3, strikesFactor: 3 };
@@ -15,7 +17,7 @@ const LOG_TABLES = /event_log|outbox/;
 
 /** Runs the faults one after the other on one platform. @returns the exit code. */
 async function main(): Promise<number> {
-  const ids = FAULTS.map(({ id }) => id);
+  const ids = [...FAULTS, ...RACE_FAULTS].map(({ id }) => id);
   const args = parseChaosArguments(process.argv.slice(2), ids);
   console.log(`Seed ${args.seed} (run it again: npm run chaos -- --seed ${args.seed})`);
   const stage = await setStage();
@@ -26,6 +28,7 @@ async function main(): Promise<number> {
     for (const { fault, options } of plan(args)) {
       if (!(await runOne(stage, fault, options))) isAllClean = false;
     }
+    if (!(await runRaces(stage.platform, args))) isAllClean = false;
   } finally {
     await stage.platform.stop();
     await stage.proxy.stop();

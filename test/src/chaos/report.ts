@@ -5,7 +5,14 @@ import { type FaultResult } from './fault-run.js';
 
 const EXAMPLES_MAX = 3;
 
-export const isClean = ({ verdict, problems }: FaultResult): boolean =>
+/** What a run that is not clean has to say. */
+export interface Complaint {
+  readonly verdict: { readonly violations: readonly Violation[] };
+  readonly problems: readonly string[];
+  readonly strikes: readonly string[];
+}
+
+export const isClean = ({ verdict, problems }: Pick<Complaint, 'verdict' | 'problems'>): boolean =>
   verdict.violations.length === 0 && problems.length === 0;
 
 /** One line a fault. */
@@ -22,7 +29,7 @@ export function lineOf(result: FaultResult): string {
 }
 
 /** What went wrong, grouped, with a few examples each. */
-export function complaintsOf({ verdict, problems, strikes }: FaultResult): string[] {
+export function complaintsOf({ verdict, problems, strikes }: Complaint): string[] {
   const groups = new Map<string, Violation[]>();
   for (const violation of verdict.violations) {
     const key = `${violation.invariant} ${violation.what}`;
@@ -43,11 +50,20 @@ export async function keepEvidence(
   dataDir: string,
   { fault, options, verdict, evidence }: FaultResult,
 ): Promise<string> {
-  const folder = join(dataDir, `evidence-${fault.id}-${options.seed}`);
+  const { violations } = verdict;
+  const { sent, receipts } = evidence;
+  return writeLines(join(dataDir, `evidence-${fault.id}-${options.seed}`), { sent, receipts, violations });
+}
+
+/** One file a list, one line an item. @returns the folder. */
+export async function writeLines(
+  folder: string,
+  lists: Readonly<Record<string, readonly unknown[]>>,
+): Promise<string> {
   await mkdir(folder, { recursive: true });
-  const lines = (items: readonly unknown[]): string => items.map((item) => JSON.stringify(item)).join('\n');
-  await writeFile(join(folder, 'sent.ndjson'), lines(evidence.sent));
-  await writeFile(join(folder, 'receipts.ndjson'), lines(evidence.receipts));
-  await writeFile(join(folder, 'violations.ndjson'), lines(verdict.violations));
+  for (const [name, items] of Object.entries(lists)) {
+    const lines = items.map((item) => JSON.stringify(item)).join('\n');
+    await writeFile(join(folder, `${name}.ndjson`), lines);
+  }
   return folder;
 }

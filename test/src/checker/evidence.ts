@@ -118,7 +118,7 @@ export interface Evidence {
 
 /** One broken promise. */
 export interface Violation {
-  readonly invariant: 'I1' | 'I2' | 'I3' | 'I4' | 'I6' | 'I7';
+  readonly invariant: 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7';
   readonly what: string;
   /** Which row, request or delivery. */
   readonly subject: string;

@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import { type AddressInfo, type Socket } from 'node:net';
+import { ArrivalQueue, LoopClock, type Moment } from '../wire/loop-clock.js';
 
 /** What goes wrong with one send. */
 export type Fault =
@@ -29,6 +30,14 @@ export interface Accepted {
   readonly atMs: number;
   /** All that was sent with it. */
   readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** A send that reached the provider, whatever it then did with it. */
+export interface SeenSend {
+  readonly message: Accepted;
+  /** Whether the provider took it. */
+  readonly isTaken: boolean;
+  readonly firstByte: Moment;
 }
 
 export interface FakeRequest {
@@ -67,21 +76,32 @@ export abstract class FakeProvider {
   readonly refused: { path: string; reply: FakeReply }[] = [];
   /** Of the next sends, one each. */
   readonly faults: Fault[] = [];
+  /** Told of every send that is in order, before it is answered. */
+  onSend: (send: SeenSend) => void = () => undefined;
   private readonly server: Server;
+  private clock: LoopClock | undefined;
+  /** Of connections without a request so far: the earliest that they can have come. */
+  private readonly fresh = new WeakMap<Socket, number>();
 
   constructor() {
+    const arrivals = new ArrivalQueue();
     this.server = createServer((request, response) => {
+      const firstByte = this.firstByteOf(request.socket);
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
         const url = new URL(request.url!, this.url);
         const { method, headers } = request;
-        this.take({ method: method!, url, headers, body: Buffer.concat(chunks) }, response);
+        this.take({ method: method!, url, headers, body: Buffer.concat(chunks) }, response, firstByte);
       });
+    });
+    this.server.on('connection', (socket) => {
+      this.fresh.set(socket, arrivals.take(this.clock!.now()).earliestMs);
     });
   }
 
   async start(port = 0): Promise<this> {
+    this.clock = new LoopClock();
     await new Promise<void>((done) => this.server.listen(port, '127.0.0.1', done));
     return this;
   }
@@ -91,6 +111,7 @@ export abstract class FakeProvider {
   }
 
   async stop(): Promise<void> {
+    this.clock?.stop();
     this.server.closeAllConnections();
     await new Promise((done) => this.server.close(done));
   }
@@ -109,16 +130,27 @@ export abstract class FakeProvider {
     return statuses;
   }
 
-  private take(request: FakeRequest, response: ServerResponse): void {
+  /** The first request of a connection is read a turn later than the connection itself. */
+  private firstByteOf(socket: Socket): Moment {
+    const now = this.clock!.now();
+    const earliestMs = this.fresh.get(socket) ?? now.earliestMs;
+    this.fresh.delete(socket);
+    return { ...now, earliestMs };
+  }
+
+  private take(request: FakeRequest, response: ServerResponse, firstByte: Moment): void {
     const judged = this.handle(request);
     if (!('message' in judged)) {
       if (judged.status >= 400) this.refused.push({ path: request.url.pathname, reply: judged });
       return answer(response, judged);
     }
     const fault = this.faults.shift();
+    const message = { ...judged.message, atMs: Date.now() };
+    const isTaken = fault?.kind !== 'fail' && fault?.kind !== 'refuse';
+    if (isTaken) this.accepted.push(message);
+    this.onSend({ message, isTaken, firstByte });
     if (fault?.kind === 'fail') return answer(response, failure(fault.status, fault.retryAfterSeconds));
     if (fault?.kind === 'refuse') return answer(response, judged.refuse(fault.code));
-    this.accepted.push({ ...judged.message, atMs: Date.now() });
     if (fault === undefined) return answer(response, judged.reply);
     if (fault.kind === 'drop_answer') response.socket!.destroy();
     else if (fault.kind === 'slow') setTimeout(() => answer(response, judged.reply), fault.delayMs);

@@ -17,7 +17,11 @@ export class AdminClient {
   ) {}
 
   /** @throws Error with the answer when it is not 2xx. */
-  async call<T>(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<T> {
+  async call<T>(
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    body?: object,
+  ): Promise<T> {
     const { statusCode, body: answer } = await request(`${this.apiUrl}/v1${path}`, {
       method,
       headers: { authorization: `Bearer ${this.key}`, 'content-type': 'application/json' },
@@ -26,6 +30,18 @@ export class AdminClient {
     const text = await answer.text();
     if (statusCode >= 300) throw new Error(`${method} ${path}: ${statusCode} ${text}`);
     return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+
+  /** Uploads rows as JSON Lines. @throws Error with the report when a row was refused. */
+  async upload(path: string, rows: readonly object[]): Promise<void> {
+    const { statusCode, body } = await request(`${this.apiUrl}/v1${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.key}`, 'content-type': 'application/x-ndjson' },
+      body: rows.map((row) => JSON.stringify(row)).join('\n'),
+    });
+    const text = await body.text();
+    const isWhole = statusCode < 300 && (JSON.parse(text) as { refused: number }).refused === 0;
+    if (!isWhole) throw new Error(`POST ${path}: ${statusCode} ${text.slice(0, 500)}`);
   }
 
   async createTenant(slug: string): Promise<TenantUnderTest> {

@@ -60,3 +60,20 @@ export class ProtoFields {
     return Buffer.isBuffer(value) || value === undefined ? 0 : Number(value);
   }
 }
+
+/** A message of text fields alone: number → text. */
+export function protoTexts(fields: Readonly<Record<number, string>>): Buffer {
+  return Buffer.concat(
+    Object.entries(fields).flatMap(([number, text]) => {
+      const bytes = Buffer.from(text);
+      return [varintOf((Number(number) << 3) | BYTES), varintOf(bytes.length), bytes];
+    }),
+  );
+}
+
+function varintOf(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
+  return Buffer.from([...bytes, rest]);
+}

@@ -1,0 +1,46 @@
+import { type Random } from '../wire/random.js';
+
+const SPREAD_MS = 60;
+const STEP_MS = 1;
+const CORRECTION_MS_MAX = 300;
+/** An answer that took longer was held: it says nothing about the usual way. */
+const HELD_MS = 450;
+const REMEMBERED_MAX = 15;
+
+/** When to say STOP after a message was asked for, so that either may be first. */
+export class Aim {
+  /** From asking for a message until it is at the provider, lately. */
+  private readonly sendMs: number[] = [];
+  /** From STOP to its answer, lately. */
+  private readonly stopMs: number[] = [];
+  private correctionMs = 0;
+
+  constructor(private readonly random: Random) {}
+
+  /** @returns milliseconds; negative: the STOP leaves first. */
+  next(): number {
+    const usual = middle(this.sendMs) - middle(this.stopMs);
+    return usual + this.correctionMs + this.random.between(-SPREAD_MS, SPREAD_MS);
+  }
+
+  onArrival(ms: number): void {
+    remember(this.sendMs, ms);
+  }
+
+  /** Moves towards where both win equally often. */
+  onAnswer(isSentFirst: boolean, ms: number): void {
+    if (ms > HELD_MS) return;
+    remember(this.stopMs, ms);
+    const moved = this.correctionMs + (isSentFirst ? -STEP_MS : STEP_MS);
+    this.correctionMs = Math.min(CORRECTION_MS_MAX, Math.max(-CORRECTION_MS_MAX, moved));
+  }
+}
+
+function remember(list: number[], value: number): void {
+  list.push(value);
+  if (list.length > REMEMBERED_MAX) list.shift();
+}
+
+/** A few that took very long do not move it. */
+const middle = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;

@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { type ChaosArguments } from '../chaos/arguments.js';
+import { complaintsOf, isClean, writeLines } from '../chaos/report.js';
+import { type RunningPlatform } from '../house/running-platform.js';
+import { RACE_FAULTS } from './race-faults.js';
+import { type RaceResult, RaceRun } from './race-run.js';
+
+const RATE_PER_SECOND = 100;
+/** Of one fault in one round: what a run remembers is bounded. */
+const RACES_MAX = 20_000;
+
+/** STOP against queued sends, under one fault after the other. @returns whether all of it was clean. */
+export async function runRaces(
+  platform: RunningPlatform,
+  { only, races, seed }: Pick<ChaosArguments, 'only' | 'races' | 'seed'>,
+): Promise<boolean> {
+  const faults = RACE_FAULTS.filter(({ id }) => only.length === 0 || only.includes(id));
+  if (faults.length === 0 || races === 0) return true;
+  const each = Math.ceil(races / faults.length);
+  let isAllClean = true;
+  for (let [left, round] = [each, 0]; left > 0; left -= RACES_MAX, round++) {
+    const runs: RaceRun[] = [];
+    for (const [at, fault] of faults.entries()) {
+      const options = { seed: seed + 1_000 * round + 10 * at, ratePerSecond: RATE_PER_SECOND };
+      const run = new RaceRun(platform, fault, { ...options, races: Math.min(left, RACES_MAX) });
+      runs.push(run);
+      await run.load();
+    }
+    for (const run of runs) if (!(await report(platform, await run.finish()))) isAllClean = false;
+  }
+  return isAllClean;
+}
+
+async function report({ dataDir }: RunningPlatform, result: RaceResult): Promise<boolean> {
+  console.log(lineOf(result));
+  if (isClean(result)) return true;
+  for (const line of complaintsOf(result)) console.log(line);
+  const { fault, options, evidence, verdict } = result;
+  const folder = await writeLines(join(dataDir, `evidence-${fault.id}-${options.seed}`), {
+    ...{ races: evidence.races, sends: evidence.sends, commands: evidence.commands },
+    violations: verdict.violations,
+  });
+  console.log(`       evidence: ${folder}`);
+  return false;
+}
+
+function lineOf(result: RaceResult): string {
+  const { fault, verdict, strikes } = result;
+  const number = (value: number): string => value.toLocaleString('en').padStart(6);
+  const late = verdict.violations.filter(({ invariant }) => invariant === 'I5').length;
+  const twice = verdict.violations.filter(({ what }) => what.includes('twice')).length;
+  const close = (100 * verdict.close) / Math.max(1, verdict.races - verdict.controls);
+  return [
+    `${isClean(result) ? 'ok  ' : 'FAIL'} ${fault.id.padEnd(3)} ${fault.title.padEnd(20)}`,
+    `races ${number(verdict.races)}  sent first ${number(verdict.sentFirst)}  refused ${number(verdict.refused)}`,
+    `after STOP ${late}  resent ${twice}`,
+    `(close ${close.toFixed(0)} %, unclear ${verdict.unclear}, for a person ${verdict.open}, strikes ${strikes.length})`,
+  ].join('  ');
+}

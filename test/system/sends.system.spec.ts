@@ -1,0 +1,218 @@
+import { randomBytes } from 'node:crypto';
+import twilio from 'twilio';
+import { FakeTwilio } from '../src/fakes/twilio.js';
+import { AdminClient } from '../src/house/admin-client.js';
+import { freePortOffset } from '../src/house/free-offset.js';
+import { RunningPlatform } from '../src/house/running-platform.js';
+import { contactAt, dayPlace } from '../src/races/contacts.js';
+import { waitFor } from '../src/wire/time.js';
+
+const START_MS = 240_000;
+const SEEN = { timeoutMs: 20_000 };
+const OURS = '+15005550006';
+const TENANT = '/tenants/shop';
+
+interface Step {
+  readonly kind: string;
+  readonly what: string;
+  readonly rule: string | null;
+  readonly detail: string | null;
+  readonly eventId: string | null;
+  readonly messageId: string | null;
+  readonly message: { readonly from: string | null; readonly to: string | null } | null;
+}
+interface Command {
+  readonly id: string;
+  readonly state: string;
+  readonly command: {
+    readonly errorCode: string | null;
+    readonly decision: { readonly rule: string } | null;
+  };
+}
+interface Handoff {
+  readonly conversationId: string;
+  readonly state: string;
+  readonly fencingToken: number | null;
+}
+
+let [platform, fake, api, source] = [] as unknown as [
+  RunningPlatform,
+  FakeTwilio,
+  AdminClient,
+  { id: string; url: string },
+];
+
+beforeAll(async () => {
+  fake = await new FakeTwilio().start();
+  platform = await RunningPlatform.start({ portOffset: await freePortOffset() });
+  const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
+    ...{ slug: 'shop', name: 'Shop', country: 'AT', timeZone: 'Europe/Vienna' },
+  });
+  api = new AdminClient(platform.local.apiUrl, apiKey.secret);
+  const { accountSid, authToken } = fake;
+  source = await api.call('POST', `${TENANT}/sources`, {
+    ...{ name: 'Twilio', provider: 'twilio', secret: authToken },
+    settings: { accountSid, apiBaseUrl: fake.url, from: OURS },
+  });
+  await api.call('PUT', `${TENANT}/sources/${source.id}/credentials`, { accountSid, authToken });
+}, START_MS);
+
+afterAll(async () => {
+  await platform?.stop();
+  await fake?.stop();
+  await platform?.removeData();
+}, START_MS);
+
+/** The contact writes; as Twilio signs it. */
+async function receive(from: string, text: string): Promise<string> {
+  const sid = `SM${randomBytes(16).toString('hex')}`;
+  const fields = { MessageSid: sid, Body: text, From: from, To: OURS, NumMedia: '0' };
+  const signature = twilio.getExpectedTwilioSignature(fake.authToken, source.url, fields);
+  const response = await fetch(source.url, {
+    method: 'POST',
+    headers: { 'x-twilio-signature': signature },
+    body: new URLSearchParams(fields),
+  });
+  expect(response.status).toBe(200);
+  return sid;
+}
+
+/** @returns the message, once it is in that state. */
+async function send(to: string, state: string, fields: object): Promise<Command> {
+  const { id } = await api.call<{ id: string }>('POST', `${TENANT}/messages`, {
+    ...{
+      sourceId: source.id,
+      to,
+      channel: 'sms',
+      content: { text: `Hello ${randomBytes(4).toString('hex')}` },
+    },
+    ...fields,
+  });
+  return untilState(id, state);
+}
+
+async function untilState(id: string, state: string): Promise<Command> {
+  let last: Command | undefined;
+  const isThere = async (): Promise<Command | undefined> => {
+    last = await api.call<Command>('GET', `${TENANT}/messages/${id}`);
+    return last.state === state ? last : undefined;
+  };
+  return waitFor(`${id} is ${state}`, isThere, SEEN).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${JSON.stringify(last)}`);
+  });
+}
+
+test('D5 E8 the timeline of a complaint tells every step from consent to the refused message, each with its rule', async () => {
+  const address = contactAt(dayPlace(Date.now()), 100_001);
+  await api.call('POST', `${TENANT}/consents`, {
+    ...{ address, channel: 'sms', status: 'opted_in' },
+    proof: { method: 'web_form', wording: 'Send me offers.', url: 'https://shop.example/offers' },
+  });
+  const offer = { category: 'marketing', campaign: 'autumn' };
+  const sent = await send(address, 'sent', offer);
+  const accepted = fake.accepted.find(({ to }) => to === address)!;
+  expect(await fake.callback(accepted, 'delivered')).toEqual([204]);
+  await untilState(sent.id, 'delivered');
+  await receive(address, 'STOP');
+  const refused = await send(address, 'blocked', offer);
+  expect(refused.command.decision).toMatchObject({ rule: 'suppression.opt_out' });
+  expect(fake.accepted.filter(({ to }) => to === address)).toHaveLength(1);
+
+  const person = await api.call<{ id: string; suppressions: { reason: string; channel: string }[] }>(
+    'POST',
+    `${TENANT}/people/lookup`,
+    { address },
+  );
+  expect(person.suppressions).toMatchObject([{ reason: 'opt_out' }]);
+  // In the order in which it must have happened; the story is told newest first.
+  const story: Partial<Step>[] = [
+    { kind: 'signal', what: 'opted_in' },
+    { kind: 'decision', what: 'allow', rule: 'consent.opted_in', messageId: sent.id },
+    { kind: 'event', what: 'message.delivered', messageId: sent.id },
+    { kind: 'event', what: 'message.received' },
+    { kind: 'suppressed', what: 'opt_out' },
+    { kind: 'decision', what: 'deny', rule: 'suppression.opt_out', messageId: refused.id },
+  ];
+  const fits = (step: Step, wanted: Partial<Step>): boolean =>
+    Object.entries(wanted).every(([name, value]) => step[name as keyof Step] === value);
+  const steps = await waitFor(
+    'the whole story',
+    async () => {
+      const { data } = await api.call<{ data: Step[] }>(
+        'GET',
+        `${TENANT}/people/${person.id}/timeline?limit=100`,
+      );
+      return story.every((wanted) => data.some((step) => fits(step, wanted))) ? data : undefined;
+    },
+    SEEN,
+  );
+  const places = story.map((wanted) => steps.length - steps.findIndex((step) => fits(step, wanted)));
+  expect(places).toEqual([...places].sort((a, b) => a - b));
+  expect(steps.filter(({ kind }) => kind === 'send').map(({ what, messageId }) => [what, messageId])).toEqual(
+    [
+      ['blocked', refused.id],
+      ['sent', sent.id],
+    ],
+  );
+  const delivered = steps.find(({ what }) => what === 'message.delivered')!;
+  expect(delivered.message).toMatchObject({ to: 'delivered' });
+  const suppressed = steps.find(({ kind }) => kind === 'suppressed')!;
+  expect(suppressed.eventId).toBe(steps.find(({ what }) => what === 'message.received')!.eventId);
+  expect(JSON.stringify(steps)).not.toContain(address.slice(1));
+  const { data: decisions } = await api.call<{ data: { rule: string; facts: object }[] }>(
+    'GET',
+    `${TENANT}/decisions?personId=${person.id}`,
+  );
+  expect(decisions.map(({ rule }) => rule)).toEqual(['suppression.opt_out', 'consent.opted_in']);
+  expect(decisions.every(({ facts }) => Object.keys(facts).length > 0)).toBe(true);
+});
+
+test('D4 a conversation goes to a person and back: the bot is refused while somebody has it', async () => {
+  const address = contactAt(dayPlace(Date.now()), 100_002);
+  await receive(address, 'My parcel is gone, I want to talk to somebody');
+  const person = await api.call<{ id: string }>('POST', `${TENANT}/people/lookup`, { address });
+  const path = `${TENANT}/conversations`;
+  const { id } = await waitFor(
+    'the conversation',
+    async () => (await api.call<{ data: { id: string }[] }>('GET', `${path}?personId=${person.id}`)).data[0],
+    SEEN,
+  );
+  const said = { category: 'transactional', replyTo: id };
+  await send(address, 'sent', said);
+
+  const asked = await api.call<Handoff>('POST', `${path}/${id}/handoff`, {
+    ...{ reason: 'user_request', queue: 'parcels', priority: 2, intent: 'parcel_lost', sentiment: 'angry' },
+    summary: 'A parcel did not arrive.',
+  });
+  expect(asked).toMatchObject({ conversationId: id, state: 'escalated' });
+  const state = async (): Promise<string> =>
+    (await api.call<{ state: string }>('GET', `${path}/${id}`)).state;
+  const queue = async (): Promise<string[]> =>
+    (await api.call<{ data: Handoff[] }>('GET', `${TENANT}/agent-queue?queue=parcels`)).data.map(
+      ({ conversationId }) => conversationId,
+    );
+  const until = (what: string, check: () => Promise<boolean>): Promise<true> =>
+    waitFor(what, async () => ((await check()) ? true : undefined), SEEN);
+  await until('it waits in the queue', async () => (await queue()).includes(id));
+  await until('it is escalated', async () => (await state()) === 'escalated');
+
+  const claimed = await api.call<Handoff>('POST', `${path}/${id}/claim`, {});
+  const fencingToken = claimed.fencingToken!;
+  expect([await queue(), claimed.state]).toEqual([[], 'claimed']);
+  const { package: told } = await api.call<{ package: object }>('GET', `${path}/${id}/handoff`);
+  expect(JSON.stringify(told)).toContain('I want to talk to somebody');
+
+  const bot = await send(address, 'failed', said);
+  expect(bot.command).toMatchObject({ errorCode: 'conversation.owned', decision: null });
+  const stranger = { ...said, sender: 'agent', fencingToken: fencingToken + 1 };
+  expect((await send(address, 'failed', stranger)).command.errorCode).toBe('conversation.owned');
+  await send(address, 'sent', { ...said, sender: 'agent', fencingToken });
+  await expect(api.call('POST', `${path}/${id}/close`, { fencingToken: fencingToken + 1 })).rejects.toThrow(
+    'handoff.token_mismatch',
+  );
+  await api.call('POST', `${path}/${id}/close`, { fencingToken, note: 'found at the neighbour' });
+  await until('it is closed', async () => (await state()) === 'closed');
+  // Nobody has it any more.
+  await send(address, 'sent', said);
+  expect(fake.accepted.filter(({ to }) => to === address)).toHaveLength(3);
+});

@@ -1,9 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
+import { Clock } from '@posthorn/clock/clock.js';
 import { openChannel } from '@posthorn/server/grpc-client.js';
 import { processProviders } from '@posthorn/server/http-service.js';
 import { type Process } from '@posthorn/server/process.js';
 import { provide, provideValue } from '@posthorn/server/provide.js';
+import { CheckReadiness } from './application/check-readiness.js';
+import { ErasePerson } from './application/erase-person.js';
 import { ExplainEvent } from './application/explain-event.js';
 import { ExplainMessage } from './application/explain-message.js';
 import { ExplainPerson } from './application/explain-person.js';
@@ -41,6 +44,8 @@ export class AppModule {
         provide(ExplainMessage, EventsClient, DispatcherClient),
         provide(ExplainPerson, EventsClient, ComplianceClient, DispatcherClient),
         provide(VerifyAudit, TenantsClient),
+        provide(CheckReadiness, TenantsClient, EventsClient, DispatcherClient, VerifyAudit),
+        provide(ErasePerson, EventsClient, ComplianceClient, DispatcherClient, TenantsClient, Clock),
         provideValue(PublicUrls, new PublicUrls(config.publicIngressUrl.replace(/\/$/, ''))),
         provideValue(Documented, new Documented(ROUTES, API_VERSION)),
         provideValue(KeyQuota, new KeyQuota(config.apiRatePerSecond, config.apiBurst)),

@@ -16,11 +16,16 @@ import {
   CommandServiceService,
   DeliveryQueryServiceService,
   DeliveryServiceService,
+  ErasureServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import {
   ConversationQueryServiceService,
   EventQueryServiceService,
   HandoffServiceService,
+  IntakeOperationServiceService,
+  IntakeQueryServiceService,
+  RuleQueryServiceService,
+  RuleServiceService,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type ErrorCode } from '@posthorn/errors/registry.js';
@@ -31,15 +36,23 @@ import {
   CONVERSATION,
   DECISION,
   DELIVERY,
+  DRIFT,
+  ERASURE,
   EVENT,
   HANDOFF,
+  HEALTH,
   HISTORY_ENTRY,
   LINKED_ID,
   MESSAGE,
   nowMs,
   PERSON_EVENT,
   PERSON_ID,
+  QUARANTINED,
+  REFUSAL,
+  RETENTION_RUN,
   REVIEW,
+  RULE,
+  RULE_EFFECT,
   SUPPRESSION,
 } from './played-things.js';
 
@@ -81,7 +94,12 @@ export class PlayedWorld {
 
   /** The last request to a method. */
   lastOf(method: string): PlayedCall['request'] {
-    return this.calls.findLast((call) => call.method === method)!.request;
+    return this.requestsOf(method).at(-1)!;
+  }
+
+  /** All requests to a method, of whatever service, in order. */
+  requestsOf(method: string): PlayedCall['request'][] {
+    return this.calls.filter((call) => call.method === method).map(({ request }) => request);
   }
 }
 
@@ -173,6 +191,51 @@ const EVENTS: PlayedService = {
         closeConversation: done('conversation.not_found'),
       },
     },
+    {
+      definition: RuleServiceService,
+      handlers: {
+        createRule: one('rule', RULE, 'tenant.not_found'),
+        updateRule: one('rule', RULE, 'request.not_found'),
+        deleteRule: done('request.not_found'),
+        dryRunRule: {
+          own: always({
+            ...{ eventsRead: 200, eventsOfType: 9, wouldFire: 1, wouldRepeat: 1, errors: 0 },
+            samples: [{ eventId: EVENT.id, type: EVENT.type, outcome: 'fire', detail: 'Thanks' }],
+          }),
+          other: 'request.not_found',
+        },
+      },
+    },
+    {
+      definition: RuleQueryServiceService,
+      handlers: {
+        listRules: { own: always({ rules: [RULE, { ...RULE, id: 'rul_0' }] }), other: { rules: [] } },
+        getRule: one('rule', RULE, 'request.not_found'),
+        listRuleEffects: list('effects', RULE_EFFECT),
+      },
+    },
+    {
+      definition: IntakeQueryServiceService,
+      handlers: {
+        listRefusals: list('refusals', REFUSAL),
+        listDrift: list('drift', DRIFT),
+        listQuarantine: list('events', QUARANTINED),
+        getSourceHealth: { own: always(HEALTH), other: {} },
+        listRetentionRuns: list('runs', RETENTION_RUN),
+        getErasure: one('erasure', ERASURE, 'request.not_found'),
+      },
+    },
+    {
+      definition: IntakeOperationServiceService,
+      handlers: {
+        requestReverification: { own: always({ requests: 50 }), other: { requests: 0 } },
+        retryQuarantine: { own: always({ events: 2, hasMore: false }), other: { events: 0, hasMore: false } },
+        erasePerson: {
+          own: ({ id }: { id: Buffer }) => ({ erasure: { ...ERASURE, id } }),
+          other: { erasure: { ...ERASURE, erased: [] } },
+        },
+      },
+    },
   ],
 };
 
@@ -211,6 +274,15 @@ const DISPATCHER: PlayedService = {
         createMessage: one('command', { ...COMMAND, state: 'accepted' }, 'source.not_found'),
         cancelMessage: one('command', { ...COMMAND, state: 'canceled' }, 'message.not_found'),
         resolveMessage: one('command', COMMAND, 'message.not_found'),
+      },
+    },
+    {
+      definition: ErasureServiceService,
+      handlers: {
+        erasePerson: {
+          own: always({ erased: [{ table: 'command_content', rows: 2n }] }),
+          other: { erased: [] },
+        },
       },
     },
   ],
@@ -282,7 +354,10 @@ const COMPLIANCE: PlayedService = {
       definition: PersonServiceService,
       handlers: {
         linkPersons: { own: always({ personIds: [PERSON_ID, LINKED_ID] }), other: { personIds: [] } },
-        erasePerson: done({}),
+        erasePerson: {
+          own: always({ erased: [{ table: 'consent_proof', rows: 1 }] }),
+          other: { erased: [] },
+        },
       },
     },
     {

@@ -14,10 +14,18 @@ import {
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import {
   type Conversation,
+  type Drift,
+  type Erasure,
   type Event,
+  type GetSourceHealthResponse,
   type Handoff,
   type Message,
   type PersonEvent,
+  type QuarantinedEvent,
+  type RefusedRequest,
+  type RetentionRun,
+  type Rule,
+  type RuleEffect,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 
 export const nowMs = new SystemClock().nowMs();
@@ -256,10 +264,112 @@ export const HISTORY_ENTRY: PersonHistoryEntry = {
   actorId: '',
 };
 
+export const RULE: Rule = {
+  id: id('rul'),
+  name: 'thank',
+  version: 2,
+  enabled: true,
+  when: { types: ['message.received'], expression: "message.text == ''", once: 'event' },
+  then: {
+    action: {
+      $case: 'send',
+      value: {
+        ...{ sourceId: EVENT.sourceId, category: 'transactional', text: 'Thanks', subject: '' },
+        ...{ templateName: '', templateLanguage: '', templateParameters: [], campaign: '', program: '' },
+      },
+    },
+  },
+  createdAtMs: nowMs - 100,
+  changedAtMs: nowMs,
+  changedBy: id('key'),
+  firedCount: 3n,
+  lastFiredAtMs: nowMs,
+  errorCount: 0n,
+  lastError: '',
+  lastErrorAtMs: 0,
+};
+export const RULE_EFFECT: RuleEffect = {
+  id: id('req'),
+  ruleId: RULE.id,
+  ruleVersion: 2,
+  triggerEventId: EVENT.id,
+  conversationId: CONVERSATION.id,
+  messageId: '',
+  action: 'send',
+  state: 'done',
+  result: MESSAGE.id,
+  errorCode: '',
+  detail: '',
+  attemptCount: 1,
+  firedAtMs: nowMs,
+  finishedAtMs: nowMs + 1,
+};
+export const REFUSAL: RefusedRequest = {
+  id: id('req'),
+  sourceId: EVENT.sourceId,
+  provider: 'twilio',
+  receivedAtMs: nowMs - 9,
+  cause: 'signature.mismatch',
+  headers: ['content-type', 'application/json', 'x-twilio-signature', ''],
+  sizeBytes: 120,
+  state: 'kept',
+  judgedAtMs: 0,
+};
+export const DRIFT: Drift = {
+  provider: 'twilio',
+  kind: '',
+  reason: 'unknown type',
+  count: 4n,
+  firstSeenAtMs: nowMs - 50,
+  lastSeenAtMs: nowMs,
+  firstEventId: EVENT.id,
+  lastEventId: EVENT.id,
+};
+export const QUARANTINED: QuarantinedEvent = {
+  eventId: EVENT.id,
+  type: EVENT.type,
+  provider: 'twilio',
+  sourceId: EVENT.sourceId,
+  cause: 'internal.error',
+  quarantinedAtMs: nowMs,
+};
+export const HEALTH: GetSourceHealthResponse = {
+  firstEventAtMs: nowMs - 1_000,
+  lastEventAtMs: nowMs,
+  eventsStored: 50n,
+  eventsDuplicate: 2n,
+  eventsUnrecognized: 1n,
+  eventsUnauthentic: 0n,
+  lastSecretId: EVENT.secretId,
+  lastSecretAtMs: nowMs,
+  quarantined: 0,
+  parked: 0,
+  refusalsKept: 3,
+  lastRefusalAtMs: nowMs - 500,
+  optOuts: 1n,
+};
+export const RETENTION_RUN: RetentionRun = {
+  id: 'run',
+  atMs: nowMs,
+  dataClass: 'raw',
+  beforeMs: nowMs - 86_400_000,
+  rows: 7n,
+  partitions: ['raw_p20261124'],
+};
+export const ERASURE: Erasure = {
+  id: uuid(),
+  requestedAtMs: nowMs,
+  isComplete: true,
+  completedAtMs: nowMs + 5,
+  erased: [{ table: 'content', rows: 6n }],
+};
+export const ERASURE_ID = formatId('req', ERASURE.id);
+
 /** What every one of these can be told by. */
 export const OWNED_IDS: readonly string[] = [
   ...[EVENT, MESSAGE, DELIVERY, COMMAND, CONVERSATION, HANDOFF, SUPPRESSION, CONSENT, DECISION].map(
     (thing) => thing.id,
   ),
-  ...[PERSON_ID, LINKED_ID],
+  ...[RULE, RULE_EFFECT, REFUSAL].map((thing) => thing.id),
+  ...[PERSON_ID, LINKED_ID, ERASURE_ID],
 ];

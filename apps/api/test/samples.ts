@@ -1,4 +1,14 @@
-import { COMMAND, CONVERSATION, DELIVERY, EVENT, MESSAGE, PERSON_ID, SUPPRESSION } from './played-things.js';
+import {
+  COMMAND,
+  CONVERSATION,
+  DELIVERY,
+  ERASURE_ID,
+  EVENT,
+  MESSAGE,
+  PERSON_ID,
+  RULE,
+  SUPPRESSION,
+} from './played-things.js';
 
 /** A call of an operation that is valid in itself. */
 export interface Sample {
@@ -19,6 +29,13 @@ const delivery = { id: DELIVERY.id };
 const send = {
   ...{ sourceId: COMMAND.sourceId, to: '+436601234567', channel: 'sms', category: 'transactional' },
   content: { text: 'Hello' },
+};
+const rule = { id: RULE.id };
+const ruleBody = {
+  name: 'thank',
+  when: { types: ['message.received'], expression: "event.channel == 'sms'" },
+  then: { action: 'send', category: 'transactional', text: 'Thanks' },
+  enabled: true,
 };
 const policy = {
   expectedVersion: 3,
@@ -63,6 +80,20 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   [`POST ${T}/conversations/{id}/accept`]: { params: conversation, body: { fencingToken: 7 } },
   [`POST ${T}/conversations/{id}/release`]: { params: conversation, body: { fencingToken: 7, to: 'bot' } },
   [`POST ${T}/conversations/{id}/close`]: { params: conversation, body: { fencingToken: 7, note: 'solved' } },
+  [`POST ${T}/rules`]: { body: ruleBody },
+  [`GET ${T}/rules`]: { query: '?limit=1' },
+  [`GET ${T}/rules/{id}`]: { params: rule, query: '?version=2' },
+  [`PATCH ${T}/rules/{id}`]: {
+    params: rule,
+    body: { then: { action: 'tag', tag: 'vip', target: 'message' } },
+  },
+  [`DELETE ${T}/rules/{id}`]: { params: rule },
+  [`POST ${T}/rules/{id}/dry-run`]: { params: rule, body: { from: '2026-01-01T00:00:00Z', limit: 100 } },
+  [`GET ${T}/rules/{id}/effects`]: { params: rule, query: `?state=done&triggerEventId=${EVENT.id}` },
+  [`GET ${T}/refusals`]: { query: `?source=${EVENT.sourceId}` },
+  [`GET ${T}/drift`]: { query: '?provider=twilio' },
+  [`GET ${T}/quarantine`]: { query: '?type=message.delivered&from=2026-01-01T00:00:00Z' },
+  [`POST ${T}/quarantine/retry`]: { body: { filter: { eventIds: [EVENT.id] } } },
   [`GET ${T}/deliveries/{id}`]: { params: delivery },
   [`POST ${T}/deliveries/{id}/retry`]: { params: delivery },
   [`POST ${T}/dead-letters/redrive`]: { body: { limit: 5 } },
@@ -82,6 +113,8 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   [`POST ${T}/people/lookup`]: { body: { address: '+436601234567' } },
   [`GET ${T}/people/{id}/timeline`]: { params: person },
   [`POST ${T}/people/{id}/link`]: { params: person, body: { addresses: ['jo@example.com'] } },
+  [`POST ${T}/people/{id}/erase`]: { params: person },
+  [`GET ${T}/erasures/{id}`]: { params: { id: ERASURE_ID } },
   [`GET ${T}/decisions`]: { query: `?personId=${PERSON_ID}&messageId=${MESSAGE.id}&decision=defer` },
   [`PUT ${T}/policies`]: { body: policy },
   [`POST ${T}/suspend`]: { body: { reason: 'unpaid' } },

@@ -84,7 +84,7 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: SignalServiceService, callers: ['ingress'] },
   { definition: PermitServiceService, callers: ['dispatcher'] },
   { definition: SuppressionQueryServiceService, callers: ['api'] },
-  { definition: SuppressionServiceService, callers: ['api'] },
+  { definition: SuppressionServiceService, callers: ['api', 'events'] },
   { definition: ConsentQueryServiceService, callers: ['api'] },
   { definition: ConsentServiceService, callers: ['api'] },
   { definition: PersonQueryServiceService, callers: ['api'] },

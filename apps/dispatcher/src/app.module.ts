@@ -5,6 +5,7 @@ import {
   CommandServiceService,
   DeliveryQueryServiceService,
   DeliveryServiceService,
+  ErasureServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { EgressClient } from '@posthorn/egress/egress-client.js';
@@ -24,10 +25,12 @@ import { CommandContents } from './application/command-content.js';
 import { CommandLifecycle } from './application/command-lifecycle.js';
 import { COMMAND_LIMITS } from './application/command-limits.js';
 import { CommandMetrics } from './application/command-metrics.js';
+import { CommitMessages } from './application/commit-messages.js';
 import { CreateMessage } from './application/create-message.js';
 import { DELIVERY_LIMITS } from './application/delivery-limits.js';
 import { DeliveryMetrics } from './application/delivery-metrics.js';
 import { EndMessage } from './application/end-message.js';
+import { ErasePerson } from './application/erase-person.js';
 import { FindOutcome } from './application/find-outcome.js';
 import { Lifecycle, StopTimes } from './application/lifecycle.js';
 import { COMMANDS_WAKE, DELIVERIES_WAKE, LoadCommands, LoadDeliveries } from './application/load-due.js';
@@ -59,6 +62,7 @@ import { ReaderDatabase, WorkerDatabase } from './persistence/databases.js';
 import { DeliveryLeases } from './persistence/delivery-leases.js';
 import { DeliveryRead } from './persistence/delivery.read.js';
 import { DeliveryStore } from './persistence/delivery.store.js';
+import { ErasureStore } from './persistence/erasure.store.js';
 import { LineStore } from './persistence/line.store.js';
 import { OutgoingStore } from './persistence/outgoing.store.js';
 import { PositionStore } from './persistence/position.store.js';
@@ -68,6 +72,7 @@ import { CommandQueryController } from './transport/command-query.grpc.js';
 import { CommandController } from './transport/command.grpc.js';
 import { DeliveryQueryController } from './transport/delivery-query.grpc.js';
 import { DeliveryController } from './transport/delivery.grpc.js';
+import { ErasureController } from './transport/erasure.grpc.js';
 
 /** What this service answers, and to whom. */
 export const EXPOSURES: readonly GrpcExposure[] = [
@@ -76,6 +81,7 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: CommandQueryServiceService, callers: ['api'] },
   // Rules of events send, too.
   { definition: CommandServiceService, callers: ['api', 'events'] },
+  { definition: ErasureServiceService, callers: ['api'] },
 ];
 
 @Module({})
@@ -84,7 +90,10 @@ export class AppModule {
   static of(process: Process<Config>): DynamicModule {
     return {
       module: AppModule,
-      controllers: [DeliveryController, DeliveryQueryController, CommandController, CommandQueryController],
+      controllers: [
+        ...[DeliveryController, DeliveryQueryController, CommandController, CommandQueryController],
+        ErasureController,
+      ],
       providers: [
         ...processProviders(process),
         ...platform(process),
@@ -239,11 +248,14 @@ const commandParts = () => [
   provide(PurgeKeys, WorkerDatabase, CommandKeyStore, Clock, Logger),
   provide(CommandRead, ReaderDatabase),
   provide(
-    CreateMessage,
-    ...([WorkerDatabase, CommandStore, CommandKeyStore, OutgoingStore, SendRoutes, RelayWake] as const),
+    CommitMessages,
+    ...([WorkerDatabase, CommandStore, CommandKeyStore, OutgoingStore, RelayWake] as const),
     ...([NatsLink, Clock, CommandMetrics] as const),
   ),
+  provide(CreateMessage, SendRoutes, CommitMessages, Clock),
   provide(EndMessage, WorkerDatabase, CommandStore, RecordCommands),
+  provide(ErasureStore),
+  provide(ErasePerson, WorkerDatabase, ErasureStore, Logger),
 ];
 
 function commands({ config, clock, log }: Process<Config>) {

@@ -15,6 +15,7 @@ import {
   CommandQueryServiceService,
   CommandServiceService,
   CreateMessageRequest,
+  ErasureServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import {
   type AppendServiceEventsRequest,
@@ -204,11 +205,12 @@ export class CommandHouse {
       return (closing ??= service.close());
     };
     this.closers.push(close);
-    const { commands, query } = api;
+    const { commands, query, erasures } = api;
     return {
       process,
       commands,
       query,
+      erasures,
       create: (fields: Partial<CreateMessageRequest>) => commands.createMessage(requestOf(fields), CALL),
       get: async (tenantId: string, id: string) =>
         (await query.getMessageCommand({ tenantId, id }, CALL)).command!,
@@ -226,6 +228,7 @@ export class CommandHouse {
     return {
       commands: grpcClient(CommandServiceService, channel),
       query: grpcClient(CommandQueryServiceService, channel),
+      erasures: grpcClient(ErasureServiceService, channel),
       close: () => channel.onApplicationShutdown(),
     };
   }

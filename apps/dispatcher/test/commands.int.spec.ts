@@ -329,7 +329,7 @@ test('B10 another tenant neither sends through this source, nor sees its message
   const listed = await dispatcher.query.listMessageCommands(
     {
       ...{ tenantId: other.id, limit: 10, cursor: '', state: '', sourceId: '', campaign: '' },
-      personHash: '',
+      ...{ personHash: '', personHashes: [] },
       fromMs: 0,
       toMs: 0,
     },

@@ -30,7 +30,7 @@ export class ExplainPerson {
     const sources: ReadPage<PersonStep>[] = [
       (cursor, limit) => this.eventsOf(tenantId, [hash], cursor, limit),
       (cursor, limit) => this.historyOf(tenantId, personId, cursor, limit),
-      (cursor, limit) => this.sendsOf(tenantId, hash, cursor, limit),
+      (cursor, limit) => this.sendsOf(tenantId, [hash], cursor, limit),
     ];
     return mergeSources(sources, ({ atMs }) => atMs, page);
   }
@@ -53,10 +53,17 @@ export class ExplainPerson {
     return { items, nextCursor: answer.nextCursor };
   }
 
-  private async sendsOf(tenantId: string, hash: Buffer, cursor: string, limit: number) {
+  private async sendsOf(tenantId: string, hashes: readonly Buffer[], cursor: string, limit: number) {
     const none = { state: '', sourceId: '', campaign: '', fromMs: 0, toMs: 0 };
     const answer = await this.dispatcher.commandQuery.listMessageCommands(
-      { ...none, tenantId, personHash: hash.toString('hex'), cursor, limit },
+      {
+        ...none,
+        tenantId,
+        personHash: '',
+        personHashes: hashes.map((hash) => hash.toString('hex')),
+        cursor,
+        limit,
+      },
       this.dispatcher.read,
     );
     const items = answer.commands.map(

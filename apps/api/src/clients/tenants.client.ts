@@ -6,6 +6,7 @@ import {
   IdempotencyServiceService,
   OperatorServiceService,
   PrincipalServiceService,
+  type Source,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
@@ -61,12 +62,26 @@ export class TenantsClient {
   }
 
   /**
-   * Writes down that somebody is about to see personal data. Waited for before it is shown: what cannot be written
-   * down is not shown.
-   * @param target the public ID of what is shown.
+   * Writes down that somebody is about to see personal data, or to do what no other service's log tells of. Waited
+   * for before it happens: what cannot be written down does not.
+   * @param target the public ID of what is shown or changed. @returns `aud_…`
    */
-  async recordAccess(actor: Actor, tenantId: string, action: string, target: string): Promise<void> {
-    await this.accesses.recordAccess({ actor, tenant: tenantId, action, target, detailJson: '' }, this.read);
+  async recordAccess(
+    actor: Actor,
+    tenantId: string,
+    action: string,
+    target: string,
+    detail: object = {},
+  ): Promise<string> {
+    const request = { actor, tenant: tenantId, action, target, detailJson: JSON.stringify(detail) };
+    return (await this.accesses.recordAccess(request, this.read)).id;
+  }
+
+  /** @throws AppError `source.not_found` */
+  async source(tenantId: string, id: string): Promise<Source> {
+    const answer = await this.admin.getSource({ tenant: tenantId, id }, this.read);
+    if (answer.source === undefined) throw new AppError('source.not_found');
+    return answer.source;
   }
 
   /** Both names of a tenant. @throws AppError `tenant.not_found` */

@@ -5,13 +5,16 @@ import { DecisionsController } from './decisions.http.js';
 import { DeliveriesController } from './deliveries.http.js';
 import { DestinationsController } from './destinations.http.js';
 import { EventsController } from './events.http.js';
+import { IntakeController } from './intake.http.js';
 import { MessagesController } from './messages.http.js';
 import { OperatorsController } from './operators.http.js';
 import { PeopleController } from './people.http.js';
 import { PoliciesController } from './policies.http.js';
 import { ProvidersController } from './providers.http.js';
+import { ReadinessController } from './readiness.http.js';
 import { ReviewsController } from './reviews.http.js';
 import { routesOf } from './route.js';
+import { RulesController } from './rules.http.js';
 import { SourcesController } from './sources.http.js';
 import { StopsController } from './stops.http.js';
 import { SuppressionsController } from './suppressions.http.js';
@@ -21,11 +24,14 @@ import { TenantsController } from './tenants.http.js';
 export const CONTROLLERS = [
   TenantsController,
   SourcesController,
+  ReadinessController,
   ProvidersController,
   DestinationsController,
   EventsController,
+  IntakeController,
   MessagesController,
   ConversationsController,
+  RulesController,
   DeliveriesController,
   SuppressionsController,
   ReviewsController,

@@ -5,7 +5,7 @@ import { message } from './messages.dto.js';
 import { channel, idOf, json, moment, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 
 const CONVERSATION_STATES = ['open', 'replied', 'escalated', 'claimed', 'opted_out', 'closed'] as const;
-const HANDOFF_REASONS = [
+export const HANDOFF_REASONS = [
   'user_request',
   'low_confidence',
   'sentiment',

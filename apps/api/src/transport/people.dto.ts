@@ -1,6 +1,8 @@
+import { formatId } from '@posthorn/clock/id.js';
+import { type Erasure } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { z } from 'zod';
 import { type PersonStep } from '../application/explain-person.js';
-import { idOf, textOf, time, timeAt } from './shapes.dto.js';
+import { idOf, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 import { address, suppression } from './suppressions.dto.js';
 
 /** As many as compliance links with one person. */
@@ -23,6 +25,29 @@ export const person = z.object({
   suppressions: z.array(suppression).describe('in force'),
 });
 export const linked = z.object({ personIds: z.array(z.string()) });
+
+const receipt = z.object({
+  id: z.string(),
+  personIds: z.array(z.string()).describe('all that are linked; their data went, too'),
+  requestedAt: time,
+  completedAt: time
+    .nullable()
+    .describe('null: the log is large and goes on; see GET …/erasures/{id} for its end'),
+  erased: z.array(z.object({ service: z.string(), table: z.string(), rows: z.number() })),
+});
+export const erasureReceipt = z.object({
+  receipt,
+  hash: z.string().describe('SHA-256, hex, of `receipt` as JSON without blanks, its fields in this order'),
+  auditId: z.string().describe('the entry of the audit log that has this hash'),
+});
+export const erasure = z.object({
+  id: z.string(),
+  requestedAt: time,
+  completedAt: time.nullable(),
+  erased: z
+    .array(z.object({ table: z.string(), rows: z.number() }))
+    .describe('of the log; final when it is complete'),
+});
 
 const change = z.object({ from: z.string().nullable(), to: z.string().nullable() });
 export const personStep = z.object({
@@ -50,6 +75,14 @@ const NOTHING = {
   ...{ personId: null, channel: null, rule: null, detail: null, eventId: null, messageId: null },
   ...{ conversationId: null, sourceId: null, actorId: null, message: null, conversation: null },
 };
+
+/** How far the log is with an erasure, as the API shows it. */
+export const erasureOf = (from: Erasure): z.infer<typeof erasure> => ({
+  id: formatId('req', from.id),
+  requestedAt: timeAt(from.requestedAtMs),
+  completedAt: timeOf(from.completedAtMs),
+  erased: from.erased.map(({ table, rows }) => ({ table, rows: Number(rows) })),
+});
 
 /** A step of a person's story as the API shows it. */
 export function personStepOf(step: PersonStep): Shown {

@@ -2,16 +2,29 @@ import { Controller } from '@nestjs/common';
 import { parseId } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type z } from 'zod';
+import { ErasePerson } from '../application/erase-person.js';
 import { ExplainPerson } from '../application/explain-person.js';
 import { ComplianceClient } from '../clients/compliance.client.js';
+import { EventsClient } from '../clients/events.client.js';
 import { TenantsClient } from '../clients/tenants.client.js';
 import { actorOf } from './applied.js';
-import { linked, linkPersons, lookup, person, personStep, personStepOf } from './people.dto.js';
+import {
+  erasure,
+  erasureOf,
+  erasureReceipt,
+  linked,
+  linkPersons,
+  lookup,
+  person,
+  personStep,
+  personStepOf,
+} from './people.dto.js';
 import { type Call, CallOf, Route } from './route.js';
 import { listOf, type Page, page, pageOf } from './shapes.dto.js';
 import { suppressionOf } from './suppressions.dto.js';
 
 const BASE = '/v1/tenants/{tenant}/people';
+const write = { principal: 'tenant', scope: 'people:write' } as const;
 const read = { principal: 'tenant', scope: 'people:read' } as const;
 
 /** People: found by an address, which stands in no path or query. */
@@ -20,7 +33,9 @@ export class PeopleController {
   constructor(
     private readonly tenants: TenantsClient,
     private readonly compliance: ComplianceClient,
+    private readonly events: EventsClient,
     private readonly explain: ExplainPerson,
+    private readonly erasing: ErasePerson,
   ) {}
 
   @Route({
@@ -69,7 +84,7 @@ export class PeopleController {
     path: `${BASE}/{id}/link`,
     tag: 'People',
     summary: 'Say that these addresses reach one person: an opt-out at one then holds for all',
-    access: { principal: 'tenant', scope: 'people:write' },
+    access: write,
     body: linkPersons,
     status: 200,
     response: linked,
@@ -81,5 +96,37 @@ export class PeopleController {
       { tenantId: tenant.id, actorId: principal.keyId, personId: params['id']!, ...body },
       this.compliance.call,
     );
+  }
+
+  @Route({
+    method: 'POST',
+    path: `${BASE}/{id}/erase`,
+    tag: 'People',
+    summary:
+      'Erase a person and those linked, everywhere; the hash stays, so that what was stopped stays stopped',
+    access: write,
+    status: 200,
+    response: erasureReceipt,
+    errors: ['person.not_found'],
+  })
+  async erase(@CallOf() call: Call) {
+    return this.erasing.run(call.tenant.id, call.params['id']!, actorOf(call));
+  }
+
+  @Route({
+    method: 'GET',
+    path: '/v1/tenants/{tenant}/erasures/{id}',
+    tag: 'People',
+    summary: 'How far the log is with an erasure',
+    access: read,
+    status: 200,
+    response: erasure,
+    errors: ['request.not_found'],
+  })
+  async erasure(@CallOf() { tenant, params }: Call) {
+    const id = parseId('req', params['id']!);
+    if (id === undefined) throw new AppError('request.not_found');
+    const answer = await this.events.intakeQuery.getErasure({ tenantId: tenant.id, id }, this.events.read);
+    return erasureOf(answer.erasure!);
   }
 }

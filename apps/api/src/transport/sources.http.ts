@@ -1,5 +1,4 @@
 import { Controller } from '@nestjs/common';
-import { AppError } from '@posthorn/errors/app-error.js';
 import { type z } from 'zod';
 import { TenantsClient } from '../clients/tenants.client.js';
 import { actorOf, applied } from './applied.js';
@@ -96,7 +95,11 @@ export class SourcesController {
     errors: ['source.not_found'],
   })
   async get(@CallOf() call: Call) {
-    return sourceOf(await this.find(call), this.urls.ingress, call.tenant.slug);
+    return sourceOf(
+      await this.tenants.source(call.tenant.id, call.params['id']!),
+      this.urls.ingress,
+      call.tenant.slug,
+    );
   }
 
   @Route({
@@ -184,7 +187,10 @@ export class SourcesController {
     errors: ['source.not_found'],
   })
   async secrets(@CallOf() call: Call) {
-    return { data: (await this.find(call)).secrets.map(secretInfoOf), nextCursor: null };
+    return {
+      data: (await this.tenants.source(call.tenant.id, call.params['id']!)).secrets.map(secretInfoOf),
+      nextCursor: null,
+    };
   }
 
   @Route({
@@ -246,14 +252,5 @@ export class SourcesController {
       { actor: actorOf(call), tenant: call.tenant.id, sourceId: call.params['id']!, credentialsJson },
       this.tenants.change,
     );
-  }
-
-  private async find(call: Call) {
-    const answer = await this.tenants.admin.getSource(
-      { tenant: call.tenant.id, id: call.params['id']! },
-      this.tenants.read,
-    );
-    if (answer.source === undefined) throw new AppError('source.not_found');
-    return answer.source;
   }
 }

@@ -9,7 +9,7 @@ import { anyChannel, idOf, page, textOf, time, timeAt, timeOf } from './shapes.d
 const ADDRESS_MAX = 320;
 const SCOPE_MAX = 64;
 const REASON_MAX = 500;
-const REASONS = ['opt_out', 'complaint', 'hard_bounce', 'soft_bounce', 'manual'] as const;
+export const SUPPRESSION_REASONS = ['opt_out', 'complaint', 'hard_bounce', 'soft_bounce', 'manual'] as const;
 
 export const address = z
   .string()
@@ -22,7 +22,7 @@ const note = z.string().trim().min(1).max(REASON_MAX);
 
 export const suppressionsQuery = page.extend({
   personId: idOf('per').optional(),
-  reason: z.enum([...REASONS, 'phrase']).optional(),
+  reason: z.enum([...SUPPRESSION_REASONS, 'phrase']).optional(),
   channel: anyChannel.optional(),
   includeLifted: z.stringbool().default(false).describe('also those that have ended'),
 });
@@ -31,7 +31,7 @@ export const createSuppression = z.strictObject({
   address,
   channel: anyChannel.default('all'),
   scope: scope.default('all'),
-  reason: z.enum(REASONS).default('manual'),
+  reason: z.enum(SUPPRESSION_REASONS).default('manual'),
 });
 export const deleteSuppression = z.strictObject({ reason: note });
 export const correctSuppression = z
@@ -39,7 +39,7 @@ export const correctSuppression = z
     note: note.describe('why it is corrected'),
     channel: anyChannel.optional(),
     scope: scope.optional(),
-    reason: z.enum(REASONS).optional(),
+    reason: z.enum(SUPPRESSION_REASONS).optional(),
   })
   .refine(
     ({ channel, scope: of, reason }) => channel !== undefined || of !== undefined || reason !== undefined,
@@ -54,7 +54,7 @@ export const suppressionRow = z
     personId: idOf('per').optional().describe('of an earlier export, in place of the address'),
     channel: anyChannel.default('all'),
     scope: scope.default('all'),
-    reason: z.enum([...REASONS, 'phrase']).default('manual'),
+    reason: z.enum([...SUPPRESSION_REASONS, 'phrase']).default('manual'),
     ...{ id: ignored, eventId: ignored, createdAt: ignored, liftedReason: ignored },
     liftedAt: z.null('this one has ended').optional(),
   })

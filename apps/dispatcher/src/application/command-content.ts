@@ -3,8 +3,9 @@ import type { EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { encodeEventContent } from '../clients/events.client.js';
 import { type Command, type MessageBody } from '../domain/command.js';
+import type { SealedContent } from '../persistence/command.inserts.js';
+import type { CommandStore } from '../persistence/command.store.js';
 import type { WorkerDatabase } from '../persistence/databases.js';
-import type { CommandStore, SealedContent } from '../persistence/command.store.js';
 import { acceptedEventIdOf } from '../persistence/outgoing.store.js';
 
 const unavailable = (): AppError =>

@@ -60,6 +60,7 @@ export class CommandMetrics {
     this.gauges = {
       waiting: gauge('posthorn_commands_waiting', 'Commands in memory that wait for their turn'),
       inFlight: gauge('posthorn_commands_in_flight', 'Commands that are worked on'),
+      uncommitted: gauge('posthorn_commands_uncommitted', 'New commands that wait for their transaction'),
       outgoing: gauge('posthorn_dispatch_outgoing_pending', 'Events of commands that are not in the log yet'),
     };
   }
@@ -93,6 +94,10 @@ export class CommandMetrics {
   setDepths({ waiting, inFlight }: { readonly waiting: number; readonly inFlight: number }): void {
     this.gauges.waiting.set(waiting);
     this.gauges.inFlight.set(inFlight);
+  }
+
+  setUncommitted(waiting: number): void {
+    this.gauges.uncommitted.set(waiting);
   }
 
   setOutgoing(pending: number): void {

@@ -3,7 +3,6 @@ import { newUuid } from '@posthorn/clock/id.js';
 import { keyedHash } from '@posthorn/crypto/keyed-hash.js';
 import type { EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
-import type { NatsLink } from '@posthorn/jetstream/nats-link.js';
 import { normalizeAddress } from '@posthorn/providers/address.js';
 import {
   type Category,
@@ -12,14 +11,10 @@ import {
   type Sender,
   VALID_FOR_MS_DEFAULT,
 } from '../domain/command.js';
-import type { CommandKey, CommandKeyStore } from '../persistence/command-key.store.js';
-import type { CommandStore, NewCommand } from '../persistence/command.store.js';
-import type { WorkerDatabase } from '../persistence/databases.js';
-import type { OutgoingEvent, OutgoingStore } from '../persistence/outgoing.store.js';
+import type { NewCommand } from '../persistence/command.inserts.js';
+import type { CommandKey } from '../persistence/command-key.store.js';
 import { sealContent } from './command-content.js';
-import type { CommandMetrics } from './command-metrics.js';
-import { COMMANDS_WAKE } from './load-due.js';
-import type { RelayWake } from './relay-wake.js';
+import type { CommitMessages, MadeMessage } from './commit-messages.js';
 import { isRoute, type SendRoute, type SendRoutes } from './send-routes.js';
 
 const DAY_MS = 86_400_000;
@@ -54,30 +49,18 @@ export interface MessageRequest {
   readonly traceparent: string;
 }
 
-/** Which command a request made, or had made before. */
-export interface MadeMessage {
-  readonly messageId: Buffer;
-  readonly isRepeated: boolean;
-}
-
 /** Takes a message: afterwards it leaves once, or its state says why not. */
 export class CreateMessage {
   constructor(
-    private readonly db: Pick<WorkerDatabase, 'transaction'>,
-    private readonly commands: Pick<CommandStore, 'insert'>,
-    private readonly keys: Pick<CommandKeyStore, 'take'>,
-    private readonly outgoing: Pick<OutgoingStore, 'add'>,
     private readonly routes: Pick<SendRoutes, 'find'>,
-    private readonly wake: Pick<RelayWake, 'committed'>,
-    private readonly link: Pick<NatsLink, 'publish'>,
+    private readonly messages: Pick<CommitMessages, 'add'>,
     private readonly clock: Clock,
-    private readonly metrics: Pick<CommandMetrics, 'onState'>,
   ) {}
 
   /**
-   * One transaction: keys, command, sealed content, and what the log is told.
    * @throws AppError `tenant.not_found`, `source.not_found`, `source.cannot_send`, `data_key.unavailable`,
-   * `service.unavailable`, `request.invalid`; `idempotency.conflict` when the key was used with another body.
+   * `service.unavailable`, `store.overloaded`, `request.invalid`; `idempotency.conflict` when the key was used with
+   * another body.
    */
   async create(request: MessageRequest): Promise<MadeMessage> {
     const route = this.routes.find(request.tenantId, request.sourceId, request.channel);
@@ -86,23 +69,7 @@ export class CreateMessage {
     if (hashKey === undefined || route.tenant.shards.length === 0) throw new AppError('data_key.unavailable');
     const nowMs = this.clock.nowMs();
     const command = newCommand(request, route, hashKey, nowMs);
-    const key = keyOf(request, hashKey, nowMs);
-    const known = await this.db.transaction(async (tx) => {
-      const taken = key && (await this.keys.take(tx, command.tenantId, key, command.messageId, nowMs));
-      if (taken !== undefined) {
-        if (key?.kind === 'idempotency' && !taken.bodyHash.equals(key.bodyHash))
-          throw new AppError('idempotency.conflict');
-        return taken.messageId;
-      }
-      await this.commands.insert(tx, command);
-      await this.outgoing.add(tx, eventsOf(command), nowMs);
-      return undefined;
-    });
-    if (known !== undefined) return { messageId: known, isRepeated: true };
-    this.metrics.onState(command.state);
-    this.wake.committed();
-    this.link.publish(COMMANDS_WAKE);
-    return { messageId: command.messageId, isRepeated: false };
+    return this.messages.add({ command, key: keyOf(request, hashKey, nowMs) });
   }
 }
 
@@ -167,15 +134,6 @@ function keyOf(request: MessageRequest, hashKey: Buffer, nowMs: number): Command
   if (idempotencyKey === '') return undefined;
   const keyHash = hash('command-key', idempotencyKey);
   return { kind: 'idempotency', keyHash, bodyHash, expiresAtMs: nowMs + IDEMPOTENCY_MS };
-}
-
-/** The log learns of every command by `accepted`, with its content; of a scheduled one also until when it waits. */
-function eventsOf(command: NewCommand): OutgoingEvent[] {
-  const nothing = { providerMessageId: '', errorCode: '', signal: '', note: '', hasContent: false } as const;
-  const accepted = { ...nothing, command, status: 'accepted', hasContent: true } as const;
-  if (command.state === 'accepted') return [accepted];
-  const note = `not before ${new Date(command.dueAtMs).toISOString()}`;
-  return [accepted, { ...nothing, command, status: 'scheduled', note }];
 }
 
 const invalid = (path: string, message: string): AppError =>

@@ -1,5 +1,5 @@
 import { uuidBytes, uuidText } from '@posthorn/clock/id.js';
-import type { Tx } from '@posthorn/postgres/database.js';
+import type { Statement, Tx } from '@posthorn/postgres/database.js';
 
 /** What makes a request the same as an earlier one. Hashes are 16 bytes. */
 export interface CommandKey {
@@ -9,7 +9,14 @@ export interface CommandKey {
   readonly expiresAtMs: number;
 }
 
-/** Keys that exist already, and what they stand for. */
+/** Who wants a key for which message. */
+export interface KeyClaim {
+  readonly tenantId: Buffer;
+  readonly messageId: Buffer;
+  readonly key: CommandKey;
+}
+
+/** What a key stands for. */
 export interface KnownKey {
   readonly messageId: Buffer;
   readonly bodyHash: Buffer;
@@ -18,43 +25,69 @@ export interface KnownKey {
 /** Rows that one purge deletes at most. */
 export const PURGE_MAX = 1_000;
 
+interface KnownRow {
+  readonly place: number;
+  readonly message_id: string;
+  readonly body_hash: Buffer;
+}
+
+/** Locks every row, also of those that stay as they are: what is read afterwards is what counts. */
+const TAKE: Statement = {
+  name: 'take_command_keys',
+  text: `INSERT INTO dispatch.command_key AS k (tenant_id, kind, key_hash, body_hash, message_id, expires_at)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::uuid[], $6::timestamptz[])
+    ON CONFLICT (tenant_id, kind, key_hash) DO UPDATE SET body_hash = excluded.body_hash,
+      message_id = excluded.message_id, expires_at = excluded.expires_at
+    WHERE k.expires_at <= $7`,
+};
+
+const READ: Statement = {
+  name: 'read_command_keys',
+  text: `SELECT v.place, k.message_id, k.body_hash
+    FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[]) AS v (tenant_id, kind, key_hash, place)
+    JOIN dispatch.command_key k ON k.tenant_id = v.tenant_id AND k.kind = v.kind AND k.key_hash = v.key_hash`,
+};
+
+const nameOf = ({ tenantId, key }: KeyClaim): string =>
+  `${tenantId.toString('hex')}:${key.kind}:${key.keyHash.toString('hex')}`;
+
+const knownOf = ({ message_id, body_hash }: KnownRow): KnownKey => ({
+  messageId: uuidBytes(message_id),
+  bodyHash: body_hash,
+});
+
 /** Which command was made for which key. */
 export class CommandKeyStore {
   /**
-   * Takes a key that is free, or expired. Waits for a transaction that is taking the same one.
-   * @returns what it stands for already; undefined when it was free.
+   * Takes the keys that are free, or expired; the first of several claims to the same one. Waits for a transaction
+   * that is taking one of them.
+   * @param claims at most `NEW_COMMANDS_MAX`. @returns what the key of each stands for now, in order.
    */
-  async take(
-    tx: Tx,
-    tenantId: Buffer,
-    key: CommandKey,
-    messageId: Buffer,
-    nowMs: number,
-  ): Promise<KnownKey | undefined> {
-    const { rowCount } = await tx.query(
-      {
-        name: 'take_command_key',
-        text: `INSERT INTO dispatch.command_key AS k (tenant_id, kind, key_hash, body_hash, message_id, expires_at)
-               VALUES ($1, $2, $3, $4, $5, $6)
-               ON CONFLICT (tenant_id, kind, key_hash) DO UPDATE SET body_hash = excluded.body_hash,
-                 message_id = excluded.message_id, expires_at = excluded.expires_at
-               WHERE k.expires_at <= $7`,
-      },
-      [
-        ...[uuidText(tenantId), key.kind, key.keyHash, key.bodyHash, uuidText(messageId)],
-        ...[new Date(key.expiresAtMs), new Date(nowMs)],
-      ],
-    );
-    if (rowCount > 0) return undefined;
-    const { rows } = await tx.query<{ message_id: string; body_hash: Buffer }>(
-      {
-        name: 'read_command_key',
-        text: `SELECT message_id, body_hash FROM dispatch.command_key
-               WHERE tenant_id = $1 AND kind = $2 AND key_hash = $3`,
-      },
-      [uuidText(tenantId), key.kind, key.keyHash],
-    );
-    return { messageId: uuidBytes(rows[0]!.message_id), bodyHash: rows[0]!.body_hash };
+  async take(tx: Tx, claims: readonly KeyClaim[], nowMs: number): Promise<KnownKey[]> {
+    if (claims.length === 0) return [];
+    const firsts = new Map<string, KeyClaim>();
+    for (const claim of claims) if (!firsts.has(nameOf(claim))) firsts.set(nameOf(claim), claim);
+    // In one order for all, so that two transactions never wait for each other.
+    const names = [...firsts.keys()].sort();
+    const sorted = names.map((name) => firsts.get(name)!);
+    const keys = sorted.map(({ key }) => key);
+    const columns = [
+      sorted.map(({ tenantId }) => uuidText(tenantId)),
+      keys.map(({ kind }) => kind),
+      keys.map(({ keyHash }) => keyHash),
+    ];
+    const [, { rows }] = await Promise.all([
+      tx.query(TAKE, [
+        ...columns,
+        keys.map(({ bodyHash }) => bodyHash),
+        sorted.map(({ messageId }) => uuidText(messageId)),
+        keys.map(({ expiresAtMs }) => new Date(expiresAtMs)),
+        new Date(nowMs),
+      ]),
+      tx.query<KnownRow>(READ, [...columns, keys.map((_, place) => place)]),
+    ]);
+    const known = new Map(rows.map((row) => [names[row.place], knownOf(row)]));
+    return claims.map((claim) => known.get(nameOf(claim))!);
   }
 
   /** Deletes expired keys, at most `PURGE_MAX`. @returns how many. */

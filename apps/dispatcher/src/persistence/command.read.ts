@@ -14,7 +14,8 @@ export interface CommandFilter {
   readonly state: CommandState | undefined;
   readonly sourceUuid: string | undefined;
   readonly campaign: string | undefined;
-  readonly personHash: Buffer | undefined;
+  /** Any of them; a person has one for each linked address. */
+  readonly personHashes: readonly Buffer[] | undefined;
   readonly fromMs: number | undefined;
   readonly toMs: number | undefined;
 }
@@ -81,7 +82,7 @@ export class CommandRead {
     add('state = ?', filter.state);
     add('source_id = ?::uuid', filter.sourceUuid);
     add('campaign = ?', filter.campaign);
-    add('person_hash = ?', filter.personHash);
+    add('person_hash = ANY (?::bytea[])', filter.personHashes);
     add('message_id >= ?::uuid', filter.fromMs === undefined ? undefined : firstUuidOf(filter.fromMs));
     add('message_id < ?::uuid', filter.toMs === undefined ? undefined : firstUuidOf(filter.toMs));
     add('message_id < ?::uuid', cursor === '' ? undefined : uuidOfCursor(cursor));

@@ -3,6 +3,14 @@ import type { Statement, Tx } from '@posthorn/postgres/database.js';
 import { type Command, type CommandIdentity } from '../domain/command.js';
 import { type CommandChange } from '../domain/command-change.js';
 import { COMMAND_STATES, type CommandState, isEnded } from '../domain/command-state.js';
+import {
+  commandValues,
+  contentValues,
+  INSERT_COMMANDS,
+  INSERT_CONTENTS,
+  type NewCommand,
+  type SealedContent,
+} from './command.inserts.js';
 import { commandColumns, commandOf, type CommandRow } from './command.rows.js';
 import { type DueCursor, type DuePage } from './due-page.js';
 
@@ -13,35 +21,6 @@ const NEVER = 'infinity';
 const NO_LEASE = 0n;
 
 type Key = Pick<CommandIdentity, 'tenantId' | 'messageId'>;
-
-/** A command that nothing is known of yet, with its sealed contents. */
-export interface NewCommand extends CommandIdentity {
-  readonly state: Extract<CommandState, 'accepted' | 'scheduled'>;
-  readonly dueAtMs: number;
-  readonly sealed: SealedContent;
-}
-
-/** Personal data of a command, sealed under one data key. */
-export interface SealedContent {
-  readonly dataKeyId: Buffer;
-  readonly body: Buffer;
-  /** What the log gets. */
-  readonly eventContent: Buffer;
-}
-
-const INSERT: Statement = {
-  name: 'insert_command',
-  text: `INSERT INTO dispatch.command (tenant_id, message_id, shard, source_id, channel, category, program, campaign,
-      person_hash, conversation_id, sender, fencing_token, answers_event_id, rule_id, trigger_event_id, is_replay,
-      last_inbound_at, traceparent, state, state_changed_at, due_at, not_after, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $20)`,
-};
-
-const INSERT_CONTENT: Statement = {
-  name: 'insert_command_content',
-  text: `INSERT INTO dispatch.command_content (tenant_id, message_id, person_hash, data_key_id, body, event_content)
-    VALUES ($1, $2, $3, $4, $5, $6)`,
-};
 
 const READ_CONTENT: Statement = {
   name: 'read_command_content',
@@ -116,28 +95,11 @@ const timeOrNull = (ms: number): string | null => (ms === 0 ? null : timeText(ms
 
 /** Writes commands, their contents and attempts. */
 export class CommandStore {
-  async insert(tx: Tx, command: NewCommand): Promise<void> {
-    const [tenantId, messageId] = [uuidText(command.tenantId), uuidText(command.messageId)];
-    const { sealed } = command;
+  /** @param commands at most `NEW_COMMANDS_MAX`. */
+  async insert(tx: Tx, commands: readonly NewCommand[]): Promise<void> {
     await Promise.all([
-      tx.query(INSERT, [
-        ...[tenantId, messageId, command.shard, uuidText(command.sourceUuid), command.channel],
-        ...[command.category, command.program, command.campaign, command.personHash],
-        ...[uuidText(command.conversationId), command.sender, String(command.fencingToken)],
-        ...[command.answersEventId, command.ruleId, command.triggerEventId].map(uuidOrNull),
-        ...[command.isReplay, timeOrNull(command.lastInboundAtMs), command.traceparent, command.state],
-        ...[timeText(command.createdAtMs), timeText(command.dueAtMs), timeText(command.notAfterMs)],
-      ]),
-      tx.query(INSERT_CONTENT, [
-        ...[
-          tenantId,
-          messageId,
-          command.personHash,
-          uuidText(sealed.dataKeyId),
-          sealed.body,
-          sealed.eventContent,
-        ],
-      ]),
+      INSERT_COMMANDS.run(tx, commands, commandValues),
+      INSERT_CONTENTS.run(tx, commands, contentValues),
     ]);
   }
 

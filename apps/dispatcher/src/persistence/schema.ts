@@ -1,6 +1,7 @@
 import type { SchemaDefinition } from '@posthorn/postgres/migrate.js';
 import { DELIVERIES } from './migrations/0001-deliveries.js';
 import { COMMANDS } from './migrations/0002-commands.js';
+import { ERASURE } from './migrations/0003-erasure.js';
 import { ROLES } from './roles.js';
 
 export const SCHEMA = 'dispatch';
@@ -9,5 +10,5 @@ export const SCHEMA = 'dispatch';
 export const DISPATCH_SCHEMA: SchemaDefinition = {
   schema: SCHEMA,
   roles: Object.values(ROLES),
-  migrations: [DELIVERIES, COMMANDS],
+  migrations: [DELIVERIES, COMMANDS, ERASURE],
 };

@@ -1,6 +1,7 @@
 import { type IdPrefix, parseId, uuidOfId } from '@posthorn/clock/id.js';
 import {
   CreateMessageRequest,
+  type ErasePersonRequest,
   type ListMessageCommandsRequest,
   type MessageCommand,
   type MessageContent as ContentMessage,
@@ -32,6 +33,8 @@ const PARAMETERS_MAX = 64;
 const DATA_MAX = 64;
 const REASON_LENGTH_MAX = 200;
 const PERSON_HASH = /^[0-9a-f]{32}$/;
+/** As many as compliance links with one person. */
+const PERSON_HASHES_MAX = 32;
 const NONE = Buffer.alloc(0);
 
 /** Collects what is wrong with a request, so that its sender hears all of it at once. */
@@ -174,18 +177,35 @@ export function resolutionOf(request: {
 export function commandFilterOf(request: ListMessageCommandsRequest): CommandFilter {
   const fields = new Fields();
   const { state, campaign, personHash } = request;
-  const isHash = personHash === '' || PERSON_HASH.test(personHash);
-  fields.check(isHash, 'query.personHash', 'must be the hex of 16 bytes');
+  const hashes = [...(personHash === '' ? [] : [personHash]), ...request.personHashes];
+  const personHashes = hashesOf(hashes, 'query.personHashes', fields);
   const filter = {
     state: state === '' ? undefined : fields.oneOf(state, 'query.state', COMMAND_STATES),
     sourceUuid: filterUuidOf('src', request.sourceId, 'query.sourceId'),
     campaign: campaign === '' ? undefined : campaign,
-    personHash: personHash === '' ? undefined : Buffer.from(personHash, 'hex'),
+    personHashes: hashes.length === 0 ? undefined : personHashes,
     fromMs: filterMsOf(request.fromMs),
     toMs: filterMsOf(request.toMs),
   };
   fields.done();
   return filter;
+}
+
+/** @throws AppError `request.invalid` */
+export function erasureOrderOf(request: ErasePersonRequest) {
+  const fields = new Fields();
+  fields.check(request.personHashes.length > 0, 'personHashes', 'is empty');
+  const personHashes = hashesOf(request.personHashes, 'personHashes', fields);
+  const actorId = fields.text(request.actorId, 'actorId', NAME_LENGTH_MAX, true);
+  fields.done();
+  return { personHashes, actorId };
+}
+
+function hashesOf(hashes: readonly string[], path: string, fields: Fields): Buffer[] {
+  fields.check(hashes.length <= PERSON_HASHES_MAX, path, `must be at most ${PERSON_HASHES_MAX}`);
+  const areHashes = hashes.every((hash) => PERSON_HASH.test(hash));
+  fields.check(areHashes, path, 'must be the hex of 16 bytes each');
+  return hashes.map((hash) => Buffer.from(hash, 'hex'));
 }
 
 /** A command as a message. */

@@ -292,12 +292,34 @@ export interface ListMessageCommandsRequest {
   personHash: string;
   fromMs: number;
   toMs: number;
+  /** The same of a person's linked addresses, at most 32; with person_hash, any of all these. */
+  personHashes: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 export interface ListMessageCommandsResponse {
   commands: MessageCommand[];
   nextCursor: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ErasePersonRequest {
+  tenantId: string;
+  actorId: string;
+  /** Hex of 16 bytes each; the hashes of the person's linked addresses, 1 to 32. */
+  personHashes: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ErasePersonResponse {
+  /** What went, by table. */
+  erased: ErasedRows[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ErasedRows {
+  table: string;
+  rows: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -3186,6 +3208,7 @@ function createBaseListMessageCommandsRequest(): ListMessageCommandsRequest {
     personHash: "",
     fromMs: 0,
     toMs: 0,
+    personHashes: [],
   };
 }
 
@@ -3217,6 +3240,9 @@ export const ListMessageCommandsRequest: MessageFns<ListMessageCommandsRequest> 
     }
     if (message.toMs !== 0) {
       writer.uint32(73).double(message.toMs);
+    }
+    for (const v of message.personHashes) {
+      writer.uint32(82).string(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -3314,6 +3340,14 @@ export const ListMessageCommandsRequest: MessageFns<ListMessageCommandsRequest> 
             message.toMs = reader.double();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.personHashes.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3389,6 +3423,240 @@ export const ListMessageCommandsResponse: MessageFns<ListMessageCommandsResponse
             }
 
             message.nextCursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseErasePersonRequest(): ErasePersonRequest {
+  return { tenantId: "", actorId: "", personHashes: [] };
+}
+
+export const ErasePersonRequest: MessageFns<ErasePersonRequest> = {
+  encode(message: ErasePersonRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.actorId !== "") {
+      writer.uint32(18).string(message.actorId);
+    }
+    for (const v of message.personHashes) {
+      writer.uint32(26).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ErasePersonRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseErasePersonRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.actorId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.personHashes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseErasePersonResponse(): ErasePersonResponse {
+  return { erased: [] };
+}
+
+export const ErasePersonResponse: MessageFns<ErasePersonResponse> = {
+  encode(message: ErasePersonResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.erased) {
+      ErasedRows.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ErasePersonResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseErasePersonResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.erased.push(ErasedRows.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseErasedRows(): ErasedRows {
+  return { table: "", rows: 0n };
+}
+
+export const ErasedRows: MessageFns<ErasedRows> = {
+  encode(message: ErasedRows, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.table !== "") {
+      writer.uint32(10).string(message.table);
+    }
+    if (message.rows !== 0n) {
+      if (BigInt.asUintN(64, message.rows) !== message.rows) {
+        throw new globalThis.Error("value provided for field message.rows of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.rows);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ErasedRows {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseErasedRows();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.table = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rows = reader.uint64() as bigint;
             continue;
           }
         }
@@ -3765,6 +4033,75 @@ export const CommandQueryServiceService = {
 export interface CommandQueryServiceServer extends UntypedServiceImplementation {
   getMessageCommand: handleUnaryCall<GetMessageCommandRequest, GetMessageCommandResponse>;
   listMessageCommands: handleUnaryCall<ListMessageCommandsRequest, ListMessageCommandsResponse>;
+}
+
+/** Erasure of a person, for the REST API, which audits it. */
+
+export interface ErasureServiceClient {
+  /**
+   * Takes away what commands to a person say, and what people wrote about them. One that has not left fails with
+   * `message.erased` when it is due. The same again takes away what came since.
+   */
+
+  erasePerson(request: ErasePersonRequest): Observable<ErasePersonResponse>;
+}
+
+/** Erasure of a person, for the REST API, which audits it. */
+
+export interface ErasureServiceController {
+  /**
+   * Takes away what commands to a person say, and what people wrote about them. One that has not left fails with
+   * `message.erased` when it is due. The same again takes away what came since.
+   */
+
+  erasePerson(
+    request: ErasePersonRequest,
+  ): Promise<ErasePersonResponse> | Observable<ErasePersonResponse> | ErasePersonResponse;
+}
+
+export function ErasureServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["erasePerson"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("ErasureService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("ErasureService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const ERASURE_SERVICE_NAME = "ErasureService";
+
+/** Erasure of a person, for the REST API, which audits it. */
+export type ErasureServiceService = typeof ErasureServiceService;
+export const ErasureServiceService = {
+  /**
+   * Takes away what commands to a person say, and what people wrote about them. One that has not left fails with
+   * `message.erased` when it is due. The same again takes away what came since.
+   */
+  erasePerson: {
+    path: "/posthorn.dispatcher.v1.ErasureService/ErasePerson" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ErasePersonRequest): Buffer => Buffer.from(ErasePersonRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ErasePersonRequest => ErasePersonRequest.decode(value),
+    responseSerialize: (value: ErasePersonResponse): Buffer => Buffer.from(ErasePersonResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ErasePersonResponse => ErasePersonResponse.decode(value),
+  },
+} as const;
+
+export interface ErasureServiceServer extends UntypedServiceImplementation {
+  /**
+   * Takes away what commands to a person say, and what people wrote about them. One that has not left fails with
+   * `message.erased` when it is due. The same again takes away what came since.
+   */
+  erasePerson: handleUnaryCall<ErasePersonRequest, ErasePersonResponse>;
 }
 
 export interface MessageFns<T> {

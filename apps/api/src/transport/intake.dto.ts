@@ -1,0 +1,133 @@
+import {
+  type Drift,
+  type QuarantinedEvent,
+  type QuarantineFilter,
+  type RefusedRequest,
+  type RetentionRun,
+} from '@posthorn/contracts/posthorn/events/v1/events.js';
+import { z } from 'zod';
+import { bodyMoment, idOf, moment, msOf, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
+
+const TYPE_MAX = 128;
+const EVENTS_MAX = 500;
+const source = idOf('src').optional();
+const type = z.string().min(1).max(TYPE_MAX).optional();
+
+export const refusalsQuery = page.extend({ source });
+export const driftQuery = page.extend({ provider: z.string().min(1).max(64).optional() });
+export const quarantineQuery = page.extend({ source, type, from: moment, to: moment });
+export const retryQuarantine = z.strictObject({
+  filter: z
+    .strictObject({
+      eventIds: z.array(idOf('evt')).min(1).max(EVENTS_MAX).optional(),
+      source,
+      type,
+      from: bodyMoment.optional(),
+      to: bodyMoment.optional(),
+    })
+    .default({})
+    .describe('empty: all'),
+});
+
+export const refusal = z.object({
+  id: z.string(),
+  sourceId: z.string(),
+  provider: z.string(),
+  receivedAt: time,
+  cause: z.string().describe('error code of the first judgement, or of the last one'),
+  headers: z.array(z.tuple([z.string(), z.string()])).describe('values only where they are harmless'),
+  sizeBytes: z.number(),
+  state: z.enum(['kept', 'admitted']),
+  judgedAt: time.nullable().describe('when it was judged again'),
+});
+export const reverification = z.object({
+  requests: z.number().describe('that will be judged again, oldest first'),
+});
+export const drift = z.object({
+  provider: z.string(),
+  kind: z.string().nullable().describe("the provider's own type of it"),
+  reason: z.string().describe('what was not understood'),
+  count: z.number(),
+  firstSeenAt: time,
+  lastSeenAt: time,
+  firstEventId: z.string(),
+  lastEventId: z.string(),
+});
+export const quarantined = z.object({
+  eventId: z.string(),
+  type: z.string(),
+  provider: z.string(),
+  sourceId: z.string().nullable(),
+  cause: z.string(),
+  quarantinedAt: time,
+});
+export const quarantineRetried = z.object({
+  events: z.number().describe('that will be processed again, oldest first'),
+  hasMore: z.boolean().describe('the filter matches more: call again'),
+});
+export const retentionRun = z.object({
+  id: z.string(),
+  at: time,
+  dataClass: z.enum(['raw', 'content', 'events']),
+  before: time.describe('everything that arrived before is gone'),
+  rows: z.number().describe('that were deleted; whole days are dropped without being counted'),
+  partitions: z.array(z.string()).describe('days that were dropped'),
+});
+
+/** Which quarantined events, for the events service. */
+export const quarantineFilterOf = (filter: z.infer<typeof retryQuarantine>['filter']): QuarantineFilter => ({
+  eventIds: filter.eventIds ?? [],
+  sourceId: filter.source ?? '',
+  type: filter.type ?? '',
+  fromMs: msOf(filter.from),
+  toMs: msOf(filter.to),
+});
+
+/** A refused request as the API shows it. */
+export const refusalOf = (from: RefusedRequest): z.infer<typeof refusal> => ({
+  id: from.id,
+  sourceId: from.sourceId,
+  provider: from.provider,
+  receivedAt: timeAt(from.receivedAtMs),
+  cause: from.cause,
+  headers: pairsOf(from.headers),
+  sizeBytes: from.sizeBytes,
+  state: from.state as 'kept',
+  judgedAt: timeOf(from.judgedAtMs),
+});
+
+/** What was not understood as the API shows it. */
+export const driftOf = (from: Drift): z.infer<typeof drift> => ({
+  provider: from.provider,
+  kind: textOf(from.kind),
+  reason: from.reason,
+  count: Number(from.count),
+  firstSeenAt: timeAt(from.firstSeenAtMs),
+  lastSeenAt: timeAt(from.lastSeenAtMs),
+  firstEventId: from.firstEventId,
+  lastEventId: from.lastEventId,
+});
+
+/** A quarantined event as the API shows it. */
+export const quarantinedOf = (from: QuarantinedEvent): z.infer<typeof quarantined> => ({
+  eventId: from.eventId,
+  type: from.type,
+  provider: from.provider,
+  sourceId: textOf(from.sourceId),
+  cause: from.cause,
+  quarantinedAt: timeAt(from.quarantinedAtMs),
+});
+
+/** What retention took away as the API shows it. */
+export const retentionRunOf = (from: RetentionRun): z.infer<typeof retentionRun> => ({
+  id: from.id,
+  at: timeAt(from.atMs),
+  dataClass: from.dataClass as 'raw',
+  before: timeAt(from.beforeMs),
+  rows: Number(from.rows),
+  partitions: from.partitions,
+});
+
+/** Name and value alternate. */
+const pairsOf = (headers: readonly string[]): [string, string][] =>
+  Array.from({ length: Math.floor(headers.length / 2) }, (_, at) => [headers[2 * at]!, headers[2 * at + 1]!]);

@@ -1,0 +1,126 @@
+import type { Clock } from '@posthorn/clock/clock.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import type { NatsLink } from '@posthorn/jetstream/nats-link.js';
+import type { Tx } from '@posthorn/postgres/database.js';
+import { type NewCommand, NEW_COMMANDS_MAX } from '../persistence/command.inserts.js';
+import type { CommandKey, CommandKeyStore, KnownKey } from '../persistence/command-key.store.js';
+import type { CommandStore } from '../persistence/command.store.js';
+import type { WorkerDatabase } from '../persistence/databases.js';
+import type { OutgoingEvent, OutgoingStore } from '../persistence/outgoing.store.js';
+import { Batcher } from './batcher.js';
+import type { CommandMetrics } from './command-metrics.js';
+import { COMMANDS_WAKE } from './load-due.js';
+import type { RelayWake } from './relay-wake.js';
+
+const BATCH_BYTES_MAX = 8 * 1024 * 1024;
+const WAITING_MAX = 2_000;
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
+
+/** A command to be stored, and what makes another request the same. */
+export interface NewMessage {
+  readonly command: NewCommand;
+  readonly key: CommandKey | undefined;
+}
+
+/** Which command a request made, or had made before. */
+export interface MadeMessage {
+  readonly messageId: Buffer;
+  readonly isRepeated: boolean;
+}
+
+/**
+ * Stores new commands, in one transaction what comes at the same time: keys, commands, sealed contents, and what
+ * the log is told.
+ * Why: the numbers of the log have no gaps, so that whoever takes one keeps all others from it until the commit.
+ */
+export class CommitMessages {
+  private readonly batcher = new Batcher<NewMessage, KnownKey | undefined>(
+    (messages) => this.commit(messages),
+    {
+      ...{ itemsMax: NEW_COMMANDS_MAX, bytesMax: BATCH_BYTES_MAX },
+      ...{ waitingMax: WAITING_MAX, waitingBytesMax: WAITING_BYTES_MAX },
+    },
+  );
+
+  constructor(
+    private readonly db: Pick<WorkerDatabase, 'transaction'>,
+    private readonly commands: Pick<CommandStore, 'insert'>,
+    private readonly keys: Pick<CommandKeyStore, 'take'>,
+    private readonly outgoing: Pick<OutgoingStore, 'add'>,
+    private readonly wake: Pick<RelayWake, 'committed'>,
+    private readonly link: Pick<NatsLink, 'publish'>,
+    private readonly clock: Clock,
+    private readonly metrics: Pick<CommandMetrics, 'onState' | 'setUncommitted'>,
+  ) {}
+
+  /**
+   * @throws AppError `idempotency.conflict` when the key was used with another body; `store.overloaded`,
+   * `store.unavailable`.
+   */
+  async add(message: NewMessage): Promise<MadeMessage> {
+    const { command, key } = message;
+    const added = this.batcher.add(message, command.sealed.body.length + command.sealed.eventContent.length);
+    this.metrics.setUncommitted(this.batcher.waitingCount);
+    const known = await added;
+    if (known === undefined) return { messageId: command.messageId, isRepeated: false };
+    // A rule sends once for its event, whatever it would say now.
+    if (key?.kind === 'idempotency' && !known.bodyHash.equals(key.bodyHash))
+      throw new AppError('idempotency.conflict');
+    return { messageId: known.messageId, isRepeated: true };
+  }
+
+  /** @returns for each what its key stands for already; undefined when the command was made. */
+  private async commit(messages: readonly NewMessage[]): Promise<(KnownKey | undefined)[]> {
+    this.metrics.setUncommitted(this.batcher.waitingCount);
+    const nowMs = this.clock.nowMs();
+    const known = await this.db.transaction(async (tx) => {
+      const earlier = await this.takeKeys(tx, messages, nowMs);
+      const made = madeOf(messages, earlier);
+      if (made.length === 0) return earlier;
+      // The numbers come last: from there on everybody else waits.
+      await Promise.all([
+        this.commands.insert(tx, made),
+        this.outgoing.add(tx, made.flatMap(eventsOf), nowMs),
+      ]);
+      return earlier;
+    });
+    const made = madeOf(messages, known);
+    for (const { state } of made) this.metrics.onState(state);
+    if (made.length > 0) {
+      this.wake.committed();
+      this.link.publish(COMMANDS_WAKE);
+    }
+    return known;
+  }
+
+  private async takeKeys(
+    tx: Tx,
+    messages: readonly NewMessage[],
+    nowMs: number,
+  ): Promise<(KnownKey | undefined)[]> {
+    const claims = messages.flatMap(({ command: { tenantId, messageId }, key }) =>
+      key === undefined ? [] : [{ tenantId, messageId, key }],
+    );
+    const known = (await this.keys.take(tx, claims, nowMs)).values();
+    return messages.map(({ command, key }) => {
+      if (key === undefined) return undefined;
+      const owner = known.next().value!;
+      return owner.messageId.equals(command.messageId) ? undefined : owner;
+    });
+  }
+}
+
+const madeOf = (
+  messages: readonly NewMessage[],
+  known: readonly (KnownKey | undefined)[],
+): readonly NewCommand[] =>
+  messages.filter((_, index) => known[index] === undefined).map(({ command }) => command);
+
+/** The log learns of every command by `accepted`, with its content; of a scheduled one also until when it waits. */
+function eventsOf(command: NewCommand): OutgoingEvent[] {
+  const nothing = { providerMessageId: '', errorCode: '', signal: '', note: '', hasContent: false } as const;
+  const accepted = { ...nothing, command, status: 'accepted', hasContent: true } as const;
+  if (command.state === 'accepted') return [accepted];
+  const note = `not before ${new Date(command.dueAtMs).toISOString()}`;
+  return [accepted, { ...nothing, command, status: 'scheduled', note }];
+}

@@ -90,7 +90,7 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: PersonQueryServiceService, callers: ['api'] },
   { definition: PersonServiceService, callers: ['api'] },
   { definition: DecisionQueryServiceService, callers: ['api'] },
-  { definition: PolicyServiceService, callers: ['api'] },
+  { definition: PolicyServiceService, callers: ['api', 'events'] },
 ];
 
 class TenantsChannel extends GrpcChannel {}

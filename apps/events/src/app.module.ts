@@ -7,6 +7,11 @@ import {
   EventQueryServiceService,
   FactServiceService,
   HandoffServiceService,
+  IntakeOperationServiceService,
+  IntakeQueryServiceService,
+  RefusalServiceService,
+  RuleQueryServiceService,
+  RuleServiceService,
   TextServiceService,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
@@ -25,9 +30,20 @@ import { AppendMetrics } from './application/append-metrics.js';
 import { AppendRequests } from './application/append-requests.js';
 import { AppendServiceEvents } from './application/append-service-events.js';
 import { AppendSteps } from './application/append-steps.js';
+import { ErasePerson } from './application/erase-person.js';
+import { KeepHouse } from './application/keep-house.js';
+import { KeepRefusals } from './application/keep-refusals.js';
+import { OperateIntake } from './application/operate-intake.js';
+import { PurgeKeys } from './application/purge-keys.js';
+import { ReplayErasures } from './application/replay-erasures.js';
+import { RetainData } from './application/retain-data.js';
+import { ReverifyRefusals } from './application/reverify-refusals.js';
+import { TallySources } from './application/tally-sources.js';
 import { ComposePackage } from './application/compose-package.js';
 import { CreateHandoff } from './application/create-handoff.js';
+import { FireRules } from './application/fire-rules.js';
 import { FollowLog } from './application/follow-log.js';
+import { PausedSources } from './application/paused-sources.js';
 import { ProjectEvents } from './application/project-events.js';
 import { ProjectionMetrics } from './application/projection-metrics.js';
 import { OpenSealed } from './application/open-sealed.js';
@@ -35,12 +51,16 @@ import { ReadPayload } from './application/read-payload.js';
 import { ReadTexts } from './application/read-texts.js';
 import { RelayFacts } from './application/relay-facts.js';
 import { RelayMetrics } from './application/relay-metrics.js';
+import { RuleBook } from './application/rule-book.js';
 import { SealContent } from './application/seal-content.js';
 import { StepHandoff } from './application/step-handoff.js';
 import { TendHandoffs } from './application/tend-handoffs.js';
 import { WatchMessages } from './application/watch-messages.js';
 import { StoreReadiness } from './application/store-readiness.js';
 import { Wake } from './application/wake.js';
+import { ComplianceChannel } from './clients/compliance.client.js';
+import { ErasureJournal } from './clients/erasure-journal.js';
+import { RetentionPolicies } from './clients/retention-policies.client.js';
 import { EVENTS_CONFIG_KINDS, TenantsChannel, TenantsClient } from './clients/tenants.client.js';
 import { type Config } from './config.js';
 import { AppendStore } from './persistence/append.store.js';
@@ -51,20 +71,37 @@ import { HandoffStore } from './persistence/handoff.store.js';
 import { PersonRead } from './persistence/person.read.js';
 import { WatchStore } from './persistence/watch.store.js';
 import { ConversationStore } from './persistence/conversation.store.js';
-import { AppendDatabase, ReaderDatabase, WorkerDatabase } from './persistence/databases.js';
+import { AppendDatabase, KeeperDatabase, ReaderDatabase, WorkerDatabase } from './persistence/databases.js';
+import { DriftRead } from './persistence/drift.read.js';
+import { ErasureStore } from './persistence/erasure.store.js';
+import { PurgeStore } from './persistence/purge.store.js';
+import { QuarantineStore } from './persistence/quarantine.store.js';
+import { RefusalRead } from './persistence/refusal.read.js';
+import { RefusalStore } from './persistence/refusal.store.js';
+import { RetentionRead } from './persistence/retention.read.js';
+import { RetentionStore } from './persistence/retention.store.js';
+import { ReverificationStore } from './persistence/reverification.store.js';
+import { SourceHealthRead } from './persistence/source-health.read.js';
+import { SourceTallyStore } from './persistence/source-tally.store.js';
 import { EventRead } from './persistence/event.read.js';
 import { LogLeases } from './persistence/log-leases.js';
 import { LogRead } from './persistence/log.read.js';
 import { MessageRead } from './persistence/message.read.js';
 import { OutboxRead } from './persistence/outbox.read.js';
+import { ParkedRead } from './persistence/parked.store.js';
 import { ProjectionStore } from './persistence/projection.store.js';
 import { ROLES } from './persistence/roles.js';
+import { ruleProviders } from './rule-providers.js';
 import { EVENTS_SCHEMA } from './persistence/schema.js';
 import { AppendController } from './transport/append.grpc.js';
 import { ConversationQueryController } from './transport/conversation-query.grpc.js';
 import { HandoffController } from './transport/handoff.grpc.js';
 import { EventQueryController } from './transport/event-query.grpc.js';
+import { IntakeOperationController } from './transport/intake-operation.grpc.js';
+import { IntakeQueryController } from './transport/intake-query.grpc.js';
+import { RefusalController } from './transport/refusals.grpc.js';
 import { FactController } from './transport/facts.grpc.js';
+import { RuleController } from './transport/rule.grpc.js';
 
 /** What this service answers, and to whom; AppendService.Append is used by ingress only. */
 export const EXPOSURES: readonly GrpcExposure[] = [
@@ -75,6 +112,11 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: HandoffServiceService, callers: ['api'] },
   { definition: ConversationServiceService, callers: ['dispatcher'] },
   { definition: TextServiceService, callers: ['compliance'] },
+  { definition: RuleServiceService, callers: ['api'] },
+  { definition: RuleQueryServiceService, callers: ['api'] },
+  { definition: RefusalServiceService, callers: ['ingress'] },
+  { definition: IntakeQueryServiceService, callers: ['api'] },
+  { definition: IntakeOperationServiceService, callers: ['api'] },
 ];
 
 @Module({})
@@ -89,6 +131,10 @@ export class AppModule {
         EventQueryController,
         ConversationQueryController,
         HandoffController,
+        RuleController,
+        RefusalController,
+        IntakeQueryController,
+        IntakeOperationController,
       ],
       providers: [
         ...processProviders(process),
@@ -99,6 +145,9 @@ export class AppModule {
         ...queries(),
         ...handoffs(),
         ...watch(),
+        ...ruleProviders(process),
+        ...intake(),
+        ...keeping(process),
       ],
     };
   }
@@ -109,16 +158,21 @@ export class AppModule {
     partitions: Partitions,
     edge: EdgeConfig,
     append: AppendRequests,
+    erasures: ReplayErasures,
   ) {
     health.add('database', () => store.isAnswering || 'does not answer');
     health.add('partitions', () => partitions.isReady || 'not made for the coming days');
     health.add('config', () => edge.isReady || 'no snapshot of the configuration yet');
     health.add('append', () => !append.isFailing || 'commits fail');
+    health.add('erasures', () => erasures.isReady || 'the journal is not done again yet');
   }
 }
 
 /** Less than ingress waits for: a statement that takes longer frees its lane and is answered as unknown. */
 const APPEND_STATEMENT_TIMEOUT_MS = 1_200;
+
+/** Refusals are rare, and what is too old can wait. */
+const KEEPER_CONNECTIONS = 3;
 
 function platform({ config, clock, log, instanceId }: Process<Config>) {
   const database = {
@@ -133,6 +187,10 @@ function platform({ config, clock, log, instanceId }: Process<Config>) {
     provideValue(AppendDatabase, new AppendDatabase({ ...database, ...append, role: ROLES.append })),
     provideValue(WorkerDatabase, new WorkerDatabase({ ...database, role: ROLES.worker })),
     provideValue(ReaderDatabase, new ReaderDatabase({ ...database, role: ROLES.reader })),
+    provideValue(
+      KeeperDatabase,
+      new KeeperDatabase({ ...database, poolMax: KEEPER_CONNECTIONS, role: ROLES.keeper }),
+    ),
     provideValue(NatsLink, new NatsLink({ url: config.natsUrl, name: 'events' }, log)),
     provideFactory(
       Partitions,
@@ -161,6 +219,7 @@ function edge(process: Process<Config>) {
   return [
     provideValue(TenantsChannel, new TenantsChannel(process, config.tenantsAddress, 'tenants')),
     provide(TenantsClient, TenantsChannel),
+    provideValue(ComplianceChannel, new ComplianceChannel(process, config.complianceAddress, 'compliance')),
     provideFactory(
       EdgeConfig,
       (tenants: TenantsClient) => new EdgeConfig(() => tenants.watch(), clock, log, options),
@@ -173,11 +232,21 @@ const append = (config: Config) => [
   provide(Wake, NatsLink),
   provide(AppendMetrics, Metrics),
   provide(AppendStore, AppendDatabase),
+  provide(SourceTallyStore),
+  provide(TallySources, WorkerDatabase, SourceTallyStore, Logger),
   provideFactory(
     AppendRequests,
-    (...[store, wake, clock, log, metrics]: [AppendStore, Wake, Clock, Logger, AppendMetrics]) =>
-      new AppendRequests(store, wake, clock, log, metrics, { ...APPEND_LIMITS, lanes: config.appendLanes }),
-    ...([AppendStore, Wake, Clock, Logger, AppendMetrics] as const),
+    (
+      ...[store, wake, clock, log, metrics, sources]: [
+        ...[AppendStore, Wake, Clock, Logger, AppendMetrics],
+        TallySources,
+      ]
+    ) =>
+      new AppendRequests(store, wake, clock, log, metrics, sources, {
+        ...APPEND_LIMITS,
+        lanes: config.appendLanes,
+      }),
+    ...([AppendStore, Wake, Clock, Logger, AppendMetrics, TallySources] as const),
   ),
   provide(AppendServiceEvents, AppendRequests, EdgeConfig, Clock),
 ];
@@ -187,6 +256,8 @@ const projection = () => [
   provide(RelayMetrics, Metrics),
   provide(RelayFacts, FactPublisher),
   provide(LogRead, WorkerDatabase),
+  provide(ParkedRead, WorkerDatabase),
+  provide(PausedSources, ParkedRead, EdgeConfig, Clock),
   provide(ProjectionStore),
   provide(ConversationStore),
   provide(
@@ -195,6 +266,8 @@ const projection = () => [
       WorkerDatabase,
       ProjectionStore,
       ConversationStore,
+      RuleBook,
+      FireRules,
       RelayFacts,
       Clock,
       Tracer,
@@ -204,7 +277,7 @@ const projection = () => [
   ),
   provide(
     FollowLog,
-    ...([LogLeases, LogRead, ProjectEvents, RelayFacts, AppendRequests, Wake] as const),
+    ...([LogLeases, LogRead, ProjectEvents, PausedSources, RelayFacts, AppendRequests, Wake] as const),
     ...([Clock, Logger, ProjectionMetrics] as const),
   ),
   provide(OutboxRead, WorkerDatabase),
@@ -254,5 +327,38 @@ const watch = () => [
   provide(
     WatchMessages,
     ...([WorkerDatabase, WatchStore, AppendRequests, EdgeConfig, LogLeases, Clock, Logger] as const),
+  ),
+];
+
+const intake = () => [
+  provide(RefusalStore),
+  provide(ReverificationStore),
+  provide(RefusalRead),
+  provide(DriftRead),
+  provide(QuarantineStore),
+  provide(SourceHealthRead),
+  provide(RetentionRead),
+  provide(KeepRefusals, KeeperDatabase, RefusalStore, Clock),
+  provide(ReverifyRefusals, ...([KeeperDatabase, RefusalStore, ReverificationStore, Clock, Logger] as const)),
+  provide(OperateIntake, ReaderDatabase, EdgeConfig, RefusalRead, QuarantineStore),
+];
+
+const keeping = ({ config }: Process<Config>) => [
+  provideValue(ErasureJournal, new ErasureJournal(config.erasureJournalDir)),
+  provide(ErasureStore),
+  provide(ErasePerson, KeeperDatabase, ErasureStore, ErasureJournal, Clock, Logger),
+  provide(ReplayErasures, KeeperDatabase, ErasureStore, ErasureJournal, ErasePerson, Logger),
+  provide(RetentionPolicies, ComplianceChannel),
+  provide(RetentionStore),
+  provide(
+    RetainData,
+    ...([KeeperDatabase, WorkerDatabase, RetentionStore, RefusalStore, RetentionPolicies] as const),
+    ...([Clock, Logger] as const),
+  ),
+  provide(PurgeStore),
+  provide(PurgeKeys, KeeperDatabase, PurgeStore),
+  provide(
+    KeepHouse,
+    ...([ReplayErasures, ErasePerson, RetainData, PurgeKeys, LogLeases, Clock, Logger] as const),
   ),
 ];

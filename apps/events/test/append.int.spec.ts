@@ -27,6 +27,7 @@ const merger = (over: Pick<AppendStore, 'insert'> = store): AppendRequests =>
     process.clock,
     process.log,
     new AppendMetrics(new Metrics()),
+    { count: () => {} },
   );
 
 async function countOf(table: string, tenantId: Buffer): Promise<number> {

@@ -4,17 +4,29 @@ import type { Fact } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { Metrics } from '@posthorn/server/metrics.js';
 import type { TestDatabase } from '@posthorn/testing/test-database.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
+import { FireRules } from '../src/application/fire-rules.js';
 import { FollowLog } from '../src/application/follow-log.js';
+import { PausedSources } from '../src/application/paused-sources.js';
 import { ProjectEvents } from '../src/application/project-events.js';
 import { ProjectionMetrics } from '../src/application/projection-metrics.js';
 import { RelayFacts } from '../src/application/relay-facts.js';
+import { RuleBook } from '../src/application/rule-book.js';
+import { RuleMetrics } from '../src/application/rule-metrics.js';
+import { RuleTallies } from '../src/application/rule-tallies.js';
 import { ConversationStore } from '../src/persistence/conversation.store.js';
 import { LogRead } from '../src/persistence/log.read.js';
+import { ParkedRead } from '../src/persistence/parked.store.js';
 import { ProjectionStore } from '../src/persistence/projection.store.js';
 import { ROLES } from '../src/persistence/roles.js';
+import { RuleEffectStore } from '../src/persistence/rule-effect.store.js';
+import { RuleStore } from '../src/persistence/rule.store.js';
 
 /** A projector that the test moves by hand, as the holder of all lanes. */
-export async function projectorOf(database: TestDatabase, store = new ProjectionStore()) {
+export async function projectorOf(
+  database: TestDatabase,
+  store = new ProjectionStore(),
+  edge: ConstructorParameters<typeof PausedSources>[1] = NOTHING_PAUSED,
+) {
   const db = database.database(ROLES.worker);
   const clock = new FakeClock(new SystemClock().nowMs());
   const { tracer, log } = testProcess('events');
@@ -26,7 +38,14 @@ export async function projectorOf(database: TestDatabase, store = new Projection
   };
   const relay = new RelayFacts(publisher);
   const metrics = new ProjectionMetrics(new Metrics());
-  const project = new ProjectEvents(db, store, new ConversationStore(), relay, clock, tracer, log, metrics);
+  const ruleMetrics = new RuleMetrics(new Metrics());
+  const tallies = new RuleTallies(clock);
+  const link = { publish: () => {}, subscribe: () => {} };
+  const book = new RuleBook(db, new RuleStore(), tallies, link, clock, log, ruleMetrics);
+  const fire = new FireRules(new RuleEffectStore(), tallies, { wake: () => {} }, clock, ruleMetrics);
+  const project = new ProjectEvents(
+    ...([db, store, new ConversationStore(), book, fire, relay, clock, tracer, log, metrics] as const),
+  );
   const { rows } = await database.query<{ shard: number; epoch: string }>(
     'UPDATE events.shard SET epoch = epoch + 1 RETURNING shard, epoch',
   );
@@ -37,6 +56,7 @@ export async function projectorOf(database: TestDatabase, store = new Projection
     leases,
     read,
     project,
+    new PausedSources(new ParkedRead(db), edge, clock),
     relay,
     { isSaturated: false },
     { onWake: () => {} },
@@ -49,7 +69,8 @@ export async function projectorOf(database: TestDatabase, store = new Projection
     clock.advance(SWEEP_MS);
     while (await follow.step());
   };
-  return { project, read, held, published, drain };
+  return { project, read, held, published, drain, book };
 }
+const NOTHING_PAUSED = { isReady: true, source: () => undefined, onChange: () => {} };
 /** Longer than the loop's sweep interval, so that the next step looks at every lane. */
 const SWEEP_MS = 1_000;

@@ -13,6 +13,11 @@ import {
   EventQueryServiceService,
   FactServiceService,
   HandoffServiceService,
+  IntakeOperationServiceService,
+  IntakeQueryServiceService,
+  RefusalServiceService,
+  RuleQueryServiceService,
+  RuleServiceService,
   TextServiceService,
   type AppendResponse,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
@@ -63,6 +68,8 @@ const tenantOf = (shards: readonly number[]): KnownTenant => ({
 /** The service as it runs, on a database of its own, and everybody who talks with it. */
 export class Rig {
   readonly tenants = [tenantOf([3, 17, 40, 63]), tenantOf([4, 5, 6, 7])] as const;
+  private readonly watches: ((response: WatchResponse) => void)[] = [];
+  private version = 1n;
   private readonly closers: (() => Promise<unknown> | unknown)[] = [];
 
   private constructor(
@@ -117,6 +124,11 @@ export class Rig {
       handoffs: grpcClient(HandoffServiceService, channel('api')),
       owners: grpcClient(ConversationServiceService, channel('dispatcher')),
       texts: grpcClient(TextServiceService, channel('compliance')),
+      rules: grpcClient(RuleServiceService, channel('api')),
+      refusals: grpcClient(RefusalServiceService, channel('ingress')),
+      intake: grpcClient(IntakeQueryServiceService, channel('api')),
+      operations: grpcClient(IntakeOperationServiceService, channel('api')),
+      ruleReads: grpcClient(RuleQueryServiceService, channel('api')),
       forbiddenTexts: grpcClient(TextServiceService, channel('api')),
       forbidden: grpcClient(EventQueryServiceService, channel('ingress')),
       stream: async () => new AppendStream(await openStream(channel('ingress'), AppendServiceService.append)),
@@ -136,6 +148,7 @@ export class Rig {
       call.on('data', ({ message }: WatchRequest) => {
         if (message?.$case === 'hello') call.write(this.snapshot());
       });
+      this.watches.push((response) => void call.write(response));
       call.on('end', () => call.end());
     };
     const getDataKey: handleUnaryCall<GetDataKeyRequest, GetDataKeyResponse> = ({ request }, answer) => {
@@ -144,7 +157,12 @@ export class Rig {
       answer(null, { dataKey });
     };
     server.addService(ConfigServiceService, { watch, getDataKey });
-    const credentials = serverCredentials(this.certificates.of('tenants'));
+    return this.listen('tenants', server);
+  }
+
+  /** Another service's end, with its certificate. @returns its address. */
+  async listen(service: string, server: Server): Promise<string> {
+    const credentials = serverCredentials(this.certificates.of(service));
     const port = await new Promise<number>((resolve, reject) =>
       server.bindAsync('127.0.0.1:0', credentials, (error, bound) =>
         error ? reject(error) : resolve(bound),
@@ -154,9 +172,26 @@ export class Rig {
     return `127.0.0.1:${port}`;
   }
 
+  /** Tells every watcher that a source is like this now. */
+  setSource(tenant: KnownTenant, sourceId: Buffer, status: 'active' | 'paused'): void {
+    const source = {
+      id: formatId('src', sourceId),
+      tenantId: formatId('ten', tenant.uuid),
+      provider: 'twilio',
+      settingsJson: '{}',
+      status,
+      secrets: [],
+      credentialsJson: '',
+    };
+    this.version += 1n;
+    const { version } = this;
+    const change = { ...this.snapshot(), version, snapshotComplete: false, tenants: [], sources: [source] };
+    for (const tell of this.watches) tell(change);
+  }
+
   private snapshot(): WatchResponse {
     return {
-      version: 1n,
+      version: this.version,
       snapshotComplete: true,
       tenants: this.tenants.map(({ uuid, shards, dataKey }, index) => ({
         id: formatId('ten', uuid),

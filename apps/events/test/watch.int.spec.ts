@@ -32,6 +32,7 @@ async function setUp() {
     clock,
     log,
     new AppendMetrics(new Metrics()),
+    { count: () => {} },
   );
   const watch = new WatchMessages(
     ...([database.database(ROLES.worker), new WatchStore(), append] as const),

@@ -54,7 +54,12 @@ export function serviceEnvironment({
       PUBLIC_INGRESS_URL: `http://${at(ports.ingress)}`,
       ALLOW_LOOPBACK_DESTINATIONS: 'true',
     },
-    events: { ...stores, GRPC_LISTEN: at(ports.events), HEALTH_LISTEN: at(ports.eventsHealth) },
+    events: {
+      ...stores,
+      GRPC_LISTEN: at(ports.events),
+      HEALTH_LISTEN: at(ports.eventsHealth),
+      ERASURE_JOURNAL_DIR: join(options.dataDir, 'erasure-journal'),
+    },
     compliance: { ...stores, GRPC_LISTEN: at(ports.compliance), HEALTH_LISTEN: at(ports.complianceHealth) },
     dispatcher: {
       ...stores,

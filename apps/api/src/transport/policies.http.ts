@@ -7,6 +7,7 @@ import { channel, textOf, time, timeOf } from './shapes.dto.js';
 const PATH = '/v1/tenants/{tenant}/policies';
 const PLACES_MAX = 100;
 const CAPS_MAX = 8;
+const RETENTION_DAYS_MAX = 3_650;
 const CAP_COUNT_MAX = 1_000;
 const CAP_HOURS_MAX = 24;
 const WORDS_MAX = 50;
@@ -33,6 +34,7 @@ const placeHours = z.strictObject({
   }),
 });
 const words = z.array(z.string().trim().min(1).max(WORD_MAX)).max(WORDS_MAX);
+const days = z.number().int().min(1).max(RETENTION_DAYS_MAX);
 const rules = {
   quietHours: z
     .strictObject({
@@ -60,6 +62,10 @@ const rules = {
     .strictObject({ optOut: words.optional(), optIn: words.optional(), help: words.optional() })
     .optional()
     .describe('words that count beside the usual ones'),
+  retention: z
+    .strictObject({ rawDays: days.optional(), contentDays: days.optional(), eventDays: days.optional() })
+    .optional()
+    .describe('after how many days raw requests, contents (addresses, texts) and events are gone'),
   replacedHours: z
     .array(placeHours)
     .max(PLACES_MAX)

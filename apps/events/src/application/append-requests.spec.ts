@@ -45,7 +45,9 @@ class HeldStore {
       this.batches.push({
         requests,
         end: (error) =>
-          error === undefined ? resolve({ xid: 1n, duplicates: requests.map(() => 0) }) : reject(error),
+          error === undefined
+            ? resolve({ xid: 1n, duplicates: requests.map(() => 0), forgeries: new Set() })
+            : reject(error),
       });
     });
   }
@@ -62,6 +64,7 @@ function setUp(limits = {}) {
     clock,
     silent,
     new AppendMetrics(new Metrics()),
+    { count: () => {} },
     { ...APPEND_LIMITS, ...limits },
   );
   return { store, clock, append, woken };

@@ -7,6 +7,7 @@ import { intakeFault, type IntakeRequest } from '../domain/intake.js';
 import type { AppendStore, Inserted } from '../persistence/append.store.js';
 import { APPEND_LIMITS, type AppendLimits } from './append-limits.js';
 import type { AppendMetrics } from './append-metrics.js';
+import type { TallySources } from './tally-sources.js';
 import type { Wake } from './wake.js';
 
 /** What became of one request. Stored and duplicate mean: committed. */
@@ -59,6 +60,7 @@ export class AppendRequests {
     private readonly clock: Clock,
     private readonly log: Pick<Logger, 'debug' | 'warn'>,
     private readonly metrics: AppendMetrics,
+    private readonly sources: Pick<TallySources, 'count'>,
     private readonly limits: AppendLimits = APPEND_LIMITS,
   ) {}
 
@@ -191,7 +193,10 @@ export class AppendRequests {
       return this.commit(batch.slice(middle));
     }
     const shards = new Set<number>();
-    batch.forEach((entry, index) => this.settle(entry, inserted.duplicates[index]!, shards));
+    batch.forEach((entry, index) => {
+      if (inserted.forgeries.has(index)) this.answer(entry, refused('its nonce was used by another request'));
+      else this.settle(entry, inserted.duplicates[index]!, shards);
+    });
     if (shards.size > 0) this.wake.appended(shards, inserted.xid);
   }
 
@@ -213,6 +218,7 @@ export class AppendRequests {
     if (stored > 0) for (const { shard } of events) shards.add(shard);
     this.metrics.events('stored', stored);
     if (duplicates > 0) this.metrics.events('duplicate', duplicates);
+    this.sources.count(entry.request, stored);
     this.answer(entry, {
       outcome: stored > 0 ? 'stored' : 'duplicate',
       eventsStored: stored,

@@ -4,6 +4,7 @@ import type { LaneCursor } from '../domain/project-batch.js';
 import type { LogLeases } from '../persistence/log-leases.js';
 import type { LogRead } from '../persistence/log.read.js';
 import type { AppendRequests } from './append-requests.js';
+import type { PausedSources } from './paused-sources.js';
 import { isLeaseLost, type HeldLane, type ProjectEvents } from './project-events.js';
 import type { ProjectionMetrics } from './projection-metrics.js';
 import type { RelayFacts } from './relay-facts.js';
@@ -57,6 +58,7 @@ export class FollowLog {
     private readonly leases: Pick<LogLeases, 'held' | 'onChange' | 'giveBack'>,
     private readonly read: Pick<LogRead, 'next' | 'cursors' | 'behind'>,
     private readonly project: Pick<ProjectEvents, 'run'>,
+    private readonly paused: Pick<PausedSources, 'refresh' | 'mark' | 'release' | 'released'>,
     private readonly relay: Pick<RelayFacts, 'beat'>,
     private readonly intake: Pick<AppendRequests, 'isSaturated'>,
     wake: Pick<Wake, 'onWake'>,
@@ -83,8 +85,14 @@ export class FollowLog {
   /** Reads and projects once. @returns whether more is known to wait. */
   async step(): Promise<boolean> {
     const lanes = await this.lanesToRead();
-    if (lanes.length === 0) return false;
-    const events = await this.read.next(lanes, PER_LANE_MAX, EVENTS_MAX);
+    if (lanes.length > 0) await this.follow(lanes);
+    const released = await this.release();
+    return this.unfinished.length + released > 0;
+  }
+
+  private async follow(lanes: readonly LaneCursor[]): Promise<void> {
+    await this.paused.refresh();
+    const events = this.paused.mark(await this.read.next(lanes, PER_LANE_MAX, EVENTS_MAX));
     if (events.length > 0) await this.project.run(this.databaseEpoch, this.lanes, events);
     const counts = new Map<number, number>();
     for (const { shard } of events) counts.set(shard, (counts.get(shard) ?? 0) + 1);
@@ -98,7 +106,18 @@ export class FollowLog {
     this.metrics.oldestSeconds.set(
       events.length === 0 ? 0 : Math.max(0, this.clock.nowMs() - oldest) / 1_000,
     );
-    return this.unfinished.length > 0;
+  }
+
+  /** Projects events that waited beside the cursors. @returns how many. */
+  private async release(): Promise<number> {
+    const held = this.leases.held();
+    const released = await this.paused.release((shard) => {
+      const lane = this.lanes.get(shard);
+      return lane !== undefined && lane.epoch === held.get(shard);
+    });
+    if (released.events.length > 0) await this.project.run(this.databaseEpoch, this.lanes, released.events);
+    this.paused.released(released);
+    return released.events.length;
   }
 
   private async loop(): Promise<void> {
@@ -168,6 +187,7 @@ export class FollowLog {
     }
     if (shards.length === 0) {
       this.announced.clear();
+      this.unfinished = [];
       return [];
     }
     await this.load(shards, held);
@@ -182,7 +202,7 @@ export class FollowLog {
   private async load(shards: readonly number[], held: ReadonlyMap<number, bigint>): Promise<void> {
     const unknown = shards.filter((shard) => this.lanes.get(shard)?.epoch !== held.get(shard));
     if (unknown.length === 0) return;
-    const { epoch, lanes } = await this.read.cursors(unknown);
+    const [{ epoch, lanes }] = await Promise.all([this.read.cursors(unknown), this.paused.refresh(true)]);
     this.databaseEpoch = epoch;
     for (const cursor of lanes) this.lanes.set(cursor.shard, { epoch: held.get(cursor.shard)!, cursor });
   }

@@ -11,7 +11,9 @@ import type { LoggedEvent } from '../domain/project-event.js';
 import type { ConversationStore } from '../persistence/conversation.store.js';
 import { factOf } from '../persistence/fact.codec.js';
 import type { ProjectionStore, ProjectionWrite } from '../persistence/projection.store.js';
+import type { Fired, FireRules } from './fire-rules.js';
 import type { ProjectionMetrics } from './projection-metrics.js';
+import type { RuleBook } from './rule-book.js';
 import type { RelayFacts } from './relay-facts.js';
 
 /** A lane that this process holds. */
@@ -32,6 +34,8 @@ export class ProjectEvents {
     private readonly db: Pick<Database, 'transaction'>,
     private readonly store: ProjectionStore,
     private readonly conversations: ConversationStore,
+    private readonly rules: Pick<RuleBook, 'current'>,
+    private readonly fire: Pick<FireRules, 'run' | 'committed'>,
     private readonly relay: Pick<RelayFacts, 'publish'>,
     private readonly clock: Clock,
     private readonly tracer: Pick<Tracer, 'start'>,
@@ -72,15 +76,17 @@ export class ProjectEvents {
     refused: Refused,
   ): Promise<void> {
     const startMs = this.clock.monotonicMs();
-    const batch = new Batch(events, refused);
+    const rules = await this.rules.current();
+    const batch = new Batch(events, refused, rules.watches);
     const touched = new Map(events.map(({ shard }) => [shard, lanes.get(shard)!]));
     const epochs = new Map([...touched].map(([shard, { epoch }]) => [shard, epoch]));
     const cursors = new Map([...touched].map(([shard, { cursor }]) => [shard, cursor]));
     const spans = this.startSpans(events);
     let projection: BatchProjection;
     let write: ProjectionWrite;
+    let fired: Fired;
     try {
-      ({ projection, write } = await this.db.transaction(async (tx) => {
+      ({ projection, write, fired } = await this.db.transaction(async (tx) => {
         // One round trip: nothing of the second is used when the first one finds the lease lost.
         const [, messages] = await Promise.all([
           fence(tx, 'events', epochs),
@@ -90,13 +96,14 @@ export class ProjectEvents {
         const result = batch.project({ messages, conversations, cursors }, newUuid);
         const rows = this.writeOf(result, epochs, spans);
         await Promise.all([this.store.write(tx, rows), this.conversations.write(tx, rows)]);
-        return { projection: result, write: rows };
+        return { projection: result, write: rows, fired: await this.fire.run(tx, rules, result) };
       }));
     } catch (error) {
       for (const span of spans.values()) span.end(undefined, error);
       throw error;
     }
     this.relay.publish(databaseEpoch, write.facts);
+    this.fire.committed(fired);
     for (const { after } of projection.lanes)
       lanes.set(after.shard, { epoch: epochs.get(after.shard)!, cursor: after });
     for (const span of spans.values()) span.end();

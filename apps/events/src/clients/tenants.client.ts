@@ -9,6 +9,7 @@ import { GrpcChannel, grpcClient, openStream } from '@posthorn/server/grpc-clien
 export const EVENTS_CONFIG_KINDS: readonly ConfigKind[] = [
   ConfigKind.CONFIG_KIND_TENANTS,
   ConfigKind.CONFIG_KIND_DATA_KEYS,
+  ConfigKind.CONFIG_KIND_SOURCE_SETTINGS,
 ];
 
 const DEADLINE_MS = 2_000;

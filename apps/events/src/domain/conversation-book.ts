@@ -38,6 +38,12 @@ export class ConversationBook {
     return { ...known, channel: known.channel || channel, personHash: known.personHash ?? personHash };
   }
 
+  /** As it is now; undefined when there is none, or it was not asked for. */
+  peek(key: ConversationKey): ConversationRecord | undefined {
+    const name = nameOfConversation(key);
+    return this.records.get(name) ?? this.found.get(name);
+  }
+
   set(record: ConversationRecord): void {
     this.records.set(nameOfConversation(record), record);
   }

@@ -51,22 +51,31 @@ export type ConversationEvidence = readonly PlacedStep[];
 /** More steps of one hand-off than this are not kept: the newest are. */
 const STEPS_MAX = 256;
 
-/** The state that the steps give, and when it came about (0 = with the conversation). */
+/**
+ * The state that the steps give, when it came about (0 = with the conversation), and the step that began it. That
+ * is none of the person's: however often somebody replies, and in whatever order, it is one state until somebody
+ * closes, hands over or gives back.
+ */
 export function conversationStateOf(evidence: ConversationEvidence): {
   state: FoldedState;
   changedAtMs: number;
+  begunBy: Buffer | undefined;
 } {
   let state: FoldedState = 'open';
   let [changedAtMs, hasReply] = [0, false];
-  for (const { step, atMs } of evidence) {
+  let begunBy: Buffer | undefined;
+  for (const { step, atMs, eventId } of evidence) {
     if (step === 'inbound') hasReply = true;
     if (step === 'closed') hasReply = false;
     let next: FoldedState = CONVERSATION_RULES[state][step] ?? state;
     if (step === 'returned' && next === 'open' && hasReply) next = 'replied';
     if (next !== state) changedAtMs = atMs;
+    // Of these two only the last is kept, without what it ended: it began something, whatever it seems to change.
+    const isEnd = step === 'closed' || step === 'returned';
+    if (isEnd || (next !== state && step !== 'inbound')) begunBy = eventId;
     state = next;
   }
-  return { state, changedAtMs };
+  return { state, changedAtMs, begunBy };
 }
 
 /** Adds one step, wherever its place is; the same step again changes nothing. */

@@ -6,6 +6,7 @@ import type { ReportedState } from './message-state.js';
 import { consentOf, mergeConsents, type ConsentChange } from './person-consent.js';
 import {
   BOT_HANDOFF_TYPE,
+  conversationIdOf,
   factsOf,
   isInbound,
   placeMsOf,
@@ -15,6 +16,7 @@ import {
   type MessageRecord,
   type Transition,
 } from './project-event.js';
+import type { SeenEvent } from './rule-facts.js';
 
 /** What has to be written of a batch, apart from its facts. */
 export interface FoldChanges {
@@ -29,6 +31,8 @@ export interface FoldChanges {
   /** Events by which a bot handed a conversation over. */
   readonly handoffs: readonly LoggedEvent[];
   readonly transitions: readonly Transition[];
+  /** The events that rules watch, in their order, each with the state that it left. */
+  readonly seen: readonly SeenEvent[];
 }
 
 /** The state of a batch while its events are applied. */
@@ -38,12 +42,14 @@ export class FoldEvents {
   private readonly transitions: Transition[] = [];
   private readonly consents: ConsentChange[] = [];
   private readonly handoffs: LoggedEvent[] = [];
+  private readonly seen: SeenEvent[] = [];
 
   constructor(
     messages: readonly MessageRecord[],
     asked: readonly ConversationKey[],
     conversations: readonly ConversationRecord[],
     private readonly newMessageId: (nowMs: number) => Buffer,
+    private readonly isWatched: (event: LoggedEvent) => boolean,
   ) {
     this.messages = new MessageBook(messages);
     this.conversations = new ConversationBook(asked, conversations);
@@ -115,23 +121,36 @@ export class FoldEvents {
               }).messageId,
             },
       ),
+      seen: this.seen.map((seen) =>
+        seen.message === undefined ? seen : { ...seen, message: this.named(seen.message) },
+      ),
     };
   }
 
   /** What was merged later in the batch never had an ID that anybody saw. */
   finalFact(draft: FactDraft): FactDraft {
-    if (draft.message === undefined) return draft;
-    const { messageId } = this.messages.final(draft.message);
-    return messageId === draft.message.messageId
-      ? draft
-      : { ...draft, message: { ...draft.message, messageId } };
+    return draft.message === undefined ? draft : { ...draft, message: this.named(draft.message) };
+  }
+
+  private named(message: MessageRecord): MessageRecord {
+    const { messageId } = this.messages.final(message);
+    return messageId === message.messageId ? message : { ...message, messageId };
   }
 
   private readonly tenantOf = ({ event }: Transition): Buffer => event.tenantId;
 
   private done(transition: Transition, message: MessageRecord | undefined): FactDraft[] {
     this.transitions.push(transition);
+    if (this.isWatched(transition.event)) this.see(transition, message);
     return factsOf(transition, message);
+  }
+
+  private see(transition: Transition, message: MessageRecord | undefined): void {
+    const { tenantId, attributes } = transition.event;
+    const conversationId = message?.conversationId ?? conversationIdOf(attributes);
+    const conversation =
+      conversationId === undefined ? undefined : this.conversations.peek({ tenantId, conversationId });
+    this.seen.push({ transition, message, conversation });
   }
 
   private inConversation(

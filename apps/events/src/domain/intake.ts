@@ -53,6 +53,8 @@ export interface IntakeRequest {
   readonly raw: Buffer;
   readonly traceparent: string;
   readonly events: readonly IntakeEvent[];
+  /** Keyed hash of what the scheme signs in the body's place, good for one request; 16 bytes. */
+  readonly nonceHash?: Buffer | undefined;
 }
 
 /** The source of what our own services did. */
@@ -75,6 +77,8 @@ export function intakeFault(request: IntakeRequest): string | undefined {
     return 'request, secret and data key must be IDs of 16 bytes, or empty';
   if (raw.length > 0 && (requestId.length === 0 || dataKeyId.length === 0))
     return 'a raw request needs its ID and the ID of its data key';
+  if (request.nonceHash !== undefined && (!isId(request.nonceHash) || requestId.length === 0))
+    return 'a nonce has 16 bytes, and a request with an ID';
   if (!isTime(request.receivedAtMs)) return 'received at no possible time';
   if (events.length === 0 || events.length > EVENTS_MAX) return `a request holds 1 to ${EVENTS_MAX} events`;
   for (const event of events) {

@@ -42,6 +42,9 @@ export interface BatchProjection extends FoldChanges {
   /** Numbered without gaps in each lane, in the order of the events. */
   readonly facts: readonly NumberedFact[];
   readonly quarantined: readonly Quarantined[];
+  /** Events that wait from now on, and that do not wait any more. */
+  readonly parked: readonly LoggedEvent[];
+  readonly unparked: readonly LoggedEvent[];
   readonly lanes: readonly { readonly before: LaneCursor; readonly after: LaneCursor }[];
 }
 
@@ -60,6 +63,7 @@ type Subject =
   | { readonly kind: 'other' };
 
 const OTHER: Subject = { kind: 'other' };
+const watchesNothing = (): boolean => false;
 
 /** The events of a batch, and what they are about; what cannot be projected is put aside. */
 export class Batch {
@@ -73,14 +77,17 @@ export class Batch {
   /**
    * @param events in the order of their lanes.
    * @param refused events that the store refused before, with the cause.
+   * @param isWatched whether a rule looks at what the event leaves.
    */
   constructor(
     private readonly events: readonly LoggedEvent[],
     refused: ReadonlyMap<LoggedEvent, string> = new Map(),
+    private readonly isWatched: (event: LoggedEvent) => boolean = watchesNothing,
   ) {
     const keys = new Map<string, MessageKey>();
     const ids = new Map<string, MessageId>();
     for (const event of events) {
+      if (event.parking === 'in') continue;
       const cause = refused.get(event);
       if (cause !== undefined) this.quarantined.set(event, cause);
       else if (this.judge(event).kind === 'message') {
@@ -111,12 +118,13 @@ export class Batch {
     };
     for (const [event, { kind }] of this.subjects) {
       const own = conversationIdOf(event.attributes);
-      if (kind === 'conversation') need(event, own);
+      const isWatched = this.isWatched(event);
+      if (kind === 'conversation' || isWatched) need(event, own);
       if (kind !== 'message') continue;
       const { byId, byKey } = book.find(event);
       const known = event.attributes.messageId.length > 0 ? byId : byKey;
       if (known?.conversationId === undefined || isInbound(event)) need(event, own);
-      if (isInbound(event)) need(event, known?.conversationId);
+      if (isInbound(event) || isWatched) need(event, known?.conversationId);
       if (byKey !== known) need(event, byKey?.conversationId);
     }
     return [...keys.values()];
@@ -129,20 +137,25 @@ export class Batch {
       this.conversationKeys(state.messages),
       state.conversations,
       newMessageId,
+      this.isWatched,
     );
     const drafts: { shard: number; sequence: bigint; draft: FactDraft }[] = [];
     const after = new Map<number, LaneCursor>();
     for (const event of this.events) {
       const { shard, xid, position } = event;
-      let { headSequence } = after.get(shard) ?? state.cursors.get(shard)!;
+      const before = after.get(shard) ?? state.cursors.get(shard)!;
+      let { headSequence } = before;
       for (const draft of this.factsOfEvent(fold, event))
         drafts.push({ shard, sequence: (headSequence += 1n), draft });
-      after.set(shard, { shard, xid, position, headSequence });
+      const place = event.parking === 'out' ? before : { shard, xid, position };
+      after.set(shard, { ...place, headSequence });
     }
     return {
       ...fold.changes(),
       facts: drafts.map(({ draft, ...place }) => ({ ...place, draft: fold.finalFact(draft) })),
       quarantined: [...this.quarantined].map(([event, cause]) => ({ event, cause })),
+      parked: this.events.filter(({ parking }) => parking === 'in'),
+      unparked: this.events.filter(({ parking }) => parking === 'out'),
       lanes: [...after].map(([shard, cursor]) => ({ before: state.cursors.get(shard)!, after: cursor })),
     };
   }

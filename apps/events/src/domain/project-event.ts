@@ -22,6 +22,8 @@ export interface LoggedEvent {
   readonly attributes: EventAttributes;
   /** Why the row cannot be read. */
   readonly fault?: string;
+  /** `in`: it waits beside the cursor, because its source is paused. `out`: it waited there; the cursor is past it. */
+  readonly parking?: 'in' | 'out';
 }
 
 /** What is known of one message. */

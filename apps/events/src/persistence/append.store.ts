@@ -1,5 +1,6 @@
 import type { Database, Statement } from '@posthorn/postgres/database.js';
 import { NO_SOURCE, type IntakeEvent, type IntakeRequest } from '../domain/intake.js';
+import { digestOf, firstOfEachNonce, nameOfNonce } from '../domain/nonce.js';
 import { encodeAttributes } from './attributes.codec.js';
 import { byteaArray, int2Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
 
@@ -21,7 +22,7 @@ interface Row {
  *   all the inserts.
  * - It answers with its transaction and the duplicates, so usually with one row.
  */
-const insertSql = (moreTables: string): string => `
+const insertSql = (more: { readonly tables?: string; readonly nonces?: NoncesSql } = {}): string => `
 WITH e AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::uuid[], $5::int2[], $6::uuid[], $7::uuid[],
     $8::text[], $9::text[], $10::text[], $11::bytea[], $12::uuid[], $13::timestamptz[], $14::timestamptz[],
@@ -29,9 +30,9 @@ WITH e AS MATERIALIZED (
   AS e (tenant_id, source_id, dedup_hash, event_id, shard, request_id, secret_id,
     type, provider, provider_event_id, person_hash, conversation_id, occurred_at, received_at,
     traceparent, attributes, data_key_id, content, ordinal)
-), d AS (
+)${more.nonces?.table ?? ''}, d AS (
   INSERT INTO events.dedup (tenant_id, source_id, dedup_hash, event_id)
-  SELECT tenant_id, source_id, dedup_hash, event_id FROM e
+  SELECT tenant_id, source_id, dedup_hash, event_id FROM e ${more.nonces?.condition ?? ''}
   ORDER BY tenant_id, source_id, dedup_hash, ordinal
   ON CONFLICT DO NOTHING
   RETURNING event_id
@@ -53,27 +54,69 @@ WITH e AS MATERIALIZED (
   WHERE (r.request_id IN (
     SELECT e.request_id FROM e WHERE e.request_id IS NOT NULL AND (e.event_id IN (SELECT event_id FROM d)) IS TRUE
   )) IS TRUE
-)${moreTables}
+)${more.tables ?? ''}
 SELECT 0 AS ordinal, pg_current_xact_id()::text AS xid
 UNION ALL
-SELECT ordinal::int4, NULL FROM e WHERE NOT (event_id IN (SELECT event_id FROM d))`;
+SELECT ordinal::int4, NULL FROM e WHERE NOT (event_id IN (SELECT event_id FROM d))${more.nonces?.answer ?? ''}`;
 
-const INSERT: Statement = { name: 'append', text: insertSql('') };
+const INSERT: Statement = { name: 'append', text: insertSql() };
 
 /**
  * The same for a batch with opt-outs: from this commit on no permit can be given to these people until compliance
  * has applied what they said. The one write into another schema; its role may insert there, nothing else.
  * Why a statement of its own: a batch without opt-outs must not pay for it.
  */
-const INSERT_WITH_OPT_OUTS: Statement = {
-  name: 'append_with_opt_outs',
-  text: insertSql(`, o AS (
+const OPT_OUTS_SQL = `, o AS (
   INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal, occurred_at)
   SELECT e.tenant_id, e.person_hash, e.event_id, o.channel, o.signal, e.occurred_at
   FROM unnest($25::uuid[], $26::text[], $27::text[]) AS o (event_id, channel, signal)
   JOIN e ON e.event_id = o.event_id
   WHERE (e.event_id IN (SELECT event_id FROM d)) IS TRUE
-)`),
+)`;
+const INSERT_WITH_OPT_OUTS: Statement = {
+  name: 'append_with_opt_outs',
+  text: insertSql({ tables: OPT_OUTS_SQL }),
+};
+
+interface NoncesSql {
+  readonly table: string;
+  readonly condition: string;
+  readonly answer: string;
+}
+
+/**
+ * The same for a batch with nonces: of a request whose nonce is taken nothing is stored. Nonces come before dedup
+ * keys in every statement, and in their order, so these cannot deadlock either. The update changes nothing: it makes
+ * the row that was there, or that another batch commits meanwhile, come back.
+ * Its answer has a row below zero for each nonce that is another request's, with that one's digest as its xid.
+ * @param first number of the first of six parameters.
+ */
+const noncesSql = (first: number): NoncesSql => ({
+  table: `, n AS (
+  INSERT INTO events.nonce AS n (tenant_id, source_id, nonce_hash, request_id, digest)
+  SELECT * FROM unnest($${first}::uuid[], $${first + 1}::uuid[], $${first + 2}::bytea[], $${first + 3}::uuid[],
+    $${first + 4}::bytea[]) AS k (tenant_id, source_id, nonce_hash, request_id, digest)
+  ORDER BY tenant_id, source_id, nonce_hash
+  ON CONFLICT (tenant_id, source_id, nonce_hash) DO UPDATE SET nonce_hash = n.nonce_hash
+  RETURNING n.tenant_id, n.source_id, n.nonce_hash, n.request_id, n.digest
+)`,
+  condition: `WHERE (request_id IN (SELECT request_id FROM n)) IS TRUE
+    OR (request_id = ANY ($${first + 5}::uuid[])) IS NOT TRUE`,
+  answer: `
+UNION ALL
+SELECT -k.ordinal::int4, encode(n.digest, 'hex')
+FROM unnest($${first}::uuid[], $${first + 1}::uuid[], $${first + 2}::bytea[], $${first + 3}::uuid[])
+  WITH ORDINALITY AS k (tenant_id, source_id, nonce_hash, request_id, ordinal)
+JOIN n ON n.tenant_id = k.tenant_id AND n.source_id = k.source_id AND n.nonce_hash = k.nonce_hash
+WHERE n.request_id <> k.request_id`,
+});
+const INSERT_WITH_NONCES: Statement = {
+  name: 'append_with_nonces',
+  text: insertSql({ nonces: noncesSql(25) }),
+};
+const INSERT_WITH_BOTH: Statement = {
+  name: 'append_with_opt_outs_and_nonces',
+  text: insertSql({ tables: OPT_OUTS_SQL, nonces: noncesSql(28) }),
 };
 
 /** What one transaction of intake did. */
@@ -81,7 +124,11 @@ export interface Inserted {
   readonly xid: bigint;
   /** For each request how many of its events were there before. */
   readonly duplicates: readonly number[];
+  /** Requests, by their place, that are another one than the first with their nonce. */
+  readonly forgeries: ReadonlySet<number>;
 }
+
+const NONE: ReadonlySet<number> = new Set();
 
 /** Writes requests and their events, each event once. */
 export class AppendStore {
@@ -95,22 +142,54 @@ export class AppendStore {
   async insert(requests: readonly IntakeRequest[]): Promise<Inserted> {
     const rows = rowsOf(requests);
     const optOuts = rows.filter(isOptOut);
-    const { rows: found } = await this.db.query<{ ordinal: number; xid: string | null }>(
-      optOuts.length === 0 ? INSERT : INSERT_WITH_OPT_OUTS,
-      [
-        ...eventColumns(rows),
-        ...rawColumns(requests.filter(({ raw }) => raw.length > 0)),
-        ...(optOuts.length === 0 ? [] : optOutColumns(optOuts)),
-      ],
-    );
+    const hasNonces = requests.some(({ nonceHash }) => nonceHash !== undefined);
+    const withNonces = hasNonces ? requests.filter(({ nonceHash }) => nonceHash !== undefined) : NO_REQUESTS;
+    const firsts = hasNonces ? firstOfEachNonce(withNonces) : NO_REQUESTS;
+    const { rows: found } = await this.db.query<AnswerRow>(statementFor(optOuts.length > 0, hasNonces), [
+      ...eventColumns(rows),
+      ...rawColumns(requests.filter(({ raw }) => raw.length > 0)),
+      ...(optOuts.length === 0 ? [] : optOutColumns(optOuts)),
+      ...(hasNonces ? nonceColumns(firsts, withNonces) : []),
+    ]);
     const duplicates = requests.map(() => 0);
+    const takenBy = new Map<IntakeRequest, string>();
     let xid = 0n;
-    for (const row of found) {
-      if (row.xid !== null) xid = BigInt(row.xid);
-      else duplicates[rows[row.ordinal - 1]!.requestIndex]! += 1;
+    for (const { ordinal, xid: text } of found) {
+      if (ordinal > 0) duplicates[rows[ordinal - 1]!.requestIndex]! += 1;
+      else if (ordinal === 0) xid = BigInt(text!);
+      else takenBy.set(firsts[-ordinal - 1]!, text!);
     }
-    return { xid, duplicates };
+    return { xid, duplicates, forgeries: hasNonces ? forgeriesOf(requests, takenBy) : NONE };
   }
+}
+
+interface AnswerRow {
+  ordinal: number;
+  xid: string | null;
+}
+
+const NO_REQUESTS: readonly IntakeRequest[] = [];
+
+const statementFor = (hasOptOuts: boolean, hasNonces: boolean): Statement => {
+  if (hasNonces) return hasOptOuts ? INSERT_WITH_BOTH : INSERT_WITH_NONCES;
+  return hasOptOuts ? INSERT_WITH_OPT_OUTS : INSERT;
+};
+
+/** @param takenBy of the first request with a nonce: the digest of the one that has it already. */
+function forgeriesOf(
+  requests: readonly IntakeRequest[],
+  takenBy: ReadonlyMap<IntakeRequest, string>,
+): ReadonlySet<number> {
+  const genuine = new Map<string, string>();
+  const forgeries = new Set<number>();
+  requests.forEach((request, index) => {
+    if (request.nonceHash === undefined) return;
+    const name = nameOfNonce(request);
+    const digest = digestOf(request).toString('hex');
+    if (!genuine.has(name)) genuine.set(name, takenBy.get(request) ?? digest);
+    if (genuine.get(name) !== digest) forgeries.add(index);
+  });
+  return forgeries;
 }
 
 const rowsOf = (requests: readonly IntakeRequest[]): Row[] =>
@@ -154,6 +233,16 @@ const optOutColumns = (rows: readonly Row[]): Buffer[] => [
   uuidArray(rows.map(({ event }) => event.eventId)),
   textArray(rows.map(({ event }) => event.attributes!.channel)),
   textArray(rows.map(({ event }) => event.attributes!.signal)),
+];
+
+/** The nonces, each once, and every request that has one: only those whose nonce is theirs are stored. */
+const nonceColumns = (firsts: readonly IntakeRequest[], all: readonly IntakeRequest[]): Buffer[] => [
+  uuidArray(firsts.map(({ tenantId }) => tenantId)),
+  uuidArray(firsts.map(({ sourceId }) => sourceId)),
+  byteaArray(firsts.map(({ nonceHash }) => nonceHash)),
+  uuidArray(firsts.map(({ requestId }) => requestId)),
+  byteaArray(firsts.map(digestOf)),
+  uuidArray(all.map(({ requestId }) => requestId)),
 ];
 
 const rawColumns = (requests: readonly IntakeRequest[]): Buffer[] => [

@@ -3,6 +3,7 @@ import { withConsent, type ConversationState } from '../domain/conversation-stat
 import type { Handoff } from '../domain/handoff.js';
 import type { TimeSpan } from '../domain/page.js';
 import { HANDOFF_COLUMNS, handoffOf, type HandoffRow } from './handoff.store.js';
+import { tagsSql } from './rule-tags.js';
 
 /** One conversation as the API shows it. IDs are UUID texts; times Unix milliseconds, 0 = none. */
 export interface ConversationView {
@@ -18,6 +19,7 @@ export interface ConversationView {
   readonly outboundCount: number;
   readonly isOptedOut: boolean;
   readonly createdAtMs: number;
+  readonly tags: string[];
 }
 
 /** Empty = any. */
@@ -54,6 +56,7 @@ interface Row {
   is_opted_out: boolean;
   created: number;
   created_text: string;
+  tags: string[];
 }
 
 /** See EventRead: a page never looks at more rows. */
@@ -63,7 +66,8 @@ const ms = (column: string): string => `date_part('epoch', c.${column}) * 1000`;
 const COLUMNS = `c.conversation_id, c.state, ${ms('state_changed_at')} AS state_changed, c.channel, c.person_hash,
   c.campaign, ${ms('last_message_at')} AS last_message, ${ms('last_inbound_at')} AS last_inbound, c.inbound_count,
   c.outbound_count, ${ms('created_at')} AS created, c.created_at::text AS created_text,
-  p.opted_out_at IS NOT NULL AND (p.opted_in_at IS NULL OR p.opted_in_at <= p.opted_out_at) AS is_opted_out`;
+  p.opted_out_at IS NOT NULL AND (p.opted_in_at IS NULL OR p.opted_in_at <= p.opted_out_at) AS is_opted_out,
+  ${tagsSql('conversation', 'c', 'conversation_id')}`;
 const CONSENT = `LEFT JOIN events.person_consent p ON p.tenant_id = c.tenant_id AND p.person_hash = c.person_hash`;
 
 const GET = {
@@ -195,4 +199,5 @@ const viewOf = (row: Row): ConversationView => ({
   outboundCount: row.outbound_count,
   isOptedOut: row.is_opted_out,
   createdAtMs: row.created,
+  tags: row.tags,
 });

@@ -8,3 +8,6 @@ export class WorkerDatabase extends Database {}
 
 /** Connections of the role that answers the API. */
 export class ReaderDatabase extends Database {}
+
+/** Connections of the role that keeps refusals and takes away what is too old. */
+export class KeeperDatabase extends Database {}

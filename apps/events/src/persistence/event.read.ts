@@ -85,11 +85,14 @@ const SCAN_MAX = 5_000;
 
 const ms = (column: string): string => `date_part('epoch', ${column}) * 1000`;
 
+/** The cursor is past what waits beside it. */
+const IS_PARKED = `EXISTS (SELECT FROM events.parked p WHERE p.tenant_id = l.tenant_id AND p.event_id = l.event_id)`;
+
 const SHOW = (rows: string): string => `
 SELECT l.event_id, l.type, l.source_id, l.provider, l.provider_event_id, l.conversation_id, l.request_id,
   l.secret_id, ${ms('l.occurred_at')} AS occurred, ${ms('l.received_at')} AS received,
   ${ms('l.stored_at')} AS stored, l.attributes,
-  (l.xid, l.position) <= (s.cursor_xid, s.cursor_position) AS is_projected,
+  (l.xid, l.position) <= (s.cursor_xid, s.cursor_position) AND NOT ${IS_PARKED} AS is_projected,
   q.cause, ${ms('q.quarantined_at')} AS quarantined, ${ms('t.projected_at')} AS projected,
   t.message_id, t.from_state, t.to_state, t.effect, t.is_applied, t.conversation_from, t.conversation_to
 FROM (${rows}) l
@@ -111,13 +114,13 @@ const SCAN = {
 const IS_QUARANTINED = `EXISTS (SELECT FROM events.quarantine q
   WHERE q.tenant_id = l.tenant_id AND q.event_id = l.event_id)`;
 const IS_PROJECTED = `EXISTS (SELECT FROM events.shard s
-  WHERE s.shard = l.shard AND (l.xid, l.position) <= (s.cursor_xid, s.cursor_position))`;
+  WHERE s.shard = l.shard AND (l.xid, l.position) <= (s.cursor_xid, s.cursor_position)) AND NOT ${IS_PARKED}`;
 
 const FILTER = `($4::text = '' OR l.type = $4) AND ($5::text = '' OR l.source_id::text = $5)
   AND ($6::text = '' OR l.conversation_id::text = $6) AND ($7::text = '' OR l.provider_event_id = $7)
   AND CASE $8::text WHEN '' THEN true WHEN 'quarantined' THEN ${IS_QUARANTINED}
     WHEN 'projected' THEN ${IS_PROJECTED} AND NOT ${IS_QUARANTINED}
-    WHEN 'stored' THEN NOT ${IS_PROJECTED} AND NOT ${IS_QUARANTINED} ELSE false END`;
+    WHEN 'stored' THEN NOT (${IS_PROJECTED}) AND NOT ${IS_QUARANTINED} ELSE false END`;
 
 const listSql = (scan: string, limit: string): string =>
   SHOW(`SELECT l.* FROM (${scan}) l WHERE ${FILTER} ORDER BY l.event_id DESC LIMIT ${limit}`);

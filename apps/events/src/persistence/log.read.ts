@@ -5,7 +5,8 @@ import type { LoggedEvent } from '../domain/project-event.js';
 import { decodeAttributes } from './attributes.codec.js';
 import { int2Array, int8Array } from './pg-arrays.js';
 
-interface Row {
+/** A row of the log as LOG_COLUMNS give it. */
+export interface LogRow {
   shard: number;
   xid: string;
   position: string;
@@ -20,10 +21,17 @@ interface Row {
   attributes: Buffer;
 }
 
+/** Of `events.event_log e`. IDs come as one value: each one that pg parses costs half a microsecond. */
+export const LOG_COLUMNS = `e.shard, e.xid::text AS xid, e.position,
+    uuid_send(e.event_id) || uuid_send(e.tenant_id) || uuid_send(e.source_id) AS ids,
+    e.type, e.provider, e.person_hash, date_part('epoch', e.occurred_at) * 1000 AS occurred,
+    date_part('epoch', e.received_at) * 1000 AS received, date_part('epoch', e.stored_at) * 1000 AS stored,
+    e.traceparent, e.attributes`;
+
 /**
  * What is behind each cursor, in commit order.
  * Below the oldest running transaction every row is there that ever will be; sequence order alone would skip
- * the rows of whoever commits late. IDs come as one value: each one that pg parses costs half a microsecond.
+ * the rows of whoever commits late.
  */
 const READ: Statement = {
   name: 'log_read',
@@ -31,11 +39,7 @@ const READ: Statement = {
 SELECT l.*
 FROM unnest($1::int2[], $2::int8[], $3::int8[]) AS c (shard, xid, position)
 CROSS JOIN LATERAL (
-  SELECT e.shard, e.xid::text AS xid, e.position,
-    uuid_send(e.event_id) || uuid_send(e.tenant_id) || uuid_send(e.source_id) AS ids,
-    e.type, e.provider, e.person_hash, date_part('epoch', e.occurred_at) * 1000 AS occurred,
-    date_part('epoch', e.received_at) * 1000 AS received, date_part('epoch', e.stored_at) * 1000 AS stored,
-    e.traceparent, e.attributes
+  SELECT ${LOG_COLUMNS}
   FROM events.event_log e
   WHERE e.shard = c.shard
     AND (e.xid, e.position) > (c.xid::text::xid8, c.position)
@@ -89,7 +93,7 @@ export class LogRead {
 
   /** @param lanes in the order in which they are served when more is there than `eventsMax`. */
   async next(lanes: readonly LaneCursor[], perLaneMax: number, eventsMax: number): Promise<LoggedEvent[]> {
-    const { rows } = await this.db.query<Row>(READ, [...cursorColumns(lanes), perLaneMax, eventsMax]);
+    const { rows } = await this.db.query<LogRow>(READ, [...cursorColumns(lanes), perLaneMax, eventsMax]);
     return rows.map(loggedEvent);
   }
 
@@ -118,7 +122,7 @@ const cursorColumns = (lanes: readonly LaneCursor[]): Buffer[] => [
   int8Array(lanes.map(({ position }) => position)),
 ];
 
-function loggedEvent(row: Row): LoggedEvent {
+export function loggedEvent(row: LogRow): LoggedEvent {
   const attributes = readAttributes(row.attributes);
   return {
     shard: row.shard,

@@ -1,6 +1,7 @@
 import type { Tx } from '@posthorn/postgres/database.js';
 import { idBounds, type TimeSpan } from '../domain/page.js';
 import type { Page } from './event.read.js';
+import { tagsSql } from './rule-tags.js';
 
 /** One message as the API shows it. IDs are UUID texts; times Unix milliseconds. */
 export interface MessageView {
@@ -15,6 +16,7 @@ export interface MessageView {
   readonly campaign: string;
   readonly isContradicted: boolean;
   readonly replyToMessageId: string | undefined;
+  readonly tags: string[];
   readonly steps: StepView[];
 }
 
@@ -49,6 +51,7 @@ interface Row {
   campaign: string;
   is_contradicted: boolean;
   reply_to_message_id: string | null;
+  tags: string[];
 }
 interface StepRow {
   message_id: string;
@@ -67,7 +70,7 @@ const STEPS_MAX = 500;
 
 const COLUMNS = `m.message_id, m.state, date_part('epoch', m.state_changed_at) * 1000 AS changed, m.channel,
   m.direction, m.provider_message_id, m.source_id, m.conversation_id, m.campaign, m.is_contradicted,
-  m.reply_to_message_id`;
+  m.reply_to_message_id, ${tagsSql('message', 'm', 'message_id')}`;
 const BOUNDED = 'tenant_id = $1 AND message_id >= $2 AND message_id < $3';
 const FILTER = `($4::text = '' OR m.state = $4) AND ($5::text = '' OR m.channel = $5)
   AND ($6::text = '' OR m.campaign = $6)`;
@@ -183,6 +186,7 @@ export class MessageRead {
       campaign: row.campaign,
       isContradicted: row.is_contradicted,
       replyToMessageId: row.reply_to_message_id ?? undefined,
+      tags: row.tags,
       steps: stepsOf.get(row.message_id)!,
     }));
   }

@@ -6,8 +6,11 @@ import { stateOf } from '../domain/message-state.js';
 import type { Merge, MessageId, MessageKey } from '../domain/message-book.js';
 import type { BatchProjection, LaneCursor } from '../domain/project-batch.js';
 import type { MessageRecord } from '../domain/project-event.js';
+import { driftsOf } from '../domain/drift.js';
+import { writeDrifts } from './drift.store.js';
 import { decodeEvidence, encodeEvidence } from './evidence.codec.js';
 import { encodeFact } from './fact.codec.js';
+import { park, unpark } from './parked.store.js';
 import { boolArray, byteaArray, int2Array, int8Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
 
 /** Everything that one transaction of the projector writes. */
@@ -184,6 +187,10 @@ export class ProjectionStore {
       int8Array(write.lanes.map(({ after }) => after.position)),
       int8Array(write.lanes.map(({ after }) => after.headSequence)),
     ]);
+    if (write.parked.length > 0) await park(tx, write.parked);
+    if (write.unparked.length > 0) await unpark(tx, write.unparked);
+    const drifts = driftsOf(write.transitions);
+    if (drifts.length > 0) await writeDrifts(tx, drifts);
     const { created, lanes } = rows[0]!;
     if (lanes !== write.lanes.length)
       throw new AppError('lease.lost', { detail: 'another worker moved the cursor' });

@@ -6,4 +6,6 @@ export const ROLES = {
   worker: 'posthorn_events',
   /** Answers the API: one tenant at a time, under forced row-level security. */
   reader: 'posthorn_events_reader',
+  /** Keeps refused requests, and takes away what may not be kept any longer; cannot read an event's body. */
+  keeper: 'posthorn_events_keeper',
 } as const;

@@ -2,11 +2,13 @@ import type { SchemaDefinition } from '@posthorn/postgres/migrate.js';
 import { EVENT_LOG } from './migrations/0001-event-log.js';
 import { PROJECTION } from './migrations/0002-projection.js';
 import { CONVERSATION_MESSAGES, CONVERSATIONS } from './migrations/0003-conversations.js';
+import { KEEPING } from './migrations/0005-keeping.js';
+import { RULES } from './migrations/0007-rules.js';
 import { ROLES } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
 export const EVENTS_SCHEMA: SchemaDefinition = {
   schema: 'events',
   roles: Object.values(ROLES),
-  migrations: [EVENT_LOG, PROJECTION, CONVERSATIONS, CONVERSATION_MESSAGES],
+  migrations: [EVENT_LOG, PROJECTION, CONVERSATIONS, CONVERSATION_MESSAGES, KEEPING, RULES],
 };

@@ -22,7 +22,9 @@ export function uuidOr(
     | 'message.not_found'
     | 'tenant.not_found'
     | 'conversation.not_found'
-    | 'handoff.not_found',
+    | 'handoff.not_found'
+    | 'source.not_found'
+    | 'request.not_found',
 ): string {
   const uuid = uuidOfId(prefix, id);
   if (uuid === undefined) throw new AppError(code);
@@ -117,5 +119,6 @@ export const messageOf = (view: MessageView): Message => ({
   isContradicted: view.isContradicted,
   createdAtMs: uuidTimeMs(uuidBytes(view.messageId)),
   replyToMessageId: publicId('msg', view.replyToMessageId),
+  tags: view.tags,
   transitions: view.steps.map(({ eventId, ...step }) => ({ ...step, eventId: idOfUuid('evt', eventId) })),
 });

@@ -23,6 +23,8 @@ import { pageLimit } from '../domain/page.js';
 import { ReaderDatabase } from '../persistence/databases.js';
 import { EventRead, type EventRecord } from '../persistence/event.read.js';
 import { MessageRead } from '../persistence/message.read.js';
+import { RuleEffectRead } from '../persistence/rule-effect.read.js';
+import { ruleEntryOf } from './rule.dto.js';
 import { afterOf, cursorOf, entriesOf, eventOf, filterUuid, messageOf, uuidOr } from './event-query.dto.js';
 
 /** Reads for the REST API, under row-level security. */
@@ -33,6 +35,7 @@ export class EventQueryController {
     private readonly events: EventRead,
     private readonly messages: MessageRead,
     private readonly payload: ReadPayload,
+    private readonly effects: RuleEffectRead,
   ) {}
 
   @GrpcMethod('EventQueryService', 'listEvents')
@@ -63,7 +66,11 @@ export class EventQueryController {
   @GrpcMethod('EventQueryService', 'getEventTimeline')
   async getEventTimeline({ tenantId, id }: GetEventTimelineRequest): Promise<GetEventTimelineResponse> {
     const record = await this.find(tenantId, id);
-    const entries = entriesOf(record);
+    const tenant = uuidOr('ten', tenantId, 'tenant.not_found');
+    const effects = await this.db.tenantTransaction(tenant, (tx) =>
+      this.effects.ofEvent(tx, tenant, record.eventId),
+    );
+    const entries = [...entriesOf(record), ...effects.map(ruleEntryOf)];
     const factIds = entries.flatMap(({ factId }) => (factId === '' ? [] : [factId]));
     return { event: eventOf(record), entries, factIds };
   }

@@ -67,6 +67,21 @@ test.each<[unknown, string[]]>([
   expect(fieldsOf(value)).toEqual(fields);
 });
 
+test('E6 how long data is kept: what is missing has its default, what is no number of days is named', () => {
+  expect(parsePolicy({ retention: { rawDays: 7 } }).retention).toEqual({
+    ...{ rawDays: 7, contentDays: 396, eventDays: 396 },
+  });
+  for (const [retention, path] of [
+    [{ rawDays: 0 }, 'retention.rawDays'],
+    [{ contentDays: '30' }, 'retention.contentDays'],
+    [{ weeks: 1 }, 'retention.weeks'],
+  ] as const) {
+    expect(() => parsePolicy({ retention })).toThrow(
+      expect.objectContaining({ fields: [expect.objectContaining({ path })] }),
+    );
+  }
+});
+
 test('E2 a tenant changes its own hours and leaves the replaced ones; an operator changes both', () => {
   const replacedHours: PlaceHours[] = [{ place: 'US-CA', week: week('08:00-21:00') }];
   const current = { ...DEFAULT_POLICY, replacedHours };

@@ -19,6 +19,7 @@ export const CAP_COUNT_MAX = 1_000;
 export const CAP_WINDOW_HOURS_MAX = 24;
 export const KEYWORDS_MAX = 50;
 export const KEYWORD_LENGTH_MAX = 40;
+export const RETENTION_DAYS_MAX = 3_650;
 
 const HOURS = /^(?:[01]\d|2[0-3]):[0-5]\d-(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/;
 
@@ -76,6 +77,7 @@ class PolicyReader {
       },
       caps: this.caps(policy['caps'], 'caps'),
       keywords,
+      retention: this.retention(policy['retention']),
       replacedHours: this.placeHours(policy['replacedHours'], 'replacedHours', false),
     };
   }
@@ -126,6 +128,16 @@ class PolicyReader {
         windowHours: this.integer(windowHours, `${at}.windowHours`, CAP_WINDOW_HOURS_MAX),
       };
     });
+  }
+
+  private retention(value: unknown): TenantPolicy['retention'] {
+    const usual = DEFAULT_POLICY.retention;
+    const given = this.record(value, 'retention', Object.keys(usual));
+    const days = (name: keyof TenantPolicy['retention']): number =>
+      given[name] === undefined
+        ? usual[name]
+        : this.integer(given[name], `retention.${name}`, RETENTION_DAYS_MAX);
+    return { rawDays: days('rawDays'), contentDays: days('contentDays'), eventDays: days('eventDays') };
   }
 
   private integer(value: unknown, path: string, max: number): number {

@@ -46,6 +46,8 @@ export interface TenantPolicy {
     readonly optIn: readonly string[];
     readonly help: readonly string[];
   };
+  /** After how many days the event log forgets: raw requests, contents (addresses, texts), events. */
+  readonly retention: { readonly rawDays: number; readonly contentDays: number; readonly eventDays: number };
   /** Hours in the place of the table's row, looser or not. Only an operator sets them. */
   readonly replacedHours: readonly PlaceHours[];
 }
@@ -55,5 +57,6 @@ export const DEFAULT_POLICY: TenantPolicy = {
   quietHours: { hours: [], channels: [], isTransactionalQuiet: false },
   caps: [],
   keywords: { optOut: [], optIn: [], help: [] },
+  retention: { rawDays: 30, contentDays: 396, eventDays: 396 },
   replacedHours: [],
 };

@@ -1,0 +1,89 @@
+import type { Clock } from '@posthorn/clock/clock.js';
+import type { ShardLeases } from '@posthorn/postgres/shard-leases.js';
+import type { Logger } from '@posthorn/server/logger.js';
+import type { ErasePerson } from './erase-person.js';
+import type { PurgeKeys } from './purge-keys.js';
+import type { ReplayErasures } from './replay-erasures.js';
+import type { RetainData } from './retain-data.js';
+
+/** Whoever holds this lane does it. Two at once would do no harm. */
+const HOUSE_SHARD = 0;
+const ROUND_INTERVAL_MS = 1_000;
+const RETAIN_INTERVAL_MS = 60 * 60 * 1_000;
+const PURGE_INTERVAL_MS = 24 * 60 * 60 * 1_000;
+/** After a round that failed. */
+const RETRY_MS = 60_000;
+/** For the erasures of one round: the end of the process must not wait for long. */
+const ERASE_WITHIN_MS = 2_000;
+
+/** Lets go of what may not be kept: erasures at once, what is too old every hour, keys once a day. */
+export class KeepHouse {
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> = Promise.resolve();
+  /** Beside the erasures, which must not wait for it. */
+  private chores: Promise<void> | undefined;
+  private isStopped = false;
+  private retainAtMs = -Infinity;
+  private purgeAtMs = -Infinity;
+
+  constructor(
+    private readonly replay: ReplayErasures,
+    private readonly erase: Pick<ErasePerson, 'finish'>,
+    private readonly retain: Pick<RetainData, 'run'>,
+    private readonly purge: Pick<PurgeKeys, 'run'>,
+    private readonly leases: Pick<ShardLeases, 'held'>,
+    private readonly clock: Clock,
+    private readonly log: Pick<Logger, 'warn' | 'info'>,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.running = this.round();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.isStopped = true;
+    clearTimeout(this.timer);
+    await Promise.all([this.running, this.chores]);
+  }
+
+  private async round(): Promise<void> {
+    try {
+      if (!this.replay.isReady) await this.replay.run(this.hasStopped);
+      if (this.leases.held().has(HOUSE_SHARD)) {
+        await this.erase.finish(ERASE_WITHIN_MS);
+        this.chores ??= this.doChores().finally(() => (this.chores = undefined));
+      }
+    } catch (err) {
+      this.log.warn({ err, stage: 'erasure' }, 'erasures are not finished');
+    }
+    if (this.isStopped) return;
+    this.timer = setTimeout(() => {
+      this.running = this.round();
+    }, ROUND_INTERVAL_MS);
+  }
+
+  private readonly hasStopped = (): boolean => this.isStopped;
+
+  private async doChores(): Promise<void> {
+    this.retainAtMs = await this.whenDue(this.retainAtMs, RETAIN_INTERVAL_MS, () =>
+      this.retain.run(this.hasStopped),
+    );
+    this.purgeAtMs = await this.whenDue(this.purgeAtMs, PURGE_INTERVAL_MS, async () => {
+      const count = await this.purge.run(this.hasStopped);
+      if (count > 0) this.log.info({ stage: 'retention', count }, 'keys were purged');
+    });
+  }
+
+  /** @returns when it is due next. Never rejects. */
+  private async whenDue(atMs: number, intervalMs: number, work: () => Promise<void>): Promise<number> {
+    const nowMs = this.clock.monotonicMs();
+    if (nowMs < atMs) return atMs;
+    try {
+      await work();
+      return nowMs + intervalMs;
+    } catch (err) {
+      this.log.warn({ err, stage: 'retention' }, 'what is too old was not taken away');
+      return nowMs + RETRY_MS;
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import { isUnrecognized } from './drift.js';
+import type { IntakeEvent, IntakeRequest } from './intake.js';
+
+/** How ingress marks what a source that monitors let in all the same. */
+const UNAUTHENTIC_NOTE = 'unauthentic:';
+
+/** What intake did for one source since it was last written down. IDs are 16 bytes; times Unix milliseconds. */
+export interface SourceTally {
+  readonly tenantId: Buffer;
+  readonly sourceId: Buffer;
+  /** Of new events; 0 = none. */
+  firstEventAtMs: number;
+  lastEventAtMs: number;
+  stored: number;
+  duplicate: number;
+  unrecognized: number;
+  unauthentic: number;
+  optOuts: number;
+  /** Empty = none matched. */
+  secretId: Buffer;
+  secretAtMs: number;
+}
+
+const NONE = Buffer.alloc(0);
+
+export const emptyTally = ({
+  tenantId,
+  sourceId,
+}: Pick<IntakeRequest, 'tenantId' | 'sourceId'>): SourceTally => ({
+  tenantId,
+  sourceId,
+  firstEventAtMs: 0,
+  lastEventAtMs: 0,
+  stored: 0,
+  duplicate: 0,
+  unrecognized: 0,
+  unauthentic: 0,
+  optOuts: 0,
+  secretId: NONE,
+  secretAtMs: 0,
+});
+
+/** Adds one committed request. Of a request that is new in part, kinds count up to what is new. */
+export function addRequest(tally: SourceTally, request: IntakeRequest, stored: number): void {
+  const { events, receivedAtMs, secretId } = request;
+  tally.stored += stored;
+  tally.duplicate += events.length - stored;
+  if (secretId.length > 0 && receivedAtMs >= tally.secretAtMs) {
+    tally.secretId = secretId;
+    tally.secretAtMs = receivedAtMs;
+  }
+  if (stored === 0) return;
+  if (tally.firstEventAtMs === 0 || receivedAtMs < tally.firstEventAtMs) tally.firstEventAtMs = receivedAtMs;
+  if (receivedAtMs > tally.lastEventAtMs) tally.lastEventAtMs = receivedAtMs;
+  tally.unrecognized += Math.min(stored, count(events, isUnrecognized));
+  tally.unauthentic += Math.min(
+    stored,
+    count(events, ({ attributes }) => attributes?.note.startsWith(UNAUTHENTIC_NOTE) === true),
+  );
+  tally.optOuts += Math.min(
+    stored,
+    count(events, ({ attributes }) => attributes?.signal === 'opt_out'),
+  );
+}
+
+function count(events: readonly IntakeEvent[], isOne: (event: IntakeEvent) => boolean): number {
+  let found = 0;
+  for (const event of events) if (isOne(event)) found += 1;
+  return found;
+}

@@ -1,0 +1,43 @@
+import type { Statement, Tx } from '@posthorn/postgres/database.js';
+import type { SourceTally } from '../domain/source-tally.js';
+import { int8Array, timeArray, uuidArray } from './pg-arrays.js';
+
+/** In the order of the key, so that two processes cannot deadlock. */
+const ADD: Statement = {
+  name: 'source_tally_add',
+  text: `
+INSERT INTO events.source_tally AS t (tenant_id, source_id, first_event_at, last_event_at, stored, duplicate,
+  unrecognized, unauthentic, opt_outs, secret_id, secret_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::int8[], $6::int8[],
+  $7::int8[], $8::int8[], $9::int8[], $10::uuid[], $11::timestamptz[]) AS n (tenant_id, source_id)
+ORDER BY tenant_id, source_id
+ON CONFLICT (tenant_id, source_id) DO UPDATE SET
+  first_event_at = LEAST(t.first_event_at, excluded.first_event_at),
+  last_event_at = GREATEST(t.last_event_at, excluded.last_event_at),
+  stored = t.stored + excluded.stored, duplicate = t.duplicate + excluded.duplicate,
+  unrecognized = t.unrecognized + excluded.unrecognized, unauthentic = t.unauthentic + excluded.unauthentic,
+  opt_outs = t.opt_outs + excluded.opt_outs,
+  secret_id = CASE WHEN t.secret_at IS NULL OR excluded.secret_at >= t.secret_at THEN excluded.secret_id
+    ELSE t.secret_id END,
+  secret_at = GREATEST(t.secret_at, excluded.secret_at)`,
+};
+
+/** What intake did for each source. */
+export class SourceTallyStore {
+  /** @param tallies each source once. */
+  async add(tx: Pick<Tx, 'query'>, tallies: readonly SourceTally[]): Promise<void> {
+    await tx.query(ADD, [
+      uuidArray(tallies.map(({ tenantId }) => tenantId)),
+      uuidArray(tallies.map(({ sourceId }) => sourceId)),
+      timeArray(tallies.map(({ firstEventAtMs }) => firstEventAtMs)),
+      timeArray(tallies.map(({ lastEventAtMs }) => lastEventAtMs)),
+      int8Array(tallies.map(({ stored }) => BigInt(stored))),
+      int8Array(tallies.map(({ duplicate }) => BigInt(duplicate))),
+      int8Array(tallies.map(({ unrecognized }) => BigInt(unrecognized))),
+      int8Array(tallies.map(({ unauthentic }) => BigInt(unauthentic))),
+      int8Array(tallies.map(({ optOuts }) => BigInt(optOuts))),
+      uuidArray(tallies.map(({ secretId }) => secretId)),
+      timeArray(tallies.map(({ secretAtMs }) => secretAtMs)),
+    ]);
+  }
+}

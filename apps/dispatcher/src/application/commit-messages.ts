@@ -77,11 +77,8 @@ export class CommitMessages {
       const earlier = await this.takeKeys(tx, messages, nowMs);
       const made = madeOf(messages, earlier);
       if (made.length === 0) return earlier;
-      // The numbers come last: from there on everybody else waits.
-      await Promise.all([
-        this.commands.insert(tx, made),
-        this.outgoing.add(tx, made.flatMap(eventsOf), nowMs),
-      ]);
+      await this.commands.insert(tx, made);
+      await this.outgoing.add(tx, made.flatMap(eventsOf), nowMs);
       return earlier;
     });
     const made = madeOf(messages, known);

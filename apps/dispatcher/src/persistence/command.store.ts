@@ -90,8 +90,6 @@ const DUE: Statement = {
 };
 
 const timeText = (ms: number): string => (ms === Infinity ? NEVER : new Date(ms).toISOString());
-const uuidOrNull = (bytes: Buffer): string | null => (bytes.length === 0 ? null : uuidText(bytes));
-const timeOrNull = (ms: number): string | null => (ms === 0 ? null : timeText(ms));
 
 /** Writes commands, their contents and attempts. */
 export class CommandStore {

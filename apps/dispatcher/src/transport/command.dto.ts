@@ -47,6 +47,8 @@ class Fields {
 
   text(value: string, path: string, lengthMax: number, isRequired = false): string {
     this.check(value.length <= lengthMax, path, `must have at most ${lengthMax} characters`);
+    // Postgres takes none: one would make its whole batch be tried again.
+    this.check(!value.includes('\0'), path, 'must not have a NUL character');
     this.check(!isRequired || value.trim() !== '', path, 'is empty');
     return value;
   }

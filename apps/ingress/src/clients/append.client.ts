@@ -28,7 +28,7 @@ export interface AppendLimits {
 export const APPEND_LIMITS: AppendLimits = {
   batchRequestsMax: 256,
   batchBytesMax: 512 * 1024,
-  batchesInFlightMax: 4,
+  batchesInFlightMax: 1,
   waitingRequestsMax: 2_000,
   waitingBytesMax: 8 * 1024 * 1024,
   deadlineMs: 1_500,

@@ -38,10 +38,8 @@ test.each([
 });
 
 test('settings of sends are told from those of intake', () => {
-  expect(splitSettings({ apiBaseUrl: 'https://a.example', from: '+43', maxBodyBytes: 1 })).toEqual({
-    intake: { maxBodyBytes: 1 },
-    send: { apiBaseUrl: 'https://a.example', from: '+43' },
-  });
+  const send = { apiBaseUrl: 'https://a.example', from: '+43', sendsPerSecond: 3 };
+  expect(splitSettings({ ...send, maxBodyBytes: 1 })).toEqual({ intake: { maxBodyBytes: 1 }, send });
 });
 
 test('B6 a send API is on the public internet, loopback only where the platform allows it', () => {
@@ -61,4 +59,12 @@ test('B6 a send API is on the public internet, loopback only where the platform 
   for (const url of [7, 'nowhere', 'https://api.example.com/?key=1'])
     expect(code(url)).toBe(`request.invalid ${path}`);
   expect(errorOf(() => checkSendSettings({ from: '' }, false)).fields[0]!.path).toBe('settings.from');
+});
+
+test('F9 the rate of an account is a number within its bounds', () => {
+  for (const sendsPerSecond of [undefined, 0.1, 1, 10_000]) checkSendSettings({ sendsPerSecond }, false);
+  for (const sendsPerSecond of [0, -1, 0.05, 10_001, Infinity, NaN, '5', null])
+    expect(errorOf(() => checkSendSettings({ sendsPerSecond }, false)).fields).toMatchObject([
+      { path: 'settings.sendsPerSecond' },
+    ]);
 });

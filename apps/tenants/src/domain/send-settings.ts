@@ -2,8 +2,11 @@ import { checkDestinationUrl } from './destination-url.js';
 import { FieldErrors, invalidField } from './field-errors.js';
 
 /** Settings of a source that concern its sends; the provider's own schema knows those of intake. */
-const SEND_SETTINGS = ['apiBaseUrl', 'from'];
+const SEND_SETTINGS = ['apiBaseUrl', 'from', 'sendsPerSecond'];
 const FROM_LENGTH_MAX = 320;
+/** From a number that sends once in ten seconds to more than any provider takes from one account. */
+const SENDS_PER_SECOND_MIN = 0.1;
+const SENDS_PER_SECOND_MAX = 10_000;
 
 /** Which settings are whose. */
 export function splitSettings(settings: Readonly<Record<string, unknown>>): {
@@ -18,12 +21,13 @@ export function splitSettings(settings: Readonly<Record<string, unknown>>): {
 }
 
 /**
- * Checks `apiBaseUrl`, where sends go instead of the provider's own address, and `from`, the sender they name.
+ * Checks `apiBaseUrl`, where sends go instead of the provider's own address, `from`, the sender they name, and
+ * `sendsPerSecond`, what the account may send instead of what its provider is known to take.
  * @param allowLoopback as for destinations.
  * @throws AppError `request.invalid`, `destination.address_forbidden`
  */
 export function checkSendSettings(settings: Readonly<Record<string, unknown>>, allowLoopback: boolean): void {
-  const { apiBaseUrl, from } = settings;
+  const { apiBaseUrl, from, sendsPerSecond } = settings;
   const errors = new FieldErrors();
   const isText = typeof from === 'string' && from.length > 0 && from.length <= FROM_LENGTH_MAX;
   errors.require(from === undefined || isText, 'settings.from', `1 to ${FROM_LENGTH_MAX} characters`);
@@ -31,6 +35,15 @@ export function checkSendSettings(settings: Readonly<Record<string, unknown>>, a
     apiBaseUrl === undefined || typeof apiBaseUrl === 'string',
     'settings.apiBaseUrl',
     'expected a URL',
+  );
+  const isRate =
+    typeof sendsPerSecond === 'number' &&
+    sendsPerSecond >= SENDS_PER_SECOND_MIN &&
+    sendsPerSecond <= SENDS_PER_SECOND_MAX;
+  errors.require(
+    sendsPerSecond === undefined || isRate,
+    'settings.sendsPerSecond',
+    `a number from ${SENDS_PER_SECOND_MIN} to ${SENDS_PER_SECOND_MAX}`,
   );
   errors.throwIfAny();
   if (typeof apiBaseUrl !== 'string') return;

@@ -53,7 +53,7 @@ export function partitionFunctionSql(
                made := made + 1;
              EXCEPTION
                -- Made by another process meanwhile, or its rows are in the DEFAULT partition already.
-               WHEN duplicate_table OR check_violation THEN NULL;
+               WHEN duplicate_table OR unique_violation OR check_violation THEN NULL;
              END;
            END LOOP;
          END LOOP;

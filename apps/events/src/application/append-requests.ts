@@ -39,6 +39,7 @@ const CONFLICT_TRIES_MAX = 3;
 /** Not ready after this many failures within this time. */
 const FAILURES_MAX = 3;
 const FAILURES_WITHIN_MS = 2_000;
+const SATURATED_REQUESTS = 16;
 
 /**
  * Merges what all streams brought into few transactions.
@@ -48,6 +49,8 @@ const FAILURES_WITHIN_MS = 2_000;
 export class AppendRequests {
   private readonly queue = new FairQueue<Entry>();
   private busyLanes = 0;
+  /** Requests that wait or are being committed. */
+  private underWay = 0;
   private lateLanes = 0;
   private isPumpScheduled = false;
   private isClosed = false;
@@ -72,9 +75,12 @@ export class AppendRequests {
     );
   }
 
-  /** Whether all lanes work and more waits: what else this process does should leave it the machine. */
+  /**
+   * Whether so many requests are under way that what else this process does should leave the machine to them.
+   * Why their number: it is rate times duration, so it tells a busy machine at any speed.
+   */
   get isSaturated(): boolean {
-    return this.busyLanes === this.limits.lanes && this.queue.length > 0;
+    return this.underWay >= SATURATED_REQUESTS;
   }
 
   /** Whether commits fail: three times within two seconds. */
@@ -120,6 +126,7 @@ export class AppendRequests {
       events: request.events.length,
       isAnswered: false,
     };
+    this.underWay += 1;
     const fault = intakeFault(request);
     if (fault !== undefined) return this.answer(entry, refused(fault));
     const { waitingRequestsMax, waitingBytesMax, lanes } = this.limits;
@@ -243,6 +250,7 @@ export class AppendRequests {
   private answer(entry: Entry, outcome: AppendOutcome): void {
     if (entry.isAnswered) return;
     entry.isAnswered = true;
+    this.underWay -= 1;
     if (outcome.outcome === 'refused' || outcome.outcome === 'unavailable')
       this.metrics.events(outcome.outcome, entry.events);
     const { call } = entry;

@@ -1,8 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 const RESOLUTION_MS = 10;
-/** One long turn is no overload: what counts is the mean over this. */
 const SAMPLE_MS = 500;
+/** One long turn, such as at the start, is no overload: it fills one sample, and no second one. */
+const SAMPLES_TOO_HIGH = 2;
 const NS_PER_MS = 1e6;
 
 /**
@@ -10,13 +11,17 @@ const NS_PER_MS = 1e6;
  * Why the loop: it saturates first, and every queue in the process grows behind it.
  */
 export class LoopLoad {
-  /** Whether the loop lagged more than the bound, on average over the last half of a second. */
-  isTooHigh = false;
+  private tooHighCount = 0;
   private readonly delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   private timer: NodeJS.Timeout | undefined;
 
   /** @param delayMsMax mean delay from which requests are refused; 0 = never. */
   constructor(private readonly delayMsMax: number) {}
+
+  /** Whether the loop lagged more than the bound, on average, for two samples in a row. */
+  get isTooHigh(): boolean {
+    return this.tooHighCount >= SAMPLES_TOO_HIGH;
+  }
 
   onApplicationBootstrap(): void {
     if (this.delayMsMax === 0) return;
@@ -31,7 +36,8 @@ export class LoopLoad {
 
   private sample(): void {
     // Not a number while nothing was measured.
-    this.isTooHigh = this.delay.mean / NS_PER_MS - RESOLUTION_MS > this.delayMsMax;
+    const isHigh = this.delay.mean / NS_PER_MS - RESOLUTION_MS > this.delayMsMax;
+    this.tooHighCount = isHigh ? this.tooHighCount + 1 : 0;
     this.delay.reset();
   }
 }

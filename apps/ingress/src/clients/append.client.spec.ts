@@ -84,7 +84,7 @@ test('A4 one item refused or unavailable does not touch its neighbours', async (
 });
 
 test('A4 a batch holds no more bytes than its cap, except for one large request alone', async () => {
-  const { append, streams } = client({ batchBytesMax: 1000 });
+  const { append, streams } = client({ batchesInFlightMax: 4, batchBytesMax: 1000 });
   const all = [900, 900, 5000, 10].map((bytes) => append.append(request(bytes)));
   await turn();
   expect(streams[0]!.sent.map(({ requests }) => requests.length)).toEqual([1, 1, 1, 1]);

@@ -95,8 +95,11 @@ function postStandard({ url, secret }: Source, id: string, body: string): Promis
 const events = async ({ api, slug }: House, query: string): Promise<EventView[]> =>
   (await api.call<{ data: EventView[] }>('GET', `/tenants/${slug}/events?${query}`)).data;
 
+/** Of the message itself; what it did to its conversation is delivered beside. */
 const deliveriesOf = (messageId: string) =>
-  sink.receipts.filter(({ providerMessageId }) => providerMessageId === messageId);
+  sink.receipts.filter(
+    ({ providerMessageId, type }) => providerMessageId === messageId && type.startsWith('message.'),
+  );
 
 test('A1 A6 F1 one signed conversation goes through all six services, and its timeline tells every stage', async () => {
   const message = sid();
@@ -149,7 +152,9 @@ test('A1 A6 F1 one signed conversation goes through all six services, and its ti
     `/tenants/acme/events/${found.id}/timeline`,
   );
   expect(new Set(entries.map(({ stage }) => stage))).toEqual(
-    new Set(['received', 'stored', 'projected', 'transition', 'fact', 'delivery', 'attempt']),
+    new Set([
+      ...['received', 'stored', 'projected', 'transition', 'conversation', 'fact', 'delivery', 'attempt'],
+    ]),
   );
   const payload = await acme.api.call<{ bodyBase64: string; content: { text: string } }>(
     'GET',

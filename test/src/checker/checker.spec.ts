@@ -165,6 +165,14 @@ const PLANTS: readonly Plant[] = [
   ],
   ['a fact is gone', 'I2', (run) => void run.stored.facts.pop()],
   ['a fact without a change', 'I2', (run) => void (run.stored.transitions[0]!.isApplied = false)],
+  [
+    'a conversation is replied to by a receipt',
+    'I2',
+    (run) => {
+      const fact = run.stored.facts[0]!;
+      run.stored.facts.push({ ...fact, fact: uuid(7, 7), type: 'conversation.replied' });
+    },
+  ],
   ['a message has a wrong state', 'I2', (run) => void (run.stored.messages[0]!.state = 'sent')],
   [
     'a message exists twice',

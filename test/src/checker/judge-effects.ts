@@ -1,6 +1,16 @@
 import { grouped, type Evidence, type Violation } from './evidence.js';
 import { expectedState } from './message-fold.js';
 
+/** What may follow from an event beside its own fact, each once. */
+const CONVERSATION_FACTS: ReadonlySet<string> = new Set([
+  ...['conversation.replied', 'conversation.escalated', 'conversation.claimed', 'conversation.accepted'],
+  ...['conversation.released', 'conversation.offer_expired', 'conversation.closed'],
+]);
+
+/** Whether a conversation is said to be replied to by an event that is no message from the contact. */
+const hasReplyOf = (facts: readonly { readonly type: string }[], type: string | undefined): boolean =>
+  type !== 'message.received' && facts.some((fact) => fact.type === 'conversation.replied');
+
 /** I2: each state effect exactly once: transitions, facts, their numbers, and the state itself. */
 export function judgeEffects(evidence: Evidence): Violation[] {
   return [
@@ -22,7 +32,8 @@ function judgeTransitions({ transitions, facts, events }: Evidence['stored']): V
     const found = factsOf.get(subject) ?? [];
     if (isApplied && !found.some((fact) => fact.type === type))
       violations.push({ invariant: 'I2', what: 'the fact of a state change is missing', subject });
-    if (found.length > (isApplied ? 1 : 0))
+    const own = found.filter((fact) => !CONVERSATION_FACTS.has(fact.type));
+    if (own.length > (isApplied ? 1 : 0) || hasReplyOf(found, type))
       violations.push({ invariant: 'I2', what: 'facts tell twice, or of what did not happen', subject });
     return violations;
   });

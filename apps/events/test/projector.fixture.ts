@@ -58,7 +58,7 @@ export async function projectorOf(
     project,
     new PausedSources(new ParkedRead(db), edge, clock),
     relay,
-    { isSaturated: false },
+    { pressure: 'none' },
     { onWake: () => {} },
     clock,
     log,

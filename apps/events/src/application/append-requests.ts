@@ -39,6 +39,7 @@ const CONFLICT_TRIES_MAX = 3;
 /** Not ready after this many failures within this time. */
 const FAILURES_MAX = 3;
 const FAILURES_WITHIN_MS = 2_000;
+const BUSY_REQUESTS = 4;
 const SATURATED_REQUESTS = 16;
 
 /**
@@ -76,11 +77,12 @@ export class AppendRequests {
   }
 
   /**
-   * Whether so many requests are under way that what else this process does should leave the machine to them.
-   * Why their number: it is rate times duration, so it tells a busy machine at any speed.
+   * How much what else this process does should leave the machine to intake.
+   * Why by the number of requests under way: it is rate times duration, so it tells a busy machine at any speed.
    */
-  get isSaturated(): boolean {
-    return this.underWay >= SATURATED_REQUESTS;
+  get pressure(): 'none' | 'some' | 'high' {
+    if (this.underWay < BUSY_REQUESTS) return 'none';
+    return this.underWay < SATURATED_REQUESTS ? 'some' : 'high';
   }
 
   /** Whether commits fail: three times within two seconds. */

@@ -15,13 +15,13 @@ const EVENTS_MAX = 512;
 /** All lanes are looked at this often, whatever was or was not announced. */
 const SWEEP_INTERVAL_MS = 250;
 /**
- * After a step it pauses for as long as the step took, or as many times longer while intake has more to do than
- * it can: batches grow, and so the cost of an event falls, when there are many; intake goes first, but never alone.
+ * Intake goes first, but never alone: after a step this pauses for as long as the step took while intake is busy, and
+ * many times longer while it has more to do than it can. Steps then find more events, and each event costs less.
  */
 const PAUSE_FACTOR = 1;
 const PAUSE_MS_MAX = 10;
-const SATURATED_PAUSE_FACTOR = 4;
-const SATURATED_PAUSE_MS_MAX = 250;
+const HIGH_PAUSE_FACTOR = 10;
+const HIGH_PAUSE_MS_MAX = 1_000;
 /** How soon to look again for what was committed, but stands behind an older transaction that still runs. */
 const HORIZON_RETRY_MS_MIN = 1;
 const HORIZON_RETRY_MS_MAX = 32;
@@ -60,7 +60,7 @@ export class FollowLog {
     private readonly project: Pick<ProjectEvents, 'run'>,
     private readonly paused: Pick<PausedSources, 'refresh' | 'mark' | 'release' | 'released'>,
     private readonly relay: Pick<RelayFacts, 'beat'>,
-    private readonly intake: Pick<AppendRequests, 'isSaturated'>,
+    private readonly intake: Pick<AppendRequests, 'pressure'>,
     wake: Pick<Wake, 'onWake'>,
     private readonly clock: Clock,
     private readonly log: Pick<Logger, 'warn'>,
@@ -137,12 +137,14 @@ export class FollowLog {
   }
 
   private async pause(stepMs: number, hasMore: boolean): Promise<void> {
-    if (this.intake.isSaturated) {
-      const untilMs =
-        this.clock.monotonicMs() + Math.min(SATURATED_PAUSE_MS_MAX, stepMs * SATURATED_PAUSE_FACTOR);
+    const { pressure } = this.intake;
+    if (pressure === 'high') {
+      const pauseMs = Math.min(HIGH_PAUSE_MS_MAX, stepMs * HIGH_PAUSE_FACTOR);
+      const untilMs = this.clock.monotonicMs() + pauseMs;
       // It ends early when intake has caught up.
-      while (this.intake.isSaturated && this.clock.monotonicMs() < untilMs) await this.rest(PAUSE_MS_MAX);
-    } else if (!hasMore) {
+      while (this.intake.pressure === 'high' && this.clock.monotonicMs() < untilMs)
+        await this.rest(PAUSE_MS_MAX);
+    } else if (pressure === 'some' && !hasMore) {
       // Nothing that is announced meanwhile ends this one: it is what the pause waits for.
       await new Promise((resolve) => setTimeout(resolve, Math.min(PAUSE_MS_MAX, stepMs * PAUSE_FACTOR)));
     }

@@ -156,13 +156,13 @@ function judge(races: readonly Race[]): void {
   expect(permitsOf(races)).toBeLessThan(races.length * 3);
 }
 
-test('I5 E1 2,000 races of permits against opt-outs on two instances: no send begins after an acknowledgement', async () => {
+test('I5 E1 1,000 races of permits against opt-outs on two instances: no send begins after an acknowledgement', async () => {
   const [askers, signals] = [await start(), await start()];
   // The shortest way is the sharpest test of the locks: nothing but them orders a permit and an opt-out there.
   const ways: Way[] = ['direct', 'intake', 'direct', 'intake', 'alone'];
   judge(
     await run(
-      ({ length }) => length >= 2_000,
+      ({ length }) => length >= 1_000,
       (index) =>
         race(
           () => askers,
@@ -172,7 +172,7 @@ test('I5 E1 2,000 races of permits against opt-outs on two instances: no send be
     ),
   );
   const { rows } = await house.db.query('SELECT count(*)::int AS n FROM compliance.pending_signal');
-  expect(rows[0]!['n']).toBeLessThanOrEqual(2 * AT_ONCE + 2_000 / ways.length);
+  expect(rows[0]!['n']).toBeLessThanOrEqual(2 * AT_ONCE + 1_000 / ways.length);
   await eventually(
     async () => expect((await house.db.query('SELECT FROM compliance.pending_signal')).rowCount).toBe(0),
     { timeoutMs: 15_000 },

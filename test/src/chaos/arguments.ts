@@ -9,7 +9,7 @@ export interface ChaosArguments {
   readonly races: number;
 }
 
-const RACES = { short: 1_500, long: 1_000_000 };
+const RACES = { short: 1_000, long: 1_000_000 };
 const USAGE = 'usage: npm run chaos -- [--long] [--seed N] [--only F1,C4] [--races N] [--keep]';
 
 /** @throws Error with the usage line. */

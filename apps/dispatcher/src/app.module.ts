@@ -46,7 +46,7 @@ import { RunDeliveries } from './application/run-deliveries.js';
 import { SendCommand, SendEgressClient } from './application/send-command.js';
 import { PublicIngress, Senders, SendRoutes } from './application/send-routes.js';
 import { SendWebhook, UserAgent } from './application/send-webhook.js';
-import { StoreReadiness } from './application/store-readiness.js';
+import { StoreReadiness } from '@posthorn/postgres/store-readiness.js';
 import { TestDestination } from './application/test-destination.js';
 import { ComplianceChannel, ComplianceClient } from './clients/compliance.client.js';
 import { EventsChannel, EventsClient } from './clients/events.client.js';

@@ -56,7 +56,7 @@ import { SealContent } from './application/seal-content.js';
 import { StepHandoff } from './application/step-handoff.js';
 import { TendHandoffs } from './application/tend-handoffs.js';
 import { WatchMessages } from './application/watch-messages.js';
-import { StoreReadiness } from './application/store-readiness.js';
+import { StoreReadiness } from '@posthorn/postgres/store-readiness.js';
 import { Wake } from './application/wake.js';
 import { ComplianceChannel } from './clients/compliance.client.js';
 import { ErasureJournal } from './clients/erasure-journal.js';

@@ -1,7 +1,7 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import { AppError } from '@posthorn/errors/app-error.js';
-import type { Database } from '@posthorn/postgres/database.js';
-import type { Logger } from '@posthorn/server/logger.js';
+import type { Database } from './database.js';
+import type { LoggerLike } from './logger-like.js';
 
 const PING_INTERVAL_MS = 1_000;
 /** An answer older than this says nothing any more. */
@@ -17,7 +17,7 @@ export class StoreReadiness {
   constructor(
     private readonly db: Pick<Database, 'ping' | 'verifyDurability'>,
     private readonly clock: Clock,
-    private readonly log: Pick<Logger, 'warn'>,
+    private readonly log: Pick<LoggerLike, 'warn'>,
   ) {}
 
   get isAnswering(): boolean {
@@ -32,7 +32,7 @@ export class StoreReadiness {
         break;
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'store.unavailable') throw error;
-        if (tries === 0) this.log.warn({ stage: 'start', err: error }, 'the database does not answer yet');
+        if (tries === 0) this.log.warn({ err: error }, 'the database does not answer yet');
         await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS));
       }
     }

@@ -92,6 +92,29 @@ test('A3 what waits while the lanes are busy goes out as one batch', async () =>
   expect(woken).toEqual([[1], [1], [1], [1]]);
 });
 
+// If this failed, projection would rest for ever after a burst, or run against intake all the while.
+test('A3 the pressure follows what is under way, and is gone when all of it is answered, however it ended', async () => {
+  const { store, append } = setUp({ waitingRequestsMax: 40 });
+  expect(append.pressure).toBe('none');
+  const one = append.run([request()]);
+  await turn();
+  expect(append.pressure).toBe('none');
+  const some = append.run(Array.from({ length: 5 }, () => request()));
+  expect(append.pressure).toBe('some');
+  const many = append.run(Array.from({ length: 60 }, () => request()));
+  expect(append.pressure).toBe('high');
+  const bad = append.run([{ ...request(), tenantId: NONE }]);
+  await turn();
+  store.batches[0]!.end(new AppError('store.unavailable'));
+  for (let at = 1; at < 4; at += 1) {
+    store.batches[at]?.end();
+    await turn();
+  }
+  const outcomes = new Set((await Promise.all([one, some, many, bad])).flat().map(({ outcome }) => outcome));
+  expect(outcomes).toEqual(new Set(['stored', 'unavailable', 'refused']));
+  expect(append.pressure).toBe('none');
+});
+
 test('B10 a tenant takes at most half of a batch while another waits', async () => {
   const { store, append } = setUp({ lanes: 1 });
   void append.run([request()]);

@@ -1,43 +1,44 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { performance } from 'node:perf_hooks';
 
-const RESOLUTION_MS = 10;
-const SAMPLE_MS = 500;
-/** One long turn, such as at the start, is no overload: it fills one sample, and no second one. */
-const SAMPLES_TOO_HIGH = 2;
-const NS_PER_MS = 1e6;
+const SAMPLE_MS = 100;
+/** One long turn, such as at the start, is no overload: it makes one sample late, and no second one. */
+const SAMPLES_TOO_LATE = 2;
 
 /**
  * Whether this process is so busy that it had better refuse than let everything wait: its event loop lags behind.
  * Why the loop: it saturates first, and every queue in the process grows behind it.
+ * Why by how late a timer is: the histogram of `monitorEventLoopDelay` is empty after each reset while turns are
+ * longer than a sample, so it never saw what this is for.
  */
 export class LoopLoad {
-  private tooHighCount = 0;
-  private readonly delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  private tooLateCount = 0;
+  private dueMs = 0;
   private timer: NodeJS.Timeout | undefined;
 
-  /** @param delayMsMax mean delay from which requests are refused; 0 = never. */
+  /** @param delayMsMax how late the loop may be; beyond it requests are refused. 0 = never. */
   constructor(private readonly delayMsMax: number) {}
 
-  /** Whether the loop lagged more than the bound, on average, for two samples in a row. */
+  /** Whether the loop was later than the bound, two times in a row. */
   get isTooHigh(): boolean {
-    return this.tooHighCount >= SAMPLES_TOO_HIGH;
+    return this.tooLateCount >= SAMPLES_TOO_LATE;
   }
 
   onApplicationBootstrap(): void {
-    if (this.delayMsMax === 0) return;
-    this.delay.enable();
-    this.timer = setInterval(() => this.sample(), SAMPLE_MS).unref();
+    if (this.delayMsMax > 0) this.schedule();
   }
 
   onApplicationShutdown(): void {
-    clearInterval(this.timer);
-    this.delay.disable();
+    clearTimeout(this.timer);
+  }
+
+  private schedule(): void {
+    this.dueMs = performance.now() + SAMPLE_MS;
+    this.timer = setTimeout(() => this.sample(), SAMPLE_MS).unref();
   }
 
   private sample(): void {
-    // Not a number while nothing was measured.
-    const isHigh = this.delay.mean / NS_PER_MS - RESOLUTION_MS > this.delayMsMax;
-    this.tooHighCount = isHigh ? this.tooHighCount + 1 : 0;
-    this.delay.reset();
+    const isTooLate = performance.now() - this.dueMs > this.delayMsMax;
+    this.tooLateCount = isTooLate ? this.tooLateCount + 1 : 0;
+    this.schedule();
   }
 }

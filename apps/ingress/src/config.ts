@@ -113,7 +113,8 @@ export const CONFIG_SCHEMA = {
   },
   loopDelayMsMax: {
     env: 'INTAKE_LOOP_DELAY_MS_MAX',
-    description: 'mean delay of the event loop from which requests are asked to come again later; 0 = never',
+    description:
+      'how late the event loop may be, twice in a row, before requests are asked to come again later; 0 = never',
     default: '500',
     parse: integer(0, DELAY_MS_MAX),
   },

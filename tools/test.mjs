@@ -1,11 +1,14 @@
 // `npm test`: everything, from a fresh clone. Static checks, small, medium and system tests, then the short
 // fault runs. The last line is `N passed, N failed`.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepare } from './prepare.mjs';
+
+/** Each with servers of its own, side by side: these tests wait more than they work. */
+const MEDIUM_SHARDS = 2;
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const startedAt = performance.now();
@@ -14,34 +17,39 @@ prepare(root);
 const scratch = mkdtempSync(join(tmpdir(), 'posthorn-test-'));
 const totals = { passed: 0, failed: 0 };
 
+/** Runs one command. What it prints comes out in one piece at its end. @returns whether it passed. */
 function step(name, command, args) {
   const began = performance.now();
-  console.log(`\n── ${name}`);
-  const { status } = spawnSync(command, args, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, NX_TUI: 'false' },
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NX_TUI: 'false', POSTHORN_IS_PREPARED: 'true' },
+    });
+    const output = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk));
+    const end = (hasPassed) => {
+      const seconds = ((performance.now() - began) / 1000).toFixed(0);
+      console.log(`\n── ${name}\n${Buffer.concat(output)}`);
+      console.log(`── ${name}: ${hasPassed ? 'passed' : 'FAILED'} after ${seconds} s`);
+      resolve(hasPassed);
+    };
+    child.once('error', (error) => (output.push(Buffer.from(String(error))), end(false)));
+    child.once('close', (code) => end(code === 0));
   });
-  console.log(
-    `── ${name}: ${status === 0 ? 'passed' : 'FAILED'} after ${((performance.now() - began) / 1000).toFixed(0)} s`,
-  );
-  return status === 0;
 }
 
 /** One check that passes or fails as a whole. */
-function check(name, script) {
-  totals[step(name, 'npm', ['run', '--silent', script]) ? 'passed' : 'failed'] += 1;
+async function check(name, script) {
+  totals[(await step(name, 'npm', ['run', '--silent', script])) ? 'passed' : 'failed'] += 1;
 }
 
 /** One size of tests: each test counts. A run that broke before its report counts as one failure. */
-function tests(size) {
-  const report = join(scratch, `${size}.json`);
-  const hasPassed = step(`${size} tests`, process.execPath, [
-    'tools/jest.mjs',
-    size,
-    '--json',
-    `--outputFile=${report}`,
-  ]);
+async function tests(size, shard = '1/1') {
+  const name = shard === '1/1' ? `${size} tests` : `${size} tests ${shard}`;
+  const report = join(scratch, `${size}-${shard.replace('/', '-')}.json`);
+  const args = ['tools/jest.mjs', size, '--json', `--outputFile=${report}`, `--shard=${shard}`];
+  const hasPassed = await step(name, process.execPath, args);
   try {
     const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(
       readFileSync(report, 'utf8'),
@@ -54,16 +62,21 @@ function tests(size) {
   }
 }
 
-check('generated code is what proto/ says', 'gen:check');
-check('format', 'format:check');
-check('lint', 'lint');
-check('rooms', 'cruise');
-check('types', 'types');
-check('generated pages', 'docs:check');
-tests('small');
-tests('medium');
-tests('system');
-check('fault runs, short form', 'chaos');
+async function staticChecks() {
+  await check('generated code is what proto/ says', 'gen:check');
+  await check('lint', 'lint');
+  await check('format', 'format:check');
+  await check('rooms', 'cruise');
+  await check('types', 'types');
+  await check('generated pages', 'docs:check');
+}
+
+await Promise.all([staticChecks(), tests('small')]);
+await Promise.all(
+  Array.from({ length: MEDIUM_SHARDS }, (_, at) => tests('medium', `${at + 1}/${MEDIUM_SHARDS}`)),
+);
+await tests('system');
+await check('fault runs, short form', 'chaos');
 
 rmSync(scratch, { recursive: true, force: true });
 console.log(`\nafter ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);

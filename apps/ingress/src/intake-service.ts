@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { type RunningService } from '@posthorn/server/drain.js';
 import { runHttpService } from '@posthorn/server/http-service.js';
 import { type Process } from '@posthorn/server/process.js';
@@ -7,6 +8,8 @@ import { IntakeDoor } from './transport/intake-door.js';
 
 /** Sources may allow less, never more. */
 const BODY_BYTES_MAX = 1_048_576;
+/** Beyond it a worker refuses requests, which says more than a port that is closed. */
+const WORKER_READY_WITHIN_MS = 10_000;
 
 /** Serves the intake in this process. */
 export function runIntake(process: Process<Config>): Promise<RunningService> {
@@ -22,5 +25,6 @@ export function runIntake(process: Process<Config>): Promise<RunningService> {
     listen: config.httpListen,
     bodyBytesMax: BODY_BYTES_MAX,
     configure: (fastify) => door.configure(fastify),
+    readyWithinMs: cluster.isWorker ? WORKER_READY_WITHIN_MS : 0,
   });
 }

@@ -1,6 +1,8 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 
 const agent = new Agent({ keepAlive: true });
+/** As a provider does: a connection that was handed to a process at the moment it died is never answered. */
+const TIMEOUT_MS = 5_000;
 
 /** What came back. */
 export interface Answer {
@@ -30,6 +32,7 @@ export function send(
         // As it stands: a URL object would normalise what is signed.
         path: url.slice(origin.length),
         method: options.method ?? 'POST',
+        timeout: TIMEOUT_MS,
         headers: {
           ...options.headers,
           ...(options.body !== undefined && { 'content-length': String(Buffer.byteLength(options.body)) }),
@@ -49,6 +52,7 @@ export function send(
       },
     );
     request.on('error', reject);
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
     for (const chunk of options.chunks ?? []) request.write(chunk);
     request.end(options.body);
   });

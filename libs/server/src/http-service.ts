@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppError } from '@posthorn/errors/app-error.js';
@@ -23,7 +24,14 @@ export interface HttpServiceOptions {
   readonly bodyBytesMax: number;
   /** Routes and hooks that go to Fastify directly; runs before Nest's routes are made. */
   readonly configure?: (fastify: FastifyInstance) => void | Promise<void>;
+  /**
+   * For one of several processes that share a port: how long to wait at most until its checks pass before it takes its
+   * share of the requests. Who is alone listens at once, so that probes are answered.
+   */
+  readonly readyWithinMs?: number;
 }
+
+const READY_POLL_MS = 10;
 
 const REQUEST_TIMEOUT_MS = 15_000;
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -41,8 +49,6 @@ const HEALTH_PATHS = ['/health/live', '/health/ready', '/metrics'];
  */
 export async function runHttpService(options: HttpServiceOptions): Promise<RunningService> {
   const { process, module, listen } = options;
-  let isServing = false;
-  process.health.add('start', () => isServing || 'starting');
   const server = openFastify(process, options.bodyBytesMax);
   const routes = new RouteTable(server);
   server.setNotFoundHandler((request, reply) => refuseUnknown(routes, request, reply));
@@ -60,6 +66,9 @@ export async function runHttpService(options: HttpServiceOptions): Promise<Runni
   );
   app.useGlobalFilters(new ProblemFilter(process));
   await app.init();
+  await whenReady(process, options.readyWithinMs ?? 0);
+  let isServing = false;
+  process.health.add('start', () => isServing || 'starting');
   const address = (await server.listen(splitListen(listen))).replace(/^https?:\/\//, '');
   isServing = true;
   process.log.info({ address, kind: 'http' }, 'serving');
@@ -68,6 +77,11 @@ export async function runHttpService(options: HttpServiceOptions): Promise<Runni
     await process.tracer.onApplicationShutdown();
   });
   return { address, healthAddress: address, close };
+}
+
+async function whenReady({ health, clock }: Process, withinMs: number): Promise<void> {
+  const untilMs = clock.monotonicMs() + withinMs;
+  while (clock.monotonicMs() < untilMs && !health.readiness().isReady) await delay(READY_POLL_MS);
 }
 
 /** Nest's adapter, but unknown paths and errors outside of controllers stay ours: both need no Nest context. */

@@ -41,6 +41,8 @@ const FAILURES_MAX = 3;
 const FAILURES_WITHIN_MS = 2_000;
 const BUSY_REQUESTS = 4;
 const SATURATED_REQUESTS = 16;
+/** Between two batches nothing is under way for a moment, and that is no pause of the senders. */
+const PRESSURE_HOLD_MS = 100;
 
 /**
  * Merges what all streams brought into few transactions.
@@ -52,6 +54,7 @@ export class AppendRequests {
   private busyLanes = 0;
   /** Requests that wait or are being committed. */
   private underWay = 0;
+  private highUntilMs = -Infinity;
   private lateLanes = 0;
   private isPumpScheduled = false;
   private isClosed = false;
@@ -81,6 +84,7 @@ export class AppendRequests {
    * Why by the number of requests under way: it is rate times duration, so it tells a busy machine at any speed.
    */
   get pressure(): 'none' | 'some' | 'high' {
+    if (this.clock.monotonicMs() < this.highUntilMs) return 'high';
     if (this.underWay < BUSY_REQUESTS) return 'none';
     return this.underWay < SATURATED_REQUESTS ? 'some' : 'high';
   }
@@ -169,6 +173,7 @@ export class AppendRequests {
     this.busyLanes += 1;
     let isLate = false;
     const startMs = this.clock.monotonicMs();
+    if (this.underWay >= SATURATED_REQUESTS) this.highUntilMs = startMs + PRESSURE_HOLD_MS;
     const timer = setTimeout(() => {
       isLate = true;
       this.lateLanes += 1;

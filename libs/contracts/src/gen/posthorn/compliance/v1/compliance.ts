@@ -9,6 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { GrpcMethod, GrpcStreamMethod } from "@nestjs/microservices";
 import { Observable } from "rxjs";
+import { Actor } from "../../tenants/v1/tenants.js";
 
 export const protobufPackage = "posthorn.compliance.v1";
 
@@ -34,6 +35,8 @@ export interface IntakeSignal {
   receivedAtMs: number;
   provider: string;
   traceparent: string;
+  /** What of the channel it is about: a program, or `all`; absent = every channel. */
+  program?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -158,6 +161,8 @@ export interface CreateSuppressionRequest {
   channel: string;
   scope: string;
   reason: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -171,6 +176,8 @@ export interface DeleteSuppressionRequest {
   actorId: string;
   id: string;
   reason: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -188,6 +195,8 @@ export interface CorrectSuppressionRequest {
   channel: string;
   scope: string;
   reason: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -221,6 +230,8 @@ export interface ImportSuppressionsRequest {
   tenantId: string;
   actorId: string;
   rows: SuppressionRow[];
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -267,6 +278,8 @@ export interface DecideReviewRequest {
   /** confirmed | lifted */
   state: string;
   note: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -338,6 +351,8 @@ export interface CreateConsentRequest {
     | undefined;
   /** When it was given; 0 = now. Never in the future. */
   occurredAtMs: number;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -361,6 +376,8 @@ export interface ImportConsentsRequest {
   tenantId: string;
   actorId: string;
   rows: ConsentRow[];
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -371,7 +388,9 @@ export interface ImportConsentsResponse {
 
 export interface LookupPersonRequest {
   tenantId: string;
+  /** Either of the two; with both, the ID counts. */
   address: string;
+  personId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -380,6 +399,8 @@ export interface LookupPersonResponse {
   personId: string;
   linkedPersonIds: string[];
   suppressions: Suppression[];
+  /** 16 bytes each, of the person and those linked, in the order of the IDs; at most 32. */
+  personHashes: Buffer[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -423,6 +444,8 @@ export interface LinkPersonsRequest {
   /** At most 32 in one person's group, of both kinds together. */
   addresses: string[];
   personIds: string[];
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -517,6 +540,12 @@ export interface PutPolicyRequest {
   expectedVersion: number;
   /** Only an operator may replace the hours of the law's table. */
   isOperator: boolean;
+  /** Checks everything, answers what it would write, and writes nothing. */
+  dryRun?:
+    | boolean
+    | undefined;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -641,6 +670,9 @@ export const IntakeSignal: MessageFns<IntakeSignal> = {
     if (message.traceparent !== "") {
       writer.uint32(82).string(message.traceparent);
     }
+    if (message.program !== undefined) {
+      writer.uint32(90).string(message.program);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -743,6 +775,14 @@ export const IntakeSignal: MessageFns<IntakeSignal> = {
             }
 
             message.traceparent = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.program = reader.string();
             continue;
           }
         }
@@ -1924,6 +1964,9 @@ export const CreateSuppressionRequest: MessageFns<CreateSuppressionRequest> = {
     if (message.reason !== "") {
       writer.uint32(50).string(message.reason);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(58).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1994,6 +2037,14 @@ export const CreateSuppressionRequest: MessageFns<CreateSuppressionRequest> = {
             }
 
             message.reason = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -2105,6 +2156,9 @@ export const DeleteSuppressionRequest: MessageFns<DeleteSuppressionRequest> = {
     if (message.reason !== "") {
       writer.uint32(34).string(message.reason);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(42).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -2159,6 +2213,14 @@ export const DeleteSuppressionRequest: MessageFns<DeleteSuppressionRequest> = {
             }
 
             message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -2268,6 +2330,9 @@ export const CorrectSuppressionRequest: MessageFns<CorrectSuppressionRequest> = 
     if (message.reason !== "") {
       writer.uint32(58).string(message.reason);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(66).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -2346,6 +2411,14 @@ export const CorrectSuppressionRequest: MessageFns<CorrectSuppressionRequest> = 
             }
 
             message.reason = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -2663,6 +2736,9 @@ export const ImportSuppressionsRequest: MessageFns<ImportSuppressionsRequest> = 
     for (const v of message.rows) {
       SuppressionRow.encode(v!, writer.uint32(26).fork()).join();
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(34).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -2709,6 +2785,14 @@ export const ImportSuppressionsRequest: MessageFns<ImportSuppressionsRequest> = 
             }
 
             message.rows.push(SuppressionRow.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -3151,6 +3235,9 @@ export const DecideReviewRequest: MessageFns<DecideReviewRequest> = {
     if (message.note !== "") {
       writer.uint32(42).string(message.note);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(50).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -3213,6 +3300,14 @@ export const DecideReviewRequest: MessageFns<DecideReviewRequest> = {
             }
 
             message.note = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -3841,6 +3936,9 @@ export const CreateConsentRequest: MessageFns<CreateConsentRequest> = {
     if (message.occurredAtMs !== 0) {
       writer.uint32(65).double(message.occurredAtMs);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(74).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -3927,6 +4025,14 @@ export const CreateConsentRequest: MessageFns<CreateConsentRequest> = {
             }
 
             message.occurredAtMs = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -4167,6 +4273,9 @@ export const ImportConsentsRequest: MessageFns<ImportConsentsRequest> = {
     for (const v of message.rows) {
       ConsentRow.encode(v!, writer.uint32(26).fork()).join();
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(34).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -4213,6 +4322,14 @@ export const ImportConsentsRequest: MessageFns<ImportConsentsRequest> = {
             }
 
             message.rows.push(ConsentRow.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -4307,7 +4424,7 @@ export const ImportConsentsResponse: MessageFns<ImportConsentsResponse> = {
 };
 
 function createBaseLookupPersonRequest(): LookupPersonRequest {
-  return { tenantId: "", address: "" };
+  return { tenantId: "", address: "", personId: "" };
 }
 
 export const LookupPersonRequest: MessageFns<LookupPersonRequest> = {
@@ -4317,6 +4434,9 @@ export const LookupPersonRequest: MessageFns<LookupPersonRequest> = {
     }
     if (message.address !== "") {
       writer.uint32(18).string(message.address);
+    }
+    if (message.personId !== "") {
+      writer.uint32(26).string(message.personId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -4358,6 +4478,14 @@ export const LookupPersonRequest: MessageFns<LookupPersonRequest> = {
             message.address = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.personId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4384,7 +4512,7 @@ export const LookupPersonRequest: MessageFns<LookupPersonRequest> = {
 };
 
 function createBaseLookupPersonResponse(): LookupPersonResponse {
-  return { personId: "", linkedPersonIds: [], suppressions: [] };
+  return { personId: "", linkedPersonIds: [], suppressions: [], personHashes: [] };
 }
 
 export const LookupPersonResponse: MessageFns<LookupPersonResponse> = {
@@ -4397,6 +4525,9 @@ export const LookupPersonResponse: MessageFns<LookupPersonResponse> = {
     }
     for (const v of message.suppressions) {
       Suppression.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.personHashes) {
+      writer.uint32(34).bytes(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -4444,6 +4575,14 @@ export const LookupPersonResponse: MessageFns<LookupPersonResponse> = {
             }
 
             message.suppressions.push(Suppression.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.personHashes.push(Buffer.from(reader.bytes()));
             continue;
           }
         }
@@ -4856,6 +4995,9 @@ export const LinkPersonsRequest: MessageFns<LinkPersonsRequest> = {
     for (const v of message.personIds) {
       writer.uint32(42).string(v!);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(50).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -4918,6 +5060,14 @@ export const LinkPersonsRequest: MessageFns<LinkPersonsRequest> = {
             }
 
             message.personIds.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -5917,6 +6067,12 @@ export const PutPolicyRequest: MessageFns<PutPolicyRequest> = {
     if (message.isOperator !== false) {
       writer.uint32(40).bool(message.isOperator);
     }
+    if (message.dryRun !== undefined) {
+      writer.uint32(48).bool(message.dryRun);
+    }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(58).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -5979,6 +6135,22 @@ export const PutPolicyRequest: MessageFns<PutPolicyRequest> = {
             }
 
             message.isOperator = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }

@@ -9,6 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { GrpcMethod, GrpcStreamMethod } from "@nestjs/microservices";
 import { Observable } from "rxjs";
+import { Actor } from "../../tenants/v1/tenants.js";
 
 export const protobufPackage = "posthorn.dispatcher.v1";
 
@@ -74,6 +75,8 @@ export interface GetDeliveryResponse {
 export interface RetryDeliveryRequest {
   tenantId: string;
   id: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -89,6 +92,8 @@ export interface RedriveDeadLettersRequest {
   fromMs: number;
   toMs: number;
   limit: number;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -100,6 +105,8 @@ export interface RedriveDeadLettersResponse {
 export interface TestDestinationRequest {
   tenantId: string;
   destinationId: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -180,6 +187,8 @@ export interface CreateMessageRequest {
   /** The person's last inbound message, where the caller knows it, for windows such as WhatsApp's. */
   lastInboundAtMs: number;
   isReplay: boolean;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -196,6 +205,8 @@ export interface CancelMessageRequest {
   tenantId: string;
   id: string;
   actorId: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -213,6 +224,8 @@ export interface ResolveMessageRequest {
   /** For sent, where known. */
   providerMessageId: string;
   reason: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -320,6 +333,33 @@ export interface ErasePersonResponse {
 export interface ErasedRows {
   table: string;
   rows: bigint;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RetentionRun {
+  id: string;
+  atMs: number;
+  /** content | events */
+  dataClass: string;
+  /** Everything that was made before is gone, unless it is still open. */
+  beforeMs: number;
+  /** Rows of this tenant that were deleted; 0 for whole days, which are dropped without being counted. */
+  rows: bigint;
+  /** Days of all tenants that were dropped at once, `command_p20261124`. */
+  partitions: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListRetentionRunsRequest {
+  tenantId: string;
+  limit: number;
+  cursor: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListRetentionRunsResponse {
+  runs: RetentionRun[];
+  nextCursor: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1020,6 +1060,9 @@ export const RetryDeliveryRequest: MessageFns<RetryDeliveryRequest> = {
     if (message.id !== "") {
       writer.uint32(18).string(message.id);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(26).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1058,6 +1101,14 @@ export const RetryDeliveryRequest: MessageFns<RetryDeliveryRequest> = {
             }
 
             message.id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -1175,6 +1226,9 @@ export const RedriveDeadLettersRequest: MessageFns<RedriveDeadLettersRequest> = 
     if (message.limit !== 0) {
       writer.uint32(48).uint32(message.limit);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(58).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1245,6 +1299,14 @@ export const RedriveDeadLettersRequest: MessageFns<RedriveDeadLettersRequest> = 
             }
 
             message.limit = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -1350,6 +1412,9 @@ export const TestDestinationRequest: MessageFns<TestDestinationRequest> = {
     if (message.destinationId !== "") {
       writer.uint32(18).string(message.destinationId);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(26).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1388,6 +1453,14 @@ export const TestDestinationRequest: MessageFns<TestDestinationRequest> = {
             }
 
             message.destinationId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -1911,6 +1984,9 @@ export const CreateMessageRequest: MessageFns<CreateMessageRequest> = {
     if (message.isReplay !== false) {
       writer.uint32(200).bool(message.isReplay);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(210).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -2135,6 +2211,14 @@ export const CreateMessageRequest: MessageFns<CreateMessageRequest> = {
             message.isReplay = reader.bool();
             continue;
           }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2252,6 +2336,9 @@ export const CancelMessageRequest: MessageFns<CancelMessageRequest> = {
     if (message.actorId !== "") {
       writer.uint32(26).string(message.actorId);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(34).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -2298,6 +2385,14 @@ export const CancelMessageRequest: MessageFns<CancelMessageRequest> = {
             }
 
             message.actorId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -2415,6 +2510,9 @@ export const ResolveMessageRequest: MessageFns<ResolveMessageRequest> = {
     if (message.reason !== "") {
       writer.uint32(50).string(message.reason);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(58).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -2485,6 +2583,14 @@ export const ResolveMessageRequest: MessageFns<ResolveMessageRequest> = {
             }
 
             message.reason = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -3684,6 +3790,295 @@ export const ErasedRows: MessageFns<ErasedRows> = {
   },
 };
 
+function createBaseRetentionRun(): RetentionRun {
+  return { id: "", atMs: 0, dataClass: "", beforeMs: 0, rows: 0n, partitions: [] };
+}
+
+export const RetentionRun: MessageFns<RetentionRun> = {
+  encode(message: RetentionRun, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(17).double(message.atMs);
+    }
+    if (message.dataClass !== "") {
+      writer.uint32(26).string(message.dataClass);
+    }
+    if (message.beforeMs !== 0) {
+      writer.uint32(33).double(message.beforeMs);
+    }
+    if (message.rows !== 0n) {
+      if (BigInt.asUintN(64, message.rows) !== message.rows) {
+        throw new globalThis.Error("value provided for field message.rows of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.rows);
+    }
+    for (const v of message.partitions) {
+      writer.uint32(50).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetentionRun {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetentionRun();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.atMs = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.dataClass = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.beforeMs = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.rows = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.partitions.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListRetentionRunsRequest(): ListRetentionRunsRequest {
+  return { tenantId: "", limit: 0, cursor: "" };
+}
+
+export const ListRetentionRunsRequest: MessageFns<ListRetentionRunsRequest> = {
+  encode(message: ListRetentionRunsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(26).string(message.cursor);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRetentionRunsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRetentionRunsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListRetentionRunsResponse(): ListRetentionRunsResponse {
+  return { runs: [], nextCursor: "" };
+}
+
+export const ListRetentionRunsResponse: MessageFns<ListRetentionRunsResponse> = {
+  encode(message: ListRetentionRunsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.runs) {
+      RetentionRun.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextCursor !== "") {
+      writer.uint32(18).string(message.nextCursor);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRetentionRunsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRetentionRunsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runs.push(RetentionRun.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextCursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /** Reads for the REST API, one tenant at a time, under row-level security. */
 
 export interface DeliveryQueryServiceClient {
@@ -4102,6 +4497,59 @@ export interface ErasureServiceServer extends UntypedServiceImplementation {
    * `message.erased` when it is due. The same again takes away what came since.
    */
   erasePerson: handleUnaryCall<ErasePersonRequest, ErasePersonResponse>;
+}
+
+/** What retention took away, for the REST API, one tenant at a time, under row-level security; newest first. */
+
+export interface RetentionQueryServiceClient {
+  listRetentionRuns(request: ListRetentionRunsRequest): Observable<ListRetentionRunsResponse>;
+}
+
+/** What retention took away, for the REST API, one tenant at a time, under row-level security; newest first. */
+
+export interface RetentionQueryServiceController {
+  listRetentionRuns(
+    request: ListRetentionRunsRequest,
+  ): Promise<ListRetentionRunsResponse> | Observable<ListRetentionRunsResponse> | ListRetentionRunsResponse;
+}
+
+export function RetentionQueryServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["listRetentionRuns"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("RetentionQueryService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("RetentionQueryService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const RETENTION_QUERY_SERVICE_NAME = "RetentionQueryService";
+
+/** What retention took away, for the REST API, one tenant at a time, under row-level security; newest first. */
+export type RetentionQueryServiceService = typeof RetentionQueryServiceService;
+export const RetentionQueryServiceService = {
+  listRetentionRuns: {
+    path: "/posthorn.dispatcher.v1.RetentionQueryService/ListRetentionRuns" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListRetentionRunsRequest): Buffer =>
+      Buffer.from(ListRetentionRunsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListRetentionRunsRequest => ListRetentionRunsRequest.decode(value),
+    responseSerialize: (value: ListRetentionRunsResponse): Buffer =>
+      Buffer.from(ListRetentionRunsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListRetentionRunsResponse => ListRetentionRunsResponse.decode(value),
+  },
+} as const;
+
+export interface RetentionQueryServiceServer extends UntypedServiceImplementation {
+  listRetentionRuns: handleUnaryCall<ListRetentionRunsRequest, ListRetentionRunsResponse>;
 }
 
 export interface MessageFns<T> {

@@ -9,6 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleBidiStreamingCall, handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { GrpcMethod, GrpcStreamMethod } from "@nestjs/microservices";
 import { Observable } from "rxjs";
+import { Actor } from "../../tenants/v1/tenants.js";
 
 export const protobufPackage = "posthorn.events.v1";
 
@@ -120,6 +121,8 @@ export interface EventAttributes {
   messageId: Buffer;
   /** The provider's ID of the message that this one answers; or empty. */
   replyToProviderMessageId: string;
+  /** What of its channel a signal is about: a program, or `all`; absent = every channel. */
+  program?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -273,6 +276,8 @@ export interface ListRefusalsResponse {
 export interface RequestReverificationRequest {
   tenantId: string;
   sourceId: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -348,7 +353,11 @@ export interface ListQuarantineResponse {
 
 export interface RetryQuarantineRequest {
   tenantId: string;
-  filter: QuarantineFilter | undefined;
+  filter:
+    | QuarantineFilter
+    | undefined;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -497,7 +506,10 @@ export interface Fact {
   sequence: bigint;
   factId: Buffer;
   tenantId: Buffer;
-  /** Canonical type: message.delivered, consent.opted_out, … */
+  /**
+   * Canonical type: message.delivered, consent.opted_out, … `signal.observed`: an event with a signal changed no state;
+   * for services alone, no destination gets it.
+   */
   type: string;
   eventId: Buffer;
   sourceId: Buffer;
@@ -517,6 +529,10 @@ export interface Fact {
   storedAtMs: number;
   committedAtMs: number;
   traceparent: string;
+  /** Of a fact of our own services: when the event that caused it came to us; 0 = it had none that we know of. */
+  causeReceivedAtMs: number;
+  /** What of its channel the signal is about, as in the event's attributes. */
+  program?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -745,6 +761,9 @@ export interface CheckOwnerRequest {
   /** 16 bytes each; a conversation that is not known belongs to the bot. */
   tenantId: Buffer;
   conversationId: Buffer;
+  /** Who is to be written to, and on which channel; what is known of others is not told. */
+  personHash: Buffer;
+  channel: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -755,6 +774,8 @@ export interface CheckOwnerResponse {
   fencingToken: bigint;
   /** escalated | claimed | empty */
   handoffState: string;
+  /** When that person last wrote into the conversation; 0 = never. */
+  lastInboundAtMs?: number | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -917,6 +938,8 @@ export interface PersonEvent {
   occurredAtMs: number;
   receivedAtMs: number;
   projectedAtMs: number;
+  /** Which of the hashes that were asked for. */
+  personHash: Buffer;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -937,6 +960,8 @@ export interface CreateHandoffRequest {
    */
   contextJson: string;
   traceparent: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -953,6 +978,8 @@ export interface ClaimConversationRequest {
   /** The claim is an offer that must be accepted within this time; 0 = it is accepted with this call. */
   offerTimeoutSeconds: number;
   traceparent: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -968,6 +995,8 @@ export interface AcceptHandoffRequest {
   fencingToken: bigint;
   note: string;
   traceparent: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -985,6 +1014,8 @@ export interface ReleaseConversationRequest {
   to: string;
   note: string;
   traceparent: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1001,6 +1032,8 @@ export interface CloseConversationRequest {
   fencingToken: bigint;
   note: string;
   traceparent: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1124,6 +1157,8 @@ export interface CreateRuleRequest {
   when: RuleWhen | undefined;
   then: RuleThen | undefined;
   enabled: boolean;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1140,7 +1175,11 @@ export interface UpdateRuleRequest {
   name?: string | undefined;
   when: RuleWhen | undefined;
   then: RuleThen | undefined;
-  enabled?: boolean | undefined;
+  enabled?:
+    | boolean
+    | undefined;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1153,6 +1192,8 @@ export interface DeleteRuleRequest {
   tenantId: string;
   id: string;
   actorId: string;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1856,6 +1897,9 @@ export const EventAttributes: MessageFns<EventAttributes> = {
     if (message.replyToProviderMessageId !== "") {
       writer.uint32(122).string(message.replyToProviderMessageId);
     }
+    if (message.program !== undefined) {
+      writer.uint32(130).string(message.program);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1998,6 +2042,14 @@ export const EventAttributes: MessageFns<EventAttributes> = {
             }
 
             message.replyToProviderMessageId = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.program = reader.string();
             continue;
           }
         }
@@ -3373,6 +3425,9 @@ export const RequestReverificationRequest: MessageFns<RequestReverificationReque
     if (message.sourceId !== "") {
       writer.uint32(18).string(message.sourceId);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(26).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -3411,6 +3466,14 @@ export const RequestReverificationRequest: MessageFns<RequestReverificationReque
             }
 
             message.sourceId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -4254,6 +4317,9 @@ export const RetryQuarantineRequest: MessageFns<RetryQuarantineRequest> = {
     if (message.filter !== undefined) {
       QuarantineFilter.encode(message.filter, writer.uint32(18).fork()).join();
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(26).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -4292,6 +4358,14 @@ export const RetryQuarantineRequest: MessageFns<RetryQuarantineRequest> = {
             }
 
             message.filter = QuarantineFilter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -5848,6 +5922,7 @@ function createBaseFact(): Fact {
     storedAtMs: 0,
     committedAtMs: 0,
     traceparent: "",
+    causeReceivedAtMs: 0,
   };
 }
 
@@ -5921,6 +5996,12 @@ export const Fact: MessageFns<Fact> = {
     }
     if (message.traceparent !== "") {
       writer.uint32(178).string(message.traceparent);
+    }
+    if (message.causeReceivedAtMs !== 0) {
+      writer.uint32(185).double(message.causeReceivedAtMs);
+    }
+    if (message.program !== undefined) {
+      writer.uint32(194).string(message.program);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -6120,6 +6201,22 @@ export const Fact: MessageFns<Fact> = {
             }
 
             message.traceparent = reader.string();
+            continue;
+          }
+          case 23: {
+            if (tag !== 185) {
+              break;
+            }
+
+            message.causeReceivedAtMs = reader.double();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.program = reader.string();
             continue;
           }
         }
@@ -8795,7 +8892,7 @@ export const EventText: MessageFns<EventText> = {
 };
 
 function createBaseCheckOwnerRequest(): CheckOwnerRequest {
-  return { tenantId: Buffer.alloc(0), conversationId: Buffer.alloc(0) };
+  return { tenantId: Buffer.alloc(0), conversationId: Buffer.alloc(0), personHash: Buffer.alloc(0), channel: "" };
 }
 
 export const CheckOwnerRequest: MessageFns<CheckOwnerRequest> = {
@@ -8805,6 +8902,12 @@ export const CheckOwnerRequest: MessageFns<CheckOwnerRequest> = {
     }
     if (message.conversationId.length !== 0) {
       writer.uint32(18).bytes(message.conversationId);
+    }
+    if (message.personHash.length !== 0) {
+      writer.uint32(26).bytes(message.personHash);
+    }
+    if (message.channel !== "") {
+      writer.uint32(34).string(message.channel);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -8844,6 +8947,22 @@ export const CheckOwnerRequest: MessageFns<CheckOwnerRequest> = {
             }
 
             message.conversationId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.personHash = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.channel = reader.string();
             continue;
           }
         }
@@ -8888,6 +9007,9 @@ export const CheckOwnerResponse: MessageFns<CheckOwnerResponse> = {
     }
     if (message.handoffState !== "") {
       writer.uint32(26).string(message.handoffState);
+    }
+    if (message.lastInboundAtMs !== undefined) {
+      writer.uint32(33).double(message.lastInboundAtMs);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -8935,6 +9057,14 @@ export const CheckOwnerResponse: MessageFns<CheckOwnerResponse> = {
             }
 
             message.handoffState = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.lastInboundAtMs = reader.double();
             continue;
           }
         }
@@ -10378,6 +10508,7 @@ function createBasePersonEvent(): PersonEvent {
     occurredAtMs: 0,
     receivedAtMs: 0,
     projectedAtMs: 0,
+    personHash: Buffer.alloc(0),
   };
 }
 
@@ -10442,6 +10573,9 @@ export const PersonEvent: MessageFns<PersonEvent> = {
     }
     if (message.projectedAtMs !== 0) {
       writer.uint32(161).double(message.projectedAtMs);
+    }
+    if (message.personHash.length !== 0) {
+      writer.uint32(170).bytes(message.personHash);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -10627,6 +10761,14 @@ export const PersonEvent: MessageFns<PersonEvent> = {
             message.projectedAtMs = reader.double();
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.personHash = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -10694,6 +10836,9 @@ export const CreateHandoffRequest: MessageFns<CreateHandoffRequest> = {
     }
     if (message.traceparent !== "") {
       writer.uint32(74).string(message.traceparent);
+    }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(82).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -10789,6 +10934,14 @@ export const CreateHandoffRequest: MessageFns<CreateHandoffRequest> = {
             }
 
             message.traceparent = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -10914,6 +11067,9 @@ export const ClaimConversationRequest: MessageFns<ClaimConversationRequest> = {
     if (message.traceparent !== "") {
       writer.uint32(42).string(message.traceparent);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(50).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -10976,6 +11132,14 @@ export const ClaimConversationRequest: MessageFns<ClaimConversationRequest> = {
             }
 
             message.traceparent = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -11096,6 +11260,9 @@ export const AcceptHandoffRequest: MessageFns<AcceptHandoffRequest> = {
     if (message.traceparent !== "") {
       writer.uint32(50).string(message.traceparent);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(58).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -11166,6 +11333,14 @@ export const AcceptHandoffRequest: MessageFns<AcceptHandoffRequest> = {
             }
 
             message.traceparent = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -11289,6 +11464,9 @@ export const ReleaseConversationRequest: MessageFns<ReleaseConversationRequest> 
     if (message.traceparent !== "") {
       writer.uint32(58).string(message.traceparent);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(66).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -11367,6 +11545,14 @@ export const ReleaseConversationRequest: MessageFns<ReleaseConversationRequest> 
             }
 
             message.traceparent = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -11487,6 +11673,9 @@ export const CloseConversationRequest: MessageFns<CloseConversationRequest> = {
     if (message.traceparent !== "") {
       writer.uint32(50).string(message.traceparent);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(58).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -11557,6 +11746,14 @@ export const CloseConversationRequest: MessageFns<CloseConversationRequest> = {
             }
 
             message.traceparent = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -12734,6 +12931,9 @@ export const CreateRuleRequest: MessageFns<CreateRuleRequest> = {
     if (message.enabled !== false) {
       writer.uint32(48).bool(message.enabled);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(58).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -12804,6 +13004,14 @@ export const CreateRuleRequest: MessageFns<CreateRuleRequest> = {
             }
 
             message.enabled = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -12924,6 +13132,9 @@ export const UpdateRuleRequest: MessageFns<UpdateRuleRequest> = {
     if (message.enabled !== undefined) {
       writer.uint32(56).bool(message.enabled);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(66).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -13002,6 +13213,14 @@ export const UpdateRuleRequest: MessageFns<UpdateRuleRequest> = {
             }
 
             message.enabled = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -13110,6 +13329,9 @@ export const DeleteRuleRequest: MessageFns<DeleteRuleRequest> = {
     if (message.actorId !== "") {
       writer.uint32(26).string(message.actorId);
     }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(34).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -13156,6 +13378,14 @@ export const DeleteRuleRequest: MessageFns<DeleteRuleRequest> = {
             }
 
             message.actorId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
             continue;
           }
         }

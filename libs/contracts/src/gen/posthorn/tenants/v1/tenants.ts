@@ -81,7 +81,19 @@ export interface TenantConfig {
   /** Empty unless asked for by kind. */
   dataKeys: DataKey[];
   /** No command of this tenant may leave; a suspended tenant's may not either. */
-  sendsPaused?: boolean | undefined;
+  sendsPaused?:
+    | boolean
+    | undefined;
+  /** Absent when there are none. */
+  keywords?: TenantKeywords | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** A tenant's own words, folded (NFKC, lower case, no punctuation at the end); none stands in two lists. */
+export interface TenantKeywords {
+  optOut: string[];
+  optIn: string[];
+  help: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -589,6 +601,19 @@ export interface RotateDestinationSecretResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface RevokeDestinationSecretRequest {
+  actor: Actor | undefined;
+  tenant: string;
+  destinationId: string;
+  secretId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RevokeDestinationSecretResponse {
+  applied: Applied | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface ListAuditRequest {
   /** Empty: the platform's own log. */
   tenant: string;
@@ -870,6 +895,28 @@ export interface RecordAccessRequest {
 export interface RecordAccessResponse {
   /** `aud_…` */
   id: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SetTenantKeywordsRequest {
+  actor: Actor | undefined;
+  tenant: string;
+  /** At most 50 of each meaning. */
+  keywords:
+    | TenantKeywords
+    | undefined;
+  /** Of the policy they are part of; those of an older version than is known change nothing. Not used with keep_former. */
+  policyVersion: number;
+  /** Before a policy is written: its words are in force, and the former ones stay so until it is there. */
+  keepFormer: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SetTenantKeywordsResponse {
+  /** In force from now on. */
+  keywords: TenantKeywords | undefined;
+  policyVersion: number;
+  applied: Applied | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1405,6 +1452,9 @@ export const TenantConfig: MessageFns<TenantConfig> = {
     if (message.sendsPaused !== undefined) {
       writer.uint32(56).bool(message.sendsPaused);
     }
+    if (message.keywords !== undefined) {
+      TenantKeywords.encode(message.keywords, writer.uint32(66).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1493,6 +1543,102 @@ export const TenantConfig: MessageFns<TenantConfig> = {
             }
 
             message.sendsPaused = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.keywords = TenantKeywords.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTenantKeywords(): TenantKeywords {
+  return { optOut: [], optIn: [], help: [] };
+}
+
+export const TenantKeywords: MessageFns<TenantKeywords> = {
+  encode(message: TenantKeywords, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.optOut) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.optIn) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.help) {
+      writer.uint32(26).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TenantKeywords {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTenantKeywords();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.optOut.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.optIn.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.help.push(reader.string());
             continue;
           }
         }
@@ -7382,6 +7528,171 @@ export const RotateDestinationSecretResponse: MessageFns<RotateDestinationSecret
   },
 };
 
+function createBaseRevokeDestinationSecretRequest(): RevokeDestinationSecretRequest {
+  return { actor: undefined, tenant: "", destinationId: "", secretId: "" };
+}
+
+export const RevokeDestinationSecretRequest: MessageFns<RevokeDestinationSecretRequest> = {
+  encode(message: RevokeDestinationSecretRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message.destinationId !== "") {
+      writer.uint32(26).string(message.destinationId);
+    }
+    if (message.secretId !== "") {
+      writer.uint32(34).string(message.secretId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeDestinationSecretRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeDestinationSecretRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.secretId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRevokeDestinationSecretResponse(): RevokeDestinationSecretResponse {
+  return { applied: undefined };
+}
+
+export const RevokeDestinationSecretResponse: MessageFns<RevokeDestinationSecretResponse> = {
+  encode(message: RevokeDestinationSecretResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.applied !== undefined) {
+      Applied.encode(message.applied, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeDestinationSecretResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeDestinationSecretResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.applied = Applied.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseListAuditRequest(): ListAuditRequest {
   return { tenant: "", limit: 0, cursor: "" };
 }
@@ -10544,6 +10855,204 @@ export const RecordAccessResponse: MessageFns<RecordAccessResponse> = {
   },
 };
 
+function createBaseSetTenantKeywordsRequest(): SetTenantKeywordsRequest {
+  return { actor: undefined, tenant: "", keywords: undefined, policyVersion: 0, keepFormer: false };
+}
+
+export const SetTenantKeywordsRequest: MessageFns<SetTenantKeywordsRequest> = {
+  encode(message: SetTenantKeywordsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message.keywords !== undefined) {
+      TenantKeywords.encode(message.keywords, writer.uint32(26).fork()).join();
+    }
+    if (message.policyVersion !== 0) {
+      writer.uint32(32).uint32(message.policyVersion);
+    }
+    if (message.keepFormer !== false) {
+      writer.uint32(40).bool(message.keepFormer);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetTenantKeywordsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetTenantKeywordsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.keywords = TenantKeywords.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.policyVersion = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.keepFormer = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetTenantKeywordsResponse(): SetTenantKeywordsResponse {
+  return { keywords: undefined, policyVersion: 0, applied: undefined };
+}
+
+export const SetTenantKeywordsResponse: MessageFns<SetTenantKeywordsResponse> = {
+  encode(message: SetTenantKeywordsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keywords !== undefined) {
+      TenantKeywords.encode(message.keywords, writer.uint32(10).fork()).join();
+    }
+    if (message.policyVersion !== 0) {
+      writer.uint32(16).uint32(message.policyVersion);
+    }
+    if (message.applied !== undefined) {
+      Applied.encode(message.applied, writer.uint32(26).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetTenantKeywordsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetTenantKeywordsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keywords = TenantKeywords.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.policyVersion = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.applied = Applied.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseReportSecretUseRequest(): ReportSecretUseRequest {
   return { uses: [] };
 }
@@ -11013,6 +11522,8 @@ export interface AdminServiceClient {
 
   rotateDestinationSecret(request: RotateDestinationSecretRequest): Observable<RotateDestinationSecretResponse>;
 
+  revokeDestinationSecret(request: RevokeDestinationSecretRequest): Observable<RevokeDestinationSecretResponse>;
+
   listAudit(request: ListAuditRequest): Observable<ListAuditResponse>;
 
   /** Write-only: nothing answers them again. dispatcher gets them with kind SEND_CREDENTIALS. */
@@ -11116,6 +11627,13 @@ export interface AdminServiceController {
     | Observable<RotateDestinationSecretResponse>
     | RotateDestinationSecretResponse;
 
+  revokeDestinationSecret(
+    request: RevokeDestinationSecretRequest,
+  ):
+    | Promise<RevokeDestinationSecretResponse>
+    | Observable<RevokeDestinationSecretResponse>
+    | RevokeDestinationSecretResponse;
+
   listAudit(request: ListAuditRequest): Promise<ListAuditResponse> | Observable<ListAuditResponse> | ListAuditResponse;
 
   /** Write-only: nothing answers them again. dispatcher gets them with kind SEND_CREDENTIALS. */
@@ -11165,6 +11683,7 @@ export function AdminServiceControllerMethods() {
       "updateDestination",
       "deleteDestination",
       "rotateDestinationSecret",
+      "revokeDestinationSecret",
       "listAudit",
       "setSourceCredentials",
       "setSourcePause",
@@ -11404,6 +11923,18 @@ export const AdminServiceService = {
     responseDeserialize: (value: Buffer): RotateDestinationSecretResponse =>
       RotateDestinationSecretResponse.decode(value),
   },
+  revokeDestinationSecret: {
+    path: "/posthorn.tenants.v1.AdminService/RevokeDestinationSecret" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeDestinationSecretRequest): Buffer =>
+      Buffer.from(RevokeDestinationSecretRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeDestinationSecretRequest => RevokeDestinationSecretRequest.decode(value),
+    responseSerialize: (value: RevokeDestinationSecretResponse): Buffer =>
+      Buffer.from(RevokeDestinationSecretResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeDestinationSecretResponse =>
+      RevokeDestinationSecretResponse.decode(value),
+  },
   listAudit: {
     path: "/posthorn.tenants.v1.AdminService/ListAudit" as const,
     requestStream: false as const,
@@ -11484,6 +12015,7 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   updateDestination: handleUnaryCall<UpdateDestinationRequest, UpdateDestinationResponse>;
   deleteDestination: handleUnaryCall<DeleteDestinationRequest, DeleteDestinationResponse>;
   rotateDestinationSecret: handleUnaryCall<RotateDestinationSecretRequest, RotateDestinationSecretResponse>;
+  revokeDestinationSecret: handleUnaryCall<RevokeDestinationSecretRequest, RevokeDestinationSecretResponse>;
   listAudit: handleUnaryCall<ListAuditRequest, ListAuditResponse>;
   /** Write-only: nothing answers them again. dispatcher gets them with kind SEND_CREDENTIALS. */
   setSourceCredentials: handleUnaryCall<SetSourceCredentialsRequest, SetSourceCredentialsResponse>;
@@ -11836,6 +12368,74 @@ export interface AuditAppendServiceServer extends UntypedServiceImplementation {
   appendAuditEntries: handleUnaryCall<AppendAuditEntriesRequest, AppendAuditEntriesResponse>;
   /** That somebody is about to see personal data: called, and answered, before it is shown. */
   recordAccess: handleUnaryCall<RecordAccessRequest, RecordAccessResponse>;
+}
+
+/**
+ * The words that count as keywords beside the usual ones. They are part of the policy that compliance keeps; here is
+ * what the edge has of them.
+ */
+
+export interface KeywordServiceClient {
+  /** Repeating it changes nothing, and is answered when the words are in force. */
+
+  setTenantKeywords(request: SetTenantKeywordsRequest): Observable<SetTenantKeywordsResponse>;
+}
+
+/**
+ * The words that count as keywords beside the usual ones. They are part of the policy that compliance keeps; here is
+ * what the edge has of them.
+ */
+
+export interface KeywordServiceController {
+  /** Repeating it changes nothing, and is answered when the words are in force. */
+
+  setTenantKeywords(
+    request: SetTenantKeywordsRequest,
+  ): Promise<SetTenantKeywordsResponse> | Observable<SetTenantKeywordsResponse> | SetTenantKeywordsResponse;
+}
+
+export function KeywordServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["setTenantKeywords"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("KeywordService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("KeywordService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const KEYWORD_SERVICE_NAME = "KeywordService";
+
+/**
+ * The words that count as keywords beside the usual ones. They are part of the policy that compliance keeps; here is
+ * what the edge has of them.
+ */
+export type KeywordServiceService = typeof KeywordServiceService;
+export const KeywordServiceService = {
+  /** Repeating it changes nothing, and is answered when the words are in force. */
+  setTenantKeywords: {
+    path: "/posthorn.tenants.v1.KeywordService/SetTenantKeywords" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetTenantKeywordsRequest): Buffer =>
+      Buffer.from(SetTenantKeywordsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetTenantKeywordsRequest => SetTenantKeywordsRequest.decode(value),
+    responseSerialize: (value: SetTenantKeywordsResponse): Buffer =>
+      Buffer.from(SetTenantKeywordsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SetTenantKeywordsResponse => SetTenantKeywordsResponse.decode(value),
+  },
+} as const;
+
+export interface KeywordServiceServer extends UntypedServiceImplementation {
+  /** Repeating it changes nothing, and is answered when the words are in force. */
+  setTenantKeywords: handleUnaryCall<SetTenantKeywordsRequest, SetTenantKeywordsResponse>;
 }
 
 /** What the edge tells about the use of what it was given. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { ProviderRequest } from './provider-request.js';
+import { FORMER_DEDUP_KEYS_MAX } from './provider.js';
 import type {
   CommonSettings,
   Provider,
@@ -300,6 +301,7 @@ function describeOddBodies(provider: Provider, vector: Vector): void {
           expect(event.dedupKey.length).toBeGreaterThan(0);
           expect(event.messageReference).toMatch(/^(?:msg_.{26})?$/);
         }
+        expectFormerKeys(events, parseVector(provider, vector, { body }));
         expect(provider.answer(events).status).toBeLessThan(300);
       }),
       // Each provider has several vectors.
@@ -308,9 +310,25 @@ function describeOddBodies(provider: Provider, vector: Vector): void {
   });
 
   test('C1 the same request again gives the same keys', () => {
-    const keys = parseVector(provider, vector).map(({ dedupKey }) => dedupKey);
-    expect(parseVector(provider, vector).map(({ dedupKey }) => dedupKey)).toEqual(keys);
+    const [events, again] = [parseVector(provider, vector), parseVector(provider, vector)];
+    expect(again.map(({ dedupKey }) => dedupKey)).toEqual(events.map(({ dedupKey }) => dedupKey));
+    expectFormerKeys(events, again);
   });
+}
+
+/**
+ * Fails unless the former keys of a request's events are few, are no present ones, belong to one event each, and
+ * are the same whenever the request is read.
+ * @param again the events of the same request, read once more.
+ */
+export function expectFormerKeys(events: readonly ProviderEvent[], again: readonly ProviderEvent[]): void {
+  const formerOf = ({ formerDedupKeys }: ProviderEvent): readonly string[] => formerDedupKeys ?? [];
+  const all = events.flatMap((event) => [event.dedupKey, ...formerOf(event)]);
+  // One event's former key that is another's key would make the other a repetition.
+  expect(new Set(all).size).toBe(all.length);
+  expect(all).not.toContain('');
+  for (const event of events) expect(formerOf(event).length).toBeLessThanOrEqual(FORMER_DEDUP_KEYS_MAX);
+  expect(again.map(formerOf)).toEqual(events.map(formerOf));
 }
 
 /** Two spellings of one form (`%2b`, `%2B`; a blank, `+`): where fields are signed, neither is tampering. */

@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { distinctEvents, EVENTS_PER_REQUEST_MAX, unrecognizedEvent, type ProviderEvent } from './provider.js';
+import {
+  distinctEvents,
+  EVENTS_PER_REQUEST_MAX,
+  unrecognizedEvent,
+  type EventSignal,
+  type ProviderEvent,
+} from './provider.js';
+
+/** What is left out first: of a mail that may yet come through, another event will tell. */
+const PRECEDENCE: Readonly<Partial<Record<EventSignal | '', number>>> = { soft_bounce: 1, '': 2 };
+const precedenceOf = ({ signal }: ProviderEvent): number => PRECEDENCE[signal] ?? 0;
 
 /**
  * The events of a batch as the log takes them: the same key once, and no more than fit.
@@ -9,7 +19,7 @@ import { distinctEvents, EVENTS_PER_REQUEST_MAX, unrecognizedEvent, type Provide
 export function eventBatch(events: readonly ProviderEvent[], body: Buffer): readonly ProviderEvent[] {
   const distinct = distinctEvents(events);
   if (distinct.length <= EVENTS_PER_REQUEST_MAX) return distinct;
-  const bySignal = distinct.toSorted((a, b) => Number(a.signal === '') - Number(b.signal === ''));
+  const bySignal = distinct.toSorted((a, b) => precedenceOf(a) - precedenceOf(b));
   const kept = bySignal.slice(0, EVENTS_PER_REQUEST_MAX - 1);
   const note = `${distinct.length - kept.length} more events in one request than fit`;
   return [...kept, unrecognizedEvent(`rest:${sha256(body)}`, note)];

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { isJsonPointer, textAt } from './json-pointer.js';
+import { HANDOFF_TYPE, handoffEvent } from './handoff-event.js';
+import { atPointer, isJsonPointer, textAt } from './json-pointer.js';
 import { keywordSignal } from './opt-out-keywords.js';
 import type { ProviderRequest } from './provider-request.js';
 import {
@@ -39,6 +40,10 @@ export const POINTER_SETTINGS = {
   replyToPointer: pointer('the ID of the message that a received one answers').default('/data/replyTo'),
   campaignPointer: pointer('the campaign').default('/data/campaign'),
   errorCodePointer: pointer('the error code').default('/data/errorCode'),
+  contactPointer: pointer("the contact's address in a bot's hand-off").default('/data/contact'),
+  oursPointer: pointer('our own address in a hand-off').default('/data/ours'),
+  reasonPointer: pointer('the reason of a hand-off').default('/data/reason'),
+  contextPointer: pointer('the context of a hand-off').default('/data/context'),
   jsonSchema: z
     .record(z.string(), z.unknown())
     .refine((schema) => JSON.stringify(schema).length <= SCHEMA_LENGTH_MAX, 'expected a smaller schema')
@@ -55,6 +60,10 @@ export type PointerSettings = z.output<z.ZodObject<typeof POINTER_SETTINGS>>;
 
 const CHANNELS = new Set<string>(['sms', 'email', 'chat', 'push'] satisfies Channel[]);
 const LABEL_MAX = 128;
+
+/** The step of a general scheme's page that says which bodies are understood. */
+export const BODIES_STEP =
+  'Let it post [what is understood](../posting-events.md): `message.<state>`, and `conversation.handoff` of a bot.';
 
 /** What a request says about itself beside its body: its sameness, and its ID and type where it has them. */
 export interface RequestIdentity {
@@ -79,8 +88,8 @@ export const identityOfBody = (body: Buffer, ...beside: readonly string[]): Requ
 /**
  * The events of a general scheme's JSON body. An array is a batch: each element is an event of its own.
  * @param identity stands in where an item has no ID of its own.
- * Types of the closed list (`message.delivered`) become such events; any other type is kept as
- * `event.unrecognized` with the sender's type beside it.
+ * Types of the closed list (`message.delivered`) and `conversation.handoff` become such events; any other type is
+ * kept as `event.unrecognized` with the sender's type beside it.
  */
 export function genericEvents(
   request: ProviderRequest,
@@ -116,6 +125,17 @@ function genericEvent(item: unknown, settings: PointerSettings, identity: Reques
     providerType: label(type),
     occurredAtMs: occurredAt === '' ? undefined : parseTimestamp(occurredAt, settings.occurredAtFormat),
   };
+  if (type === HANDOFF_TYPE)
+    return handoffEvent(
+      {
+        channel: channelOf(text(settings.channelPointer)),
+        contact: text(settings.contactPointer),
+        ours: text(settings.oursPointer),
+        reason: text(settings.reasonPointer),
+        context: atPointer(item, settings.contextPointer),
+      },
+      known,
+    );
   const state = stateOf(type);
   const providerMessageId = identifier(text(settings.subjectPointer));
   if (state === undefined) return unrecognizedEvent(known.dedupKey, 'unknown type', known);
@@ -131,7 +151,6 @@ function messageEvent(
   settings: PointerSettings,
 ): ProviderEvent {
   const isInbound = state === 'received';
-  const channel = text(settings.channelPointer);
   const [from, to, body] = [text(settings.fromPointer), text(settings.toPointer), text(settings.textPointer)];
   return providerEvent({
     dedupKey: known.dedupKey,
@@ -140,7 +159,7 @@ function messageEvent(
     occurredAtMs: known.occurredAtMs,
     type: `message.${state}`,
     providerMessageId,
-    channel: CHANNELS.has(channel) ? (channel as Channel) : '',
+    channel: channelOf(text(settings.channelPointer)),
     direction: isInbound ? 'inbound' : 'outbound',
     status: state,
     providerStatus: state,
@@ -156,6 +175,8 @@ function messageEvent(
         : { from, to, text: body, subject: '', mediaUrls: [] },
   });
 }
+
+const channelOf = (text: string): Channel | '' => (CHANNELS.has(text) ? (text as Channel) : '');
 
 function stateOf(type: string): MessageState | undefined {
   if (!type.startsWith('message.')) return undefined;

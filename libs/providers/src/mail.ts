@@ -60,14 +60,19 @@ function unquoted(text: string): string {
  * What a mail asks for. An opt-out also counts when it is a paragraph of its own at the beginning ("STOP", then
  * "Sent from my phone"), or the subject of a mail without a text, as an unsubscribe link by mail makes them; the
  * word "unsubscribe" counts as a subject with any text.
+ * @param signalOf what one text is, when it is a keyword and nothing else.
  */
-export function mailSignal(subject: string, text: string): Signal | undefined {
+export function mailSignal(
+  subject: string,
+  text: string,
+  signalOf: (text: string) => Signal | undefined = keywordSignal,
+): Signal | undefined {
   const own = unquoted(text.slice(0, SIGNAL_TEXT_LENGTH_MAX).replaceAll('\r\n', '\n'));
-  const whole = keywordSignal(own);
+  const whole = signalOf(own);
   if (whole !== undefined) return whole;
   const [paragraph = ''] = own.split(/\n\s*\n/, 1);
-  if (keywordSignal(paragraph) === 'opt_out') return 'opt_out';
-  const isOptOutSubject = keywordSignal(subject) === 'opt_out';
+  if (signalOf(paragraph) === 'opt_out') return 'opt_out';
+  const isOptOutSubject = signalOf(subject) === 'opt_out';
   return isOptOutSubject && (own === '' || foldKeyword(subject).startsWith('unsub')) ? 'opt_out' : undefined;
 }
 

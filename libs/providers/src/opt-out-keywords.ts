@@ -46,21 +46,32 @@ const SIGNALS = new Map(
 );
 const LONGEST = Math.max(...[...SIGNALS.keys()].map((word) => word.length));
 /** Texts longer than this cannot fold to a keyword in practice; keeps the work per message bounded. */
-const LENGTH_MAX = 160;
+export const KEYWORD_TEXT_LENGTH_MAX = 160;
+
+/** What folding leaves as it is, apart from case, blanks and punctuation. */
+const ASCII = /^[\t\n\r\x20-\x7e]*$/;
 
 /**
  * Folds a text as the keyword table is folded: NFKC, lower case, no invisible characters, single blanks,
- * no punctuation at the end.
+ * no punctuation at the end. What is folded already stays as it is.
  */
 export function foldKeyword(text: string): string {
-  return text
-    .normalize('NFKC')
-    .replace(/\p{Cf}/gu, '')
-    .toLowerCase()
+  const plain = ASCII.test(text) ? text.toLowerCase() : foldLetters(text);
+  return plain
     .replace(/\s+/g, ' ')
     .replace(/[\p{P}\s]+$/u, '')
     .trim();
 }
+
+/** Normal form again at the end: without an invisible character, or without its dot, a letter takes its accent. */
+const foldLetters = (text: string): string =>
+  text
+    .replace(/\p{Cf}/gu, '')
+    .normalize('NFKC')
+    .toLowerCase()
+    // The lower case of a Turkish İ has a second dot that nobody types.
+    .replace(/i\u0307+/g, 'i')
+    .normalize('NFKC');
 
 /**
  * The signal of a text that is a keyword and nothing else. Sentences ("please stop") are another tier.
@@ -68,7 +79,7 @@ export function foldKeyword(text: string): string {
  * where the state of consent is known.
  */
 export function keywordSignal(text: string): Signal | undefined {
-  if (text.length > LENGTH_MAX) return undefined;
+  if (text.length > KEYWORD_TEXT_LENGTH_MAX) return undefined;
   const folded = foldKeyword(text);
   return folded.length > LONGEST ? undefined : SIGNALS.get(folded);
 }

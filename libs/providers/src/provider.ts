@@ -10,7 +10,7 @@ export const MESSAGE_STATES = [
 export type MessageState = (typeof MESSAGE_STATES)[number];
 
 /** The type of an event of intake. */
-export type ProviderEventType = `message.${MessageState}` | 'event.unrecognized';
+export type ProviderEventType = `message.${MessageState}` | 'conversation.handoff' | 'event.unrecognized';
 
 export type Channel = 'sms' | 'email' | 'chat' | 'push';
 
@@ -68,12 +68,22 @@ export interface ProviderContent {
 /** What an event says about consent, or about whether a mailbox can be reached. */
 export type EventSignal = Signal | 'complaint' | 'hard_bounce' | 'soft_bounce';
 
+/** Derivations of a dedup key that may still be looked for beside the present one. */
+export const FORMER_DEDUP_KEYS_MAX = 2;
+
 /** One event inside a request. Missing texts are empty. */
 export interface ProviderEvent {
   /** Sameness within the source: the same key again is the same event. Never from arrival time. */
   readonly dedupKey: string;
+  /**
+   * The keys that earlier versions of the adapter gave this same event, newest first; at most
+   * FORMER_DEDUP_KEYS_MAX. Set by an adapter that changed how it derives `dedupKey`, for as long as keys are
+   * kept: an event that came under one of them is a repetition. From the same input as `dedupKey`, never equal to it.
+   */
+  readonly formerDedupKeys?: readonly string[] | undefined;
   readonly type: ProviderEventType;
   readonly providerEventId: string;
+  /** One per recipient: it names one message with one state. */
   readonly providerMessageId: string;
   /** The provider's own event type, as sent. */
   readonly providerType: string;
@@ -96,6 +106,8 @@ export interface ProviderEvent {
   readonly ours: string;
   readonly content: ProviderContent | undefined;
   readonly note: string;
+  /** The content is a part of a longer text, so no keyword, whatever it says; absent = it is whole. */
+  readonly isPart?: true;
 }
 
 /** What the provider is answered. */
@@ -242,6 +254,7 @@ export const providerEvent = (
   known: Pick<ProviderEvent, 'dedupKey' | 'type'> & Partial<ProviderEvent>,
 ): ProviderEvent => ({
   dedupKey: known.dedupKey,
+  formerDedupKeys: known.formerDedupKeys,
   type: known.type,
   providerEventId: known.providerEventId ?? '',
   providerMessageId: known.providerMessageId ?? '',

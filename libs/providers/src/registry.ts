@@ -1,4 +1,5 @@
 import { clientCertificate } from './client-certificate/client-certificate.js';
+import { fcm } from './fcm/fcm.js';
 import { github } from './github/github.js';
 import { hmacProvider } from './hmac/hmac.js';
 import { jwt } from './jwt/jwt.js';
@@ -15,7 +16,7 @@ import { vonage } from './vonage/vonage.js';
 import { whatsapp } from './whatsapp/whatsapp.js';
 
 const LIST = [
-  ...[twilio, vonage, telnyx, whatsapp, sendgrid, mailgun],
+  ...[twilio, vonage, telnyx, whatsapp, sendgrid, mailgun, fcm],
   ...[standardWebhooks, svix, stripe, github],
   ...[hmacProvider, jwt, token, clientCertificate],
 ];

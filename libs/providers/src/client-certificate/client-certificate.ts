@@ -3,7 +3,13 @@ import { safeEqual } from '@posthorn/crypto/hmac.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { z } from 'zod';
 import { decodedSecrets } from '../decoded-secret.js';
-import { genericEvents, identityOf, identityOfBody, POINTER_SETTINGS } from '../generic-event.js';
+import {
+  BODIES_STEP,
+  genericEvents,
+  identityOf,
+  identityOfBody,
+  POINTER_SETTINGS,
+} from '../generic-event.js';
 import { headerName, singleHeader } from '../header-setting.js';
 import type { ProviderRequest } from '../provider-request.js';
 import { accept, COMMON_SETTINGS, identifier, refuse, type Validity } from '../provider.js';
@@ -93,6 +99,7 @@ export const clientCertificate: Provider<Settings> = {
       'Create the source with the certificate as secret; or with the certificate of the authority, and `names` set to a host, URI or email address that it puts into this sender’s certificates.',
       'Enter `{url}` at the sender and turn its client certificate on.',
       'Before the sender renews a pinned certificate, add the new one as a secret.',
+      BODIES_STEP,
     ],
     answers: [{ on: 'stored, or stored before', status: 204 }],
     retries: { policy: 'Each sender has its own.', isRepeated: {} },

@@ -3,7 +3,13 @@ import { hmac, safeEqual } from '@posthorn/crypto/hmac.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { z } from 'zod';
 import { encodedSecret, secretEncodingSetting } from '../encoded-secret.js';
-import { genericEvents, identityOf, identityOfBody, POINTER_SETTINGS } from '../generic-event.js';
+import {
+  BODIES_STEP,
+  genericEvents,
+  identityOf,
+  identityOfBody,
+  POINTER_SETTINGS,
+} from '../generic-event.js';
 import { headerName, singleHeader } from '../header-setting.js';
 import type { ProviderRequest } from '../provider-request.js';
 import { accept, COMMON_SETTINGS, identifier, refuse } from '../provider.js';
@@ -164,6 +170,7 @@ export const hmacProvider: Provider<Settings> = {
       'Where a time is signed, set `timestampHeader` or `timestampKey`, and its format; where there is an event ID, `idHeader` or `idPointer`.',
       'Create the source with these settings, and enter `{url}` and the secret at the sender.',
       'Where its JSON is not of the shape `{ type, timestamp, data: { messageId, … } }`, set the pointers.',
+      BODIES_STEP,
     ],
     answers: [{ on: 'stored, or stored before', status: 204 }],
     retries: { policy: 'Each sender has its own.', isRepeated: {} },

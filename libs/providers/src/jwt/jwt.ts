@@ -3,7 +3,13 @@ import { safeEqual } from '@posthorn/crypto/hmac.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { z } from 'zod';
 import { encodedSecret, secretEncodingSetting } from '../encoded-secret.js';
-import { genericEvents, identityOf, identityOfBody, POINTER_SETTINGS } from '../generic-event.js';
+import {
+  BODIES_STEP,
+  genericEvents,
+  identityOf,
+  identityOfBody,
+  POINTER_SETTINGS,
+} from '../generic-event.js';
 import { headerName, singleHeader } from '../header-setting.js';
 import {
   ALGORITHMS,
@@ -154,6 +160,7 @@ export const jwt: Provider<Settings> = {
       'Set `audience` where the sender has one, `bodyHashClaim` where its token carries the hash of the body.',
       'A sender whose token may be used more than once and does not cover the body needs `singleUse: false`; an age above five minutes also needs `freshnessSeconds`.',
       'Enter `{url}` at the sender. Set `idPointer` where it signs retries anew.',
+      BODIES_STEP,
     ],
     answers: [{ on: 'stored, or stored before', status: 204 }],
     retries: { policy: 'Each sender has its own.', isRepeated: {} },

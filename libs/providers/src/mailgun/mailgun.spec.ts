@@ -94,11 +94,11 @@ test.each([
   [{ event: 'accepted' }, 'accepted', ''],
   [{ event: 'rejected' }, 'failed', ''],
   [{ event: 'delivered' }, 'delivered', ''],
-  [{ event: 'failed', severity: 'temporary', reason: 'generic' }, 'queued', ''],
+  [{ event: 'failed', severity: 'temporary', reason: 'generic' }, 'queued', 'soft_bounce'],
   [{ event: 'failed', severity: 'permanent', reason: 'old' }, 'undelivered', 'soft_bounce'],
   [{ event: 'failed', severity: 'permanent', reason: 'bounce' }, 'undelivered', 'hard_bounce'],
   [{ event: 'failed', severity: 'permanent', reason: 'suppress-complaint' }, 'failed', 'complaint'],
-  [{ event: 'failed', severity: 'temporary', reason: 'suppress-complaint' }, 'queued', ''],
+  [{ event: 'failed', severity: 'temporary', reason: 'suppress-complaint' }, 'queued', 'soft_bounce'],
   [{ event: 'failed', reason: 'generic' }, '', ''],
   [{ event: 'opened' }, 'read', ''],
   [{ event: 'clicked' }, 'read', ''],
@@ -109,6 +109,39 @@ test.each([
 ])('D1 %j is the state %j, signal %j', (data, status, signal) => {
   const body = { 'event-data': { id: 'e', message: { headers: { 'message-id': 'm' } }, ...data } };
   expect(mailgun.parse(requestOf(body), settings)).toMatchObject([{ status, signal }]);
+});
+
+test('C2 events are one exactly if ID and time are the same: an ID is unique within a day', () => {
+  const events = fc.record({ id: fc.constantFrom('e1', 'e2'), timestamp: fc.constantFrom(1.25, 1.5, 86401) });
+  const keyOf = (data: object, token: string): string =>
+    mailgun.parse(requestOf({ signature: { token }, 'event-data': data }), settings)[0]!.dedupKey;
+  fc.assert(
+    fc.property(events, events, (a, b) => {
+      const isSame = a.id === b.id && a.timestamp === b.timestamp;
+      expect(keyOf({ ...a, event: 'opened' }, 'one') === keyOf({ ...b, event: 'opened' }, 'two')).toBe(
+        isSame,
+      );
+    }),
+  );
+});
+
+test('C2 mails are one event exactly if Message-ID, sender and recipient are the same', () => {
+  const mails = fc.record({
+    'Message-Id': fc.constantFrom('<1@x>', '<2@x>'),
+    sender: fc.constantFrom('a@x', 'b@x'),
+    recipient: fc.constantFrom('in@acme.example', 'in2@acme.example'),
+  });
+  const keyOf = (fields: Record<string, string>): string =>
+    mailgun.parse(
+      requestOf(new URLSearchParams(fields).toString(), 'application/x-www-form-urlencoded'),
+      settings,
+    )[0]!.dedupKey;
+  fc.assert(
+    fc.property(mails, mails, (a, b) => {
+      const isSame = JSON.stringify(a) === JSON.stringify(b);
+      expect(keyOf({ ...a, token: 'one' }) === keyOf({ ...b, token: 'two' })).toBe(isSame);
+    }),
+  );
 });
 
 test('E1 an opt-out without a message is still one', () => {

@@ -207,9 +207,10 @@ function stateOf(event: string, severity: string, reason: string, bot: string): 
   return Object.hasOwn(STATES, event) ? STATES[event] : undefined;
 }
 
-/** A failure that is temporary has none: Mailgun itself goes on trying, with one such event for each try. */
+/** Mailgun goes on trying after a temporary failure, with one such event for each try. */
 function signalOf(event: string, severity: string, reason: string): EventSignal | '' {
   if (event !== 'failed') return (Object.hasOwn(SIGNALS, event) ? SIGNALS[event] : undefined) ?? '';
+  if (severity === 'temporary') return 'soft_bounce';
   if (severity !== 'permanent') return '';
   return (Object.hasOwn(FAILURE_SIGNALS, reason) ? FAILURE_SIGNALS[reason] : undefined) ?? 'hard_bounce';
 }

@@ -22,6 +22,7 @@ export const page: ProviderPage = {
   },
   limits: [
     'The body is not signed. Timestamp and token together are good for one request: under a captured signature no second one gets in.',
+    'Each try that fails for a time is a soft bounce.',
     'Mails of more than 1 MiB are refused with 413 and repeated in vain: let the route store them, with `notify`.',
   ],
 };

@@ -111,7 +111,60 @@ test('A8 a batch larger than a request may hold keeps every opt-out and says wha
   expect(parse(items.slice(0, 1000)).every(({ type }) => type !== 'event.unrecognized')).toBe(true);
 });
 
-test('C1 a mail keeps its key when it is posted again with another boundary; another recipient makes another event', () => {
+test('A8 of a batch that is too large deferrals are left out before what somebody asked for', () => {
+  const items = Array.from({ length: 1500 }, (_, index) => ({
+    ...{ sg_event_id: `e${index}`, sg_message_id: 'm', email: 'a@b' },
+    event: index >= 1400 ? 'unsubscribe' : 'deferred',
+  }));
+  const events = sendgrid.parse(requestOf(JSON.stringify(items)), settings);
+  expect(events.filter(({ signal }) => signal === 'opt_out')).toHaveLength(100);
+  expect(events.filter(({ signal }) => signal === 'soft_bounce')).toHaveLength(899);
+});
+
+const people = ['jane@example.com', 'joe@example.com', 'ann@example.com'];
+const items = fc.array(
+  fc.record({
+    email: fc.constantFrom(...people, 'JANE@example.com'),
+    event: fc.constantFrom('processed', 'deferred', 'delivered', 'bounce', 'open', 'spamreport'),
+    sg_message_id: fc.constantFrom('send', 'send.recvd-1.0', 'send.recvd-1.1', 'send.recvd-2.0'),
+    posthorn_message_id: fc.constantFrom('', 'theirs', 'msg_01jd3v7x9q8r6t5w4z3y2x1k0m'),
+  }),
+  { minLength: 1, maxLength: 12 },
+);
+
+test('D2 recipients of one send have messages of their own, in every order; one of ours keeps the ID of its send', () => {
+  fc.assert(
+    fc.property(
+      items.chain((list) =>
+        fc.tuple(
+          fc.constant(list),
+          fc.shuffledSubarray(list, { minLength: list.length, maxLength: list.length }),
+        ),
+      ),
+      ([list, shuffled]) => {
+        const named = (each: readonly object[]) => {
+          const numbered = each.map((item, index) => ({ ...item, sg_event_id: `e${index}` }));
+          return sendgrid.parse(requestOf(JSON.stringify(numbered)), settings);
+        };
+        const ids = new Map<string, Set<string>>();
+        for (const { person, messageReference, providerMessageId, dedupKey } of [
+          ...named(list),
+          ...named(shuffled),
+        ]) {
+          const name = messageReference === '' ? person.toLowerCase() : 'ours';
+          ids.set(name, (ids.get(name) ?? new Set()).add(providerMessageId));
+          expect(dedupKey).toMatch(/^id:e\d+$/);
+          expect(providerMessageId).not.toContain('@');
+        }
+        const all = [...ids.values()].flatMap((each) => [...each]);
+        expect([all.length, new Set(all).size]).toEqual([ids.size, ids.size]);
+        if (ids.has('ours')) expect([...ids.get('ours')!]).toEqual(['send']);
+      },
+    ),
+  );
+});
+
+test('C1 C2 a mail keeps its key when it is posted again with another boundary; another recipient makes another event', () => {
   const keyOf = (boundary: string, head: string, to: string[] = ['b@c', 'a@c']): string => {
     const envelope = JSON.stringify({ to, from: 'x@y' });
     const fields = { headers: head, from: 'jane@example.com', text: 'Hello', envelope };

@@ -2,17 +2,17 @@ import { createHash, createPublicKey, verify as verifySignature, type KeyObject 
 import { AppError } from '@posthorn/errors/app-error.js';
 import { z } from 'zod';
 import { decodedSecrets } from '../decoded-secret.js';
+import { eventBatch } from '../event-batch.js';
 import { textAt } from '../json-pointer.js';
 import { messageReference } from '../message-reference.js';
 import { htmlText, mailAddress, mailHeader, mailId, mailKey, mailSignal } from '../mail.js';
 import { partText, type FormPart } from '../multipart.js';
 import type { ProviderRequest } from '../provider-request.js';
+import { recipientMessageId } from '../recipient-id.js';
 import {
   accept,
   bodySizeSetting,
   COMMON_SETTINGS,
-  distinctEvents,
-  EVENTS_PER_REQUEST_MAX,
   freshnessSetting,
   identifier,
   label,
@@ -51,7 +51,8 @@ const STATES: Readonly<Record<string, MessageState>> = {
 };
 const SIGNALS: Readonly<Record<string, EventSignal>> = {
   ...{ spamreport: 'complaint', unsubscribe: 'opt_out', group_unsubscribe: 'opt_out' },
-  ...{ group_resubscribe: 'opt_in', blocked: 'soft_bounce' },
+  // Deferred: SendGrid goes on trying, with one such event for each try.
+  ...{ group_resubscribe: 'opt_in', blocked: 'soft_bounce', deferred: 'soft_bounce' },
 };
 /** Why SendGrid did not send; what is not in the list is free text and stays in the raw request. */
 const DROP_REASONS = new Map([
@@ -70,6 +71,8 @@ const DROP_SIGNALS = new Map<string, EventSignal>([
   ['bounced_address', 'hard_bounce'],
   ['invalid', 'hard_bounce'],
 ]);
+/** Of the recipient, in a message's ID: a thousand recipients of one send share none of 2^40. */
+const RECIPIENT_DIGITS = 10;
 /** The custom argument that a message of ours is sent with. */
 const REFERENCE_FIELD = 'posthorn_message_id';
 /** The Message-ID of a mail that SendGrid sent begins with the ID that the send was answered with. */
@@ -143,13 +146,7 @@ function eventsIn(request: ProviderRequest): readonly ProviderEvent[] {
   const json = request.json();
   const items = json.isJson && Array.isArray(json.value) ? (json.value as unknown[]) : [];
   if (items.length === 0) return [unrecognizedEvent(`body:${digest(request.body)}`, 'no list of events')];
-  const events = distinctEvents(items.map(eventOf));
-  if (events.length <= EVENTS_PER_REQUEST_MAX) return events;
-  // What somebody asked for comes before statistics; the raw request keeps the rest.
-  const bySignal = events.toSorted((a, b) => Number(a.signal === '') - Number(b.signal === ''));
-  const kept = bySignal.slice(0, EVENTS_PER_REQUEST_MAX - 1);
-  const note = `${events.length - kept.length} more events in one request than fit`;
-  return [...kept, unrecognizedEvent(`rest:${digest(request.body)}`, note)];
+  return eventBatch(items.map(eventOf), request.body);
 }
 
 function eventOf(item: unknown): ProviderEvent {
@@ -157,16 +154,16 @@ function eventOf(item: unknown): ProviderEvent {
   const id = identifier(text('sg_event_id'));
   const event = text('event');
   const email = text('email');
+  const reference = messageReference(text(REFERENCE_FIELD));
   const known = {
     dedupKey: id === undefined ? `item:${digest(JSON.stringify(item))}` : `id:${id}`,
     providerEventId: id ?? '',
     providerType: label(event),
-    // What precedes the first dot is the X-Message-Id that a send is answered with.
-    providerMessageId: identifier(text('sg_message_id').split('.', 1)[0]) ?? '',
+    providerMessageId: messageIdOf(text, reference),
     channel: 'email' as const,
     direction: 'outbound' as const,
     campaign: campaignOf(text),
-    messageReference: messageReference(text(REFERENCE_FIELD)),
+    messageReference: reference,
     signal: signalOf(event, text),
     occurredAtMs: parseTimestamp(text('timestamp'), 'unixSeconds'),
     person: email,
@@ -184,13 +181,21 @@ function eventOf(item: unknown): ProviderEvent {
   });
 }
 
+/**
+ * Before the first dot stands the ID that the send was answered with: all recipients of one send share it. A message
+ * of ours has one recipient, and its command knows it by that ID.
+ */
+function messageIdOf(text: (name: string) => string, reference: string): string {
+  const sendId = identifier(text('sg_message_id').split('.', 1)[0]) ?? '';
+  return reference === '' ? recipientMessageId(sendId, text('email'), RECIPIENT_DIGITS) : sendId;
+}
+
 function stateOf(event: string, item: unknown): MessageState | undefined {
   // A mail program's proxy that fetches every image proves delivery, not reading.
   if (event === 'open' && textAt(item, '/sg_machine_open') === 'true') return 'delivered';
   return Object.hasOwn(STATES, event) ? STATES[event] : undefined;
 }
 
-/** `deferred` has none: SendGrid itself goes on trying, with one such event for each try. */
 function signalOf(event: string, text: (name: string) => string): EventSignal | '' {
   if (event === 'dropped') return DROP_SIGNALS.get(errorCodeOf(event, text)) ?? '';
   if (event === 'bounce') return text('type') === 'blocked' ? 'soft_bounce' : 'hard_bounce';

@@ -1,6 +1,6 @@
 import { generateSigningSecret } from '@posthorn/crypto/signing-secret.js';
 import type { z } from 'zod';
-import { genericEvents, POINTER_SETTINGS } from '../generic-event.js';
+import { BODIES_STEP, genericEvents, POINTER_SETTINGS } from '../generic-event.js';
 import type { ProviderRequest } from '../provider-request.js';
 import { COMMON_SETTINGS } from '../provider.js';
 import type { Provider, ProviderAnswer, ProviderEvent, ProviderSecret, Verdict } from '../provider.js';
@@ -39,6 +39,7 @@ export const standardWebhooks: Provider<Settings> = {
       'Create the source, with the secret that the sender shows, or without: one is generated and shown once.',
       'Enter `{url}` as endpoint at the sender; where the sender lets you choose the secret, enter the generated one.',
       'Where its JSON is not of the shape `{ type, timestamp, data: { messageId, … } }`, set the pointers.',
+      BODIES_STEP,
     ],
     answers: [{ on: 'stored, or stored before', status: 204 }],
     retries: {

@@ -1,6 +1,6 @@
 import { generateSigningSecret } from '@posthorn/crypto/signing-secret.js';
 import type { z } from 'zod';
-import { genericEvents, POINTER_SETTINGS } from '../generic-event.js';
+import { BODIES_STEP, genericEvents, POINTER_SETTINGS } from '../generic-event.js';
 import type { ProviderRequest } from '../provider-request.js';
 import { COMMON_SETTINGS } from '../provider.js';
 import type { Provider, ProviderAnswer, ProviderEvent, ProviderSecret, Verdict } from '../provider.js';
@@ -39,6 +39,7 @@ export const svix: Provider<Settings> = {
       "Add `{url}` as endpoint in the sender's webhook portal.",
       "Copy the endpoint's signing secret and create the source with it.",
       'Where its JSON is not of the shape `{ type, timestamp, data: { messageId, … } }`, set the pointers.',
+      BODIES_STEP,
     ],
     answers: [{ on: 'stored, or stored before', status: 204 }],
     retries: {

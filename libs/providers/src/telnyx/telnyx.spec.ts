@@ -74,6 +74,70 @@ test.each([
   expect(event!.status).toBe(state);
 });
 
+const numbers = ['+18665550001', '+18665550002', '+18665550003', '+18665550004'];
+const groups = fc.shuffledSubarray(numbers, { minLength: 2 });
+const groupEvent = (to: readonly string[], id: string, more: object = {}) =>
+  telnyx.parse(
+    requestOf(
+      Buffer.from(
+        JSON.stringify({
+          data: {
+            id,
+            event_type: 'message.finalized',
+            payload: {
+              id: 'm',
+              to: to.map((phone_number) => ({ phone_number, status: 'delivered' })),
+              ...more,
+            },
+          },
+        }),
+      ),
+    ),
+    settings,
+  );
+
+test('D2 recipients of a group message have messages of their own, in whatever order they are listed', () => {
+  fc.assert(
+    fc.property(fc.array(groups, { minLength: 1, maxLength: 6 }), (lists) => {
+      const ids = new Map<string, Set<string>>();
+      for (const { person, providerMessageId } of lists.flatMap((list, at) => groupEvent(list, `e${at}`)))
+        ids.set(person, (ids.get(person) ?? new Set()).add(providerMessageId));
+      const all = [...ids.values()].flatMap((each) => [...each]);
+      expect([all.length, new Set(all).size]).toEqual([ids.size, ids.size]);
+      for (const id of all) expect(id).toMatch(/^m:[0-9a-f]{6}$/);
+    }),
+  );
+});
+
+test('D5 one recipient keeps the ID that the send was answered with, and so does a message of ours', () => {
+  const reference = { tags: ['msg_01jd3v7x9q8r6t5w4z3y2x1k0m'] };
+  const idsOf = (...args: Parameters<typeof groupEvent>) =>
+    new Set(groupEvent(...args).map(({ providerMessageId }) => providerMessageId));
+  expect(idsOf(numbers.slice(0, 1), 'e')).toEqual(new Set(['m']));
+  expect(idsOf(numbers.slice(0, 2), 'e', reference)).toEqual(new Set(['m']));
+});
+
+test('D2 the parts of a group message are known by the ID of the whole, where Telnyx names it', () => {
+  const [one, other] = ['a', 'b'].map((id) =>
+    groupEvent(numbers, id, { id, group_message_id: 'whole' }).map(
+      ({ providerMessageId }) => providerMessageId,
+    ),
+  );
+  expect(one).toEqual(other);
+  expect(one![0]).toMatch(/^whole:/);
+});
+
+test('C2 in a group each recipient’s status is an event of its own, known by event and place', () => {
+  fc.assert(
+    fc.property(groups, fc.constantFrom('e1', 'e2'), fc.constantFrom('e1', 'e2'), (list, a, b) => {
+      const [first, again] = [a, b].map((id) => groupEvent(list, id).map(({ dedupKey }) => dedupKey));
+      expect(new Set(first).size).toBe(list.length);
+      expect(first).toEqual(list.map((_, at) => `id:${a}:${at}`));
+      expect(new Set([...first!, ...again!]).size).toBe(a === b ? list.length : 2 * list.length);
+    }),
+  );
+});
+
 test('E1 an opt-out by our keywords wins over what Telnyx made of the text', () => {
   const signalOf = (payload: object): string => {
     const body = { data: { id: 'e', event_type: 'message.received', payload: { id: 'm', ...payload } } };

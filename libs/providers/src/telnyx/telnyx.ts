@@ -6,6 +6,7 @@ import { atPointer, textAt } from '../json-pointer.js';
 import { referenceOrCampaign } from '../message-reference.js';
 import { keywordSignal, type Signal } from '../opt-out-keywords.js';
 import type { ProviderRequest } from '../provider-request.js';
+import { recipientMessageId } from '../recipient-id.js';
 import {
   accept,
   COMMON_SETTINGS,
@@ -37,6 +38,8 @@ const SIGNATURE_BYTES = 64;
 const ED25519_SPKI = Buffer.from('302a300506032b6570032100', 'hex');
 const MEDIA_MAX = 10;
 const RECIPIENTS_MAX = 100;
+/** Of the recipient, in a message's ID: a group has eight at most, and 24 bits fit hundreds of numbers. */
+const RECIPIENT_DIGITS = 6;
 
 /** Telnyx' words for the state of one recipient. Source: Telnyx API, "Receiving webhooks", read 2026-11. */
 const STATES: Readonly<Record<string, MessageState>> = {
@@ -125,7 +128,8 @@ export const telnyx: Provider<Settings> = {
   page,
 };
 
-type Known = Pick<ProviderEvent, 'dedupKey'> & Partial<ProviderEvent>;
+type Known = Pick<ProviderEvent, 'dedupKey' | 'providerMessageId' | 'messageReference'> &
+  Partial<ProviderEvent>;
 
 function inbound(body: unknown, known: Known): ProviderEvent {
   const payload = (at: string): string => textAt(body, `/data/payload/${at}`) ?? '';
@@ -161,12 +165,24 @@ function outbound(body: unknown, known: Known): readonly ProviderEvent[] {
   const from =
     addressAt(body, '/data/payload/from') || (textAt(body, '/data/payload/messaging_profile_id') ?? '');
   const errorCode = errorCodeIn(body);
+  const isGroup = recipients.length > 1;
+  // Where Telnyx names each recipient's part of a group message apart, this is the ID of the whole.
+  const groupId = identifier(textAt(body, '/data/payload/group_message_id')) ?? known.providerMessageId;
+  // What carries our reference is one message of ours, whatever else it says.
+  const isShared = isGroup && known.messageReference === '';
   return recipients.map((_, index) => {
     const at = `/data/payload/to/${index}`;
     const [to, status] = [addressAt(body, at), textAt(body, `${at}/status`) ?? ''];
     const state = Object.hasOwn(STATES, status) ? STATES[status] : undefined;
-    const dedupKey = recipients.length === 1 ? known.dedupKey : `${known.dedupKey}:${index}`;
-    const ofRecipient = { ...known, dedupKey, providerStatus: label(status) };
+    const dedupKey = isGroup ? `${known.dedupKey}:${index}` : known.dedupKey;
+    const ofRecipient = {
+      ...known,
+      dedupKey,
+      providerMessageId: isShared
+        ? recipientMessageId(groupId, to, RECIPIENT_DIGITS)
+        : known.providerMessageId,
+      providerStatus: label(status),
+    };
     if (state === undefined) return unrecognizedEvent(dedupKey, 'unknown status', ofRecipient);
     return providerEvent({
       ...ofRecipient,

@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { safeEqual } from '@posthorn/crypto/hmac.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { z } from 'zod';
-import { genericEvents, identityOf, identityOfBody, POINTER_SETTINGS } from '../generic-event.js';
+import {
+  BODIES_STEP,
+  genericEvents,
+  identityOf,
+  identityOfBody,
+  POINTER_SETTINGS,
+} from '../generic-event.js';
 import { headerName, singleHeader } from '../header-setting.js';
 import type { ProviderRequest } from '../provider-request.js';
 import { accept, COMMON_SETTINGS, identifier, refuse } from '../provider.js';
@@ -92,6 +98,7 @@ export const token: Provider<Settings> = {
       'Create the source: `header` (and `prefix`) for a token, `username` for basic authentication.',
       'Enter `{url}` at the sender, and the token or user name and password.',
       'Set `idPointer` or `idHeader`, so that a retry is known as one; set `ipAllowlist` where the sender publishes its addresses.',
+      BODIES_STEP,
     ],
     answers: [{ on: 'stored, or stored before', status: 204 }],
     retries: { policy: 'Each sender has its own.', isRepeated: {} },

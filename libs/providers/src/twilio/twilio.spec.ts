@@ -125,6 +125,37 @@ test('C1 Conversations: a retry, which counts its tries, is the same event', () 
   expect(again).toBe(first);
 });
 
+test('C2 statuses are one event exactly if message, status and error are the same, whatever else is said', () => {
+  const statuses = fc.record({
+    MessageSid: fc.constantFrom('SM1', 'SM2'),
+    MessageStatus: fc.constantFrom('queued', 'sent', 'failed', 'undelivered', 'new_word'),
+    ErrorCode: fc.constantFrom('', '30003', '30005'),
+  });
+  const keyOf = (fields: Record<string, string>): string => eventsOf(URL, formOf(fields))[0]!.dedupKey;
+  fc.assert(
+    fc.property(statuses, statuses, fc.constantFrom('From', 'RawDlrDoneDate', 'NewField'), (a, b, name) => {
+      const isSame = formOf(a) === formOf(b);
+      expect(keyOf({ ...a, [name]: '1' }) === keyOf({ ...b, [name]: '2' })).toBe(isSame);
+    }),
+  );
+});
+
+test('C2 Conversations: receipts are one event exactly if type, receipt, status and time are the same', () => {
+  const receipts = fc.record({
+    EventType: fc.constantFrom('onDeliveryUpdated', 'onMessageUpdated'),
+    DeliveryReceiptSid: fc.constantFrom('DY1', 'DY2'),
+    Status: fc.constantFrom('sent', 'delivered'),
+    DateUpdated: fc.constantFrom('2026-11-01T10:00:00Z', '2026-11-01T10:00:01Z'),
+  });
+  const keyOf = (fields: Record<string, string>): string => eventsOf(URL, formOf(fields))[0]!.dedupKey;
+  fc.assert(
+    fc.property(receipts, receipts, (a, b) => {
+      const isSame = formOf(a) === formOf(b);
+      expect(keyOf(a) === keyOf({ ...b, RetryCount: '1' })).toBe(isSame);
+    }),
+  );
+});
+
 test.each([
   ['+14155550100', 'SMS', 'message.received'],
   ['whatsapp:+14155550100', 'WHATSAPP', 'message.received'],

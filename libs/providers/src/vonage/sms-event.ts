@@ -60,7 +60,7 @@ function inbound(messageId: string, fields: SmsFields): ProviderEvent {
   const total = field('concat') === 'true' ? Number.parseInt(field('concat-total'), 10) : 1;
   const isPart = total > 1;
   const part = label(field('concat-part'));
-  return providerEvent({
+  const event = providerEvent({
     dedupKey: isPart ? `${messageId}:${part}` : messageId,
     type: 'message.received',
     providerMessageId: messageId,
@@ -76,6 +76,7 @@ function inbound(messageId: string, fields: SmsFields): ProviderEvent {
     content: { from, to, text, subject: '', mediaUrls: [] },
     note: isPart ? `part ${part} of ${total} of message ${label(field('concat-ref'))}` : '',
   });
+  return isPart ? { ...event, isPart } : event;
 }
 
 /** UTC, written in one of three ways. */

@@ -145,6 +145,55 @@ const eventOf = (name: string, more: object) => {
   return vonage.parse(request, settingsOf({ scheme: 'jwt' }))[0]!;
 };
 
+const smsOf = (fields: object) =>
+  vonage.parse(
+    new ProviderRequest('POST', '/', URL, new RequestHeaders([]), Buffer.from(JSON.stringify(fields))),
+    settingsOf({ scheme: 'sms-signature' }),
+  )[0]!;
+
+test('C2 SMS: receipts are one event exactly if message, status, error and carrier time are the same', () => {
+  const receipts = fc.record({
+    messageId: fc.constantFrom('A1', 'A2'),
+    status: fc.constantFrom('accepted', 'buffered', 'failed', 'new word'),
+    'err-code': fc.constantFrom('0', '6', '9'),
+    scts: fc.constantFrom('2611011000', '2611011001'),
+  });
+  fc.assert(
+    fc.property(receipts, receipts, (a, b) => {
+      const isSame = JSON.stringify(a) === JSON.stringify(b);
+      // A repetition is signed anew.
+      const again = { ...b, nonce: 'other', timestamp: '1738584999', sig: 'x' };
+      expect(smsOf(a).dedupKey === smsOf(again).dedupKey).toBe(isSame);
+    }),
+  );
+});
+
+test('C2 SMS: the parts of one long text are events of their own', () => {
+  const part = (at: string) =>
+    smsOf({ messageId: 'A1', msisdn: '1', concat: 'true', 'concat-total': '2', 'concat-part': at });
+  expect(part('1').dedupKey).not.toBe(part('2').dedupKey);
+  expect(part('2').dedupKey).toBe(part('2').dedupKey);
+  // A word of the tenant's own is looked for in whole messages only.
+  expect([part('1').isPart, smsOf({ messageId: 'A2', msisdn: '1', text: 'lopeta' }).isPart]).toEqual([
+    ...[true, undefined],
+  ]);
+});
+
+test('C2 Messages: statuses are one event exactly if message, status and time are the same', () => {
+  const statuses = fc.record({
+    message_uuid: fc.constantFrom('u1', 'u2'),
+    status: fc.constantFrom('submitted', 'delivered', 'read', 'new word'),
+    timestamp: fc.constantFrom('2026-11-01T10:00:00Z', '2026-11-01T10:00:01Z'),
+  });
+  const keyOf = (more: object): string => eventOf('Messages, status', more).dedupKey;
+  fc.assert(
+    fc.property(statuses, statuses, (a, b) => {
+      const isSame = JSON.stringify(a) === JSON.stringify(b);
+      expect(keyOf(a) === keyOf({ ...b, usage: { price: '0.1' } })).toBe(isSame);
+    }),
+  );
+});
+
 test.each([
   ['submitted', 'accepted'],
   ['delivered', 'delivered'],

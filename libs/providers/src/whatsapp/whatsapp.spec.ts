@@ -129,6 +129,23 @@ test('C1 items keep their keys in whatever batch they are repeated', () => {
   expect(keysOf([...items].reverse())).toEqual(keysOf(items).reverse());
 });
 
+test('C2 statuses are one event exactly if message, status, time and participant are the same', () => {
+  const statuses = fc.record({
+    id: fc.constantFrom('wamid.1', 'wamid.2'),
+    status: fc.constantFrom('sent', 'delivered', 'read', 'failed', 'new word'),
+    timestamp: fc.constantFrom('1749416384', '1749416385'),
+    recipient_participant_id: fc.constantFrom('', '16505550001', '16505550002'),
+  });
+  const keyOf = (status: object): string => parse(batch([status]))[0]!.dedupKey;
+  fc.assert(
+    fc.property(statuses, statuses, (a, b) => {
+      const isSame = JSON.stringify(a) === JSON.stringify(b);
+      expect(keyOf(a) === keyOf({ ...b, pricing: { billable: true } })).toBe(isSame);
+      expect(keyOf(a)).not.toMatch(/16505550/);
+    }),
+  );
+});
+
 test('B9 nothing personal of a number of another source becomes an event', () => {
   const [event] = parse(batch([{ id: 'm', status: 'sent', recipient_id: '16505551234' }]), {
     phoneNumberIds: ['8'],

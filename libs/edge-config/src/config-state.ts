@@ -86,6 +86,7 @@ export class ConfigState {
   }
 
   tenant = (id: string): EdgeTenant | undefined => this.tenants.get(id);
+  allTenants = (): EdgeTenant[] => this.tenants.values();
   tenantBySlug = (slug: string): EdgeTenant | undefined => this.bySlug.get(slug);
   source = (id: string): EdgeSource | undefined => this.sources.get(id);
   destination = (id: string): EdgeDestination | undefined => this.destinations.get(id);

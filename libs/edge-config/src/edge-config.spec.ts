@@ -128,6 +128,22 @@ test('I1 says hello, is ready once the snapshot is complete, and confirms what i
   ]);
 });
 
+test("E1 a tenant's own words come and go with its configuration; one that means two things stops", async () => {
+  const { streams } = await start();
+  const words = { optOut: ['lopeta', 'ei'], optIn: ['aloita', 'ei'], help: ['apua', 'lopeta'] };
+  const tenants = [tenant({ keywords: words }), tenant({ id: OTHER, slug: 'other' })];
+  streams[0]!.push(answer({ version: 5n, snapshotComplete: true, tenants }));
+  await turn();
+  expect(Object.fromEntries(edge.tenant(TENANT)!.keywords)).toEqual({
+    ...{ lopeta: 'opt_out', ei: 'opt_out', aloita: 'opt_in', apua: 'help' },
+  });
+  expect(edge.tenant(OTHER)!.keywords.size).toBe(0);
+  expect(edge.tenants().map(({ id: each }) => each)).toEqual([TENANT, OTHER]);
+  streams[0]!.push(answer({ version: 6n, tenants: [tenant()] }));
+  await turn();
+  expect([edge.tenant(TENANT)!.keywords.size, streams[0]!.confirmed]).toEqual([0, [5n, 6n]]);
+});
+
 test('I1 a change replaces only what it names; a heartbeat changes and confirms nothing', async () => {
   const { streams, changes } = await start();
   const stream = streams[0]!;

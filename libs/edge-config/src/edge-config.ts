@@ -14,7 +14,7 @@ import type { LoggerLike } from './logger-like.js';
 export type { ConfigChange } from './config-state.js';
 export type { EdgeDestination } from './edge-destination.js';
 export type { EdgeSource } from './edge-source.js';
-export type { EdgeTenant } from './edge-tenant.js';
+export type { EdgeTenant, KeywordMeaning } from './edge-tenant.js';
 
 /** Who watches, what for; times in milliseconds. */
 export interface EdgeConfigOptions {
@@ -113,6 +113,11 @@ export class EdgeConfig {
   /** @param id `ten_…` */
   tenant(id: string): EdgeTenant | undefined {
     return this.state.tenant(id);
+  }
+
+  /** Every tenant that is known, in no order. */
+  tenants(): readonly EdgeTenant[] {
+    return this.state.allTenants();
   }
 
   tenantBySlug(slug: string): EdgeTenant | undefined {

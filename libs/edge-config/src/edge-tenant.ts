@@ -1,10 +1,19 @@
 import { parseId } from '@posthorn/clock/id.js';
-import type { DataKey, TenantConfig } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import type {
+  DataKey,
+  TenantConfig,
+  TenantKeywords,
+} from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { SealedBox } from '@posthorn/crypto/sealed-box.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const WEEK_DAYS = 7;
+
+/** What a tenant's own word asks for. */
+export type KeywordMeaning = 'opt_out' | 'opt_in' | 'help';
+
+const NO_KEYWORDS: ReadonlyMap<string, KeywordMeaning> = new Map();
 
 /** A tenant and its keys, as long as the keys may stay in memory. */
 export class EdgeTenant {
@@ -19,6 +28,8 @@ export class EdgeTenant {
   readonly isSendingPaused: boolean;
   /** The lanes of the log this tenant uses. */
   readonly shards: readonly number[];
+  /** Its own words beside the usual keywords, folded as tenants folded them; usually none. */
+  readonly keywords: ReadonlyMap<string, KeywordMeaning>;
   private dataKeys: readonly DataKey[];
   private secretHashKey: Buffer | undefined;
   private readonly boxes = new Map<string, SealedBox>();
@@ -35,6 +46,7 @@ export class EdgeTenant {
     this.isSuspended = config.status === 'suspended';
     this.isSendingPaused = this.isSuspended || config.sendsPaused === true;
     this.shards = config.shards;
+    this.keywords = keywordsOf(config.keywords);
     this.dataKeys = config.dataKeys;
     this.secretHashKey = config.hashKey.length > 0 ? config.hashKey : undefined;
   }
@@ -71,6 +83,16 @@ export class EdgeTenant {
     if (box === undefined) this.boxes.set(name, (box = new SealedBox(key.id, key.key)));
     return box;
   }
+}
+
+function keywordsOf(words: TenantKeywords | undefined): ReadonlyMap<string, KeywordMeaning> {
+  if (words === undefined) return NO_KEYWORDS;
+  const keywords = new Map<string, KeywordMeaning>();
+  for (const word of words.optIn) keywords.set(word, 'opt_in');
+  for (const word of words.help) keywords.set(word, 'help');
+  // Last: whatever else a word may mean, it stops.
+  for (const word of words.optOut) keywords.set(word, 'opt_out');
+  return keywords;
 }
 
 /** @throws AppError `config.invalid` when it is not an ID of that kind. */

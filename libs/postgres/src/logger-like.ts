@@ -1,6 +1,8 @@
 /** The fields this library logs; all on the house's allow-list. */
 export interface PostgresLogFields {
   readonly count?: number;
+  readonly stage?: string;
+  readonly sequence?: bigint;
   readonly err?: unknown;
 }
 

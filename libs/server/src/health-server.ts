@@ -67,10 +67,14 @@ export async function openHealthServer(
   };
 }
 
-/** Host and port of `host:port`; brackets of an IPv6 host are taken off. */
+/**
+ * Host and port of `host:port`; brackets of an IPv6 host are taken off.
+ * `localhost` is its IPv4 address: for the name, Fastify would open a second server that knows none of our listeners.
+ */
 export function splitListen(listen: string): { host: string; port: number } {
   const colon = listen.lastIndexOf(':');
-  return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(listen.slice(colon + 1)) };
+  const host = listen.slice(0, colon).replace(/^\[|\]$/g, '');
+  return { host: host === 'localhost' ? '127.0.0.1' : host, port: Number(listen.slice(colon + 1)) };
 }
 
 function listening(server: Server, listen: string): Promise<void> {

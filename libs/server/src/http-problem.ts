@@ -1,3 +1,4 @@
+import { type ServerResponse } from 'node:http';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type ErrorCode } from '@posthorn/errors/registry.js';
@@ -38,14 +39,25 @@ export function problemOf({ code, entry, detail, fields }: AppError): Problem {
 /** Answers with an error: status, problem+json, Retry-After where the error has one. */
 export function sendProblem(reply: FastifyReply, error: AppError): void {
   if (reply.sent) return;
-  if (error.retryAfterMs !== undefined)
-    void reply.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))));
+  if (error.retryAfterMs !== undefined) void reply.header('retry-after', retryAfterOf(error.retryAfterMs));
   // As bytes: to a text of JSON Fastify adds a charset, which the type does not have.
   void reply
     .code(error.entry.http)
     .header('content-type', PROBLEM_TYPE)
     .send(Buffer.from(JSON.stringify(problemOf(error))));
 }
+
+/** The same without Fastify. */
+export function writeProblem(response: ServerResponse, error: AppError): void {
+  if (response.headersSent) return;
+  const body = Buffer.from(JSON.stringify(problemOf(error)));
+  if (error.retryAfterMs !== undefined) response.setHeader('retry-after', retryAfterOf(error.retryAfterMs));
+  response.writeHead(error.entry.http, { 'content-type': PROBLEM_TYPE, 'content-length': body.length });
+  response.end(body);
+}
+
+/** In seconds; 0 would be none. */
+const retryAfterOf = (ms: number): string => String(Math.max(1, Math.ceil(ms / 1_000)));
 
 /** Errors of controllers, of Fastify itself and of Nest's router, all in one form. */
 @Catch()

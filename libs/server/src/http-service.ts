@@ -11,7 +11,7 @@ import { nestLogger } from './nest.js';
 import { type Process } from './process.js';
 import { RouteTable } from './route-table.js';
 
-export { problemOf, sendProblem } from './http-problem.js';
+export { problemOf, sendProblem, writeProblem } from './http-problem.js';
 export { processProviders } from './nest.js';
 
 /** A process whose main port speaks HTTP. */

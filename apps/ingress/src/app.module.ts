@@ -2,6 +2,8 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock } from '@posthorn/clock/clock.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { EgressClient } from '@posthorn/egress/egress-client.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import { reportError } from '@posthorn/server/error-report.js';
 import { Health } from '@posthorn/server/health.js';
 import { processProviders } from '@posthorn/server/http-service.js';
 import { Logger } from '@posthorn/server/logger.js';
@@ -21,6 +23,7 @@ import { ReportSecretUse } from './application/report-secret-use.js';
 import { SenderKeys } from './application/sender-keys.js';
 import { SourceSettings } from './application/source-settings.js';
 import { TakeRequest } from './application/take-request.js';
+import { TakeUnsubscribe } from './application/take-unsubscribe.js';
 import { AppendClient } from './clients/append.client.js';
 import { EventsChannel, openAppendStream } from './clients/append-stream.js';
 import { INTAKE_CONFIG_KINDS, openConfigStream, TenantsChannel } from './clients/config-stream.js';
@@ -28,9 +31,10 @@ import { RefusalClient } from './clients/refusal.client.js';
 import { ComplianceChannel, SignalClient, signalClient } from './clients/signal.client.js';
 import { UsageClient } from './clients/usage.client.js';
 import { type Config } from './config.js';
-import { TenantQuota } from './domain/tenant-quota.js';
+import { TenantQuota, UnsubscribeQuota } from './domain/tenant-quota.js';
 import { IntakeDoor } from './transport/intake-door.js';
-import { IntakeController } from './transport/intake.http.js';
+import { IntakeRoute } from './transport/intake-route.js';
+import { UnsubscribeController } from './transport/unsubscribe.http.js';
 
 /** How the keys that senders publish are fetched: a request may wait for it. */
 const KEY_FETCH = {
@@ -40,6 +44,10 @@ const KEY_FETCH = {
   connectionsPerOrigin: 2,
   originsMax: 256,
 };
+
+/** Of one tenant: what a large mailing brings in its first minutes, with room to spare. */
+const UNSUBSCRIBES_PER_SECOND = 500;
+const UNSUBSCRIBES_BURST = 5_000;
 
 /** The composition root of ingress. */
 @Module({})
@@ -54,7 +62,7 @@ export class AppModule {
     const egress = new EgressClient(clock, { ...KEY_FETCH, allowLoopback: config.allowLoopbackKeys });
     return {
       module: AppModule,
-      controllers: [IntakeController],
+      controllers: [UnsubscribeController],
       providers: [
         ...processProviders(process),
         ...clients(process),
@@ -62,6 +70,10 @@ export class AppModule {
         provideValue(EgressClient, egress),
         provideValue(IntakePlace, place),
         provideValue(TenantQuota, quota),
+        provideValue(
+          UnsubscribeQuota,
+          new UnsubscribeQuota(share(UNSUBSCRIBES_PER_SECOND), share(UNSUBSCRIBES_BURST)),
+        ),
         provideValue(SourceSettings, new SourceSettings(config.ingressProcesses)),
         provideValue(LoopLoad, new LoopLoad(config.loopDelayMsMax)),
         provide(IntakeReport, Metrics, Logger, Clock),
@@ -78,6 +90,11 @@ export class AppModule {
           ...([EdgeConfig, SourceSettings, SenderKeys, AppendClient, EnforceOptOuts] as const),
           ...([KeepRefusals, ReportSecretUse, IntakeReport, Tracer, Clock, IntakePlace] as const),
         ),
+        provide(
+          TakeUnsubscribe,
+          ...([EdgeConfig, AppendClient, EnforceOptOuts, UnsubscribeQuota] as const),
+          ...([LoopLoad, IntakeReport, Tracer, Clock] as const),
+        ),
         provide(JudgeRefusals, RefusalClient, TakeRequest, EdgeConfig, Clock, Logger, Metrics),
       ],
     };
@@ -91,11 +108,15 @@ export class AppModule {
     settings: SourceSettings,
     door: IntakeDoor,
     admission: AdmitRequest,
+    intake: TakeRequest,
+    log: Logger,
+    clock: Clock,
   ) {
     health.add('config', () => config.isReady || 'no snapshot of the configuration yet');
     health.add('append', () => report.isConnected || 'no stream to the event log');
     keys.follow(config, settings);
-    door.open(admission);
+    const outside = (error: unknown, where: string): AppError => reportError(error, where, log, clock);
+    door.open(new IntakeRoute({ admission, intake, outside }));
   }
 }
 

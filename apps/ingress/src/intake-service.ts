@@ -5,9 +5,8 @@ import { type Process } from '@posthorn/server/process.js';
 import { AppModule } from './app.module.js';
 import { type Config } from './config.js';
 import { IntakeDoor } from './transport/intake-door.js';
+import { INTAKE_BODY_BYTES_MAX } from './transport/intake-route.js';
 
-/** Sources may allow less, never more. */
-const BODY_BYTES_MAX = 1_048_576;
 /** Beyond it a worker refuses requests, which says more than a port that is closed. */
 const WORKER_READY_WITHIN_MS = 10_000;
 
@@ -23,7 +22,7 @@ export function runIntake(process: Process<Config>): Promise<RunningService> {
     process,
     module: AppModule.of(process, door),
     listen: config.httpListen,
-    bodyBytesMax: BODY_BYTES_MAX,
+    bodyBytesMax: INTAKE_BODY_BYTES_MAX,
     configure: (fastify) => door.configure(fastify),
     readyWithinMs: cluster.isWorker ? WORKER_READY_WITHIN_MS : 0,
   });

@@ -39,6 +39,7 @@ import {
   type CertificateFiles,
   type Certificates,
 } from '@posthorn/testing/certificates.js';
+import { eventually } from '@posthorn/testing/eventually.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { readConfig, type Config } from '../src/config.js';
 import { runIntake } from '../src/intake-service.js';
@@ -183,6 +184,7 @@ export class FarTenants {
   readonly end: FarEnd;
   private readonly streams = new Set<ServerDuplexStream<WatchRequest, WatchResponse>>();
   private version = 1n;
+  private confirmedVersion = 0n;
 
   constructor(tls: CertificateFiles) {
     const watch = (stream: ServerDuplexStream<WatchRequest, WatchResponse>): void => {
@@ -190,6 +192,7 @@ export class FarTenants {
       stream.on('close', () => this.streams.delete(stream));
       stream.on('end', () => stream.end());
       stream.on('data', ({ message }: WatchRequest) => {
+        if (message?.$case === 'confirm') this.confirmedVersion = message.value.version;
         if (message?.$case !== 'hello') return;
         this.streams.add(stream);
         stream.write({
@@ -251,6 +254,11 @@ export class FarTenants {
     this.sources.push(source);
     this.push({ sources: [source] });
     return source;
+  }
+
+  /** Until the one watcher has what was pushed. */
+  confirmed(): Promise<void> {
+    return eventually(() => expect(this.confirmedVersion).toBe(this.version));
   }
 
   push(change: Partial<WatchResponse>): void {

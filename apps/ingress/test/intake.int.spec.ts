@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { parseId } from '@posthorn/clock/id.js';
 import { EventContent, RawRequest } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import type { SourceConfig, TenantConfig } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
@@ -285,6 +286,25 @@ describe('what is refused', () => {
     ).toBe(413);
   });
 
+  test('A5 a percent-encoded address is the same one; one that cannot be decoded is nobody’s', async () => {
+    const body = JSON.stringify({ type: 'message.sent', data: { messageId: `m${++nextNumber}` } });
+    const encoded = pathOf(general).replace('/acme/', '/%61cme/');
+    expect((await send(ingress.url + encoded, { headers: signed(body), body })).status).toBe(204);
+    const broken = pathOf(general).replace('/acme/', '/%zzcme/');
+    expect(problem(await send(ingress.url + broken, { headers: signed(body), body })).status).toBe(400);
+  });
+
+  test('I1 who leaves in the middle of a body gets no answer, nothing is stored, and the port goes on', async () => {
+    const stored = ingress.events.stored.length;
+    const { hostname, port } = new URL(ingress.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(`POST ${pathOf(general)} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"half":`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    socket.destroy();
+    expect((await sendGeneral('{"whole":true}', general)).status).toBe(204);
+    expect(ingress.events.stored).toHaveLength(stored + 1);
+  });
+
   test('B4 an address that is not on the list of the source', async () => {
     const listed = ingress.tenants.addSource(tenant, 'standard-webhooks', SECRET, {
       ipAllowlist: ['203.0.113.0/24'],
@@ -307,6 +327,7 @@ describe('what is refused', () => {
   test('A5 a method that the provider does not use', async () => {
     const answer = await send(ingress.url + pathOf(general), { method: 'GET' });
     expect(problem(answer)).toMatchObject({ status: 405, code: 'request.method_not_allowed' });
+    expect(answer.headers['allow']).toBe('GET, POST');
     expect((await send(ingress.url + pathOf(general), { method: 'PUT', body: '{}' })).status).toBe(405);
   });
 

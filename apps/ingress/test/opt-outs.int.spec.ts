@@ -1,11 +1,16 @@
 import { parseId } from '@posthorn/clock/id.js';
-import type { SourceConfig, TenantConfig } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import type {
+  SourceConfig,
+  TenantConfig,
+  TenantKeywords,
+} from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { Webhook } from 'standardwebhooks';
 import { clock, startIngress, type TestIngress } from './far-ends.js';
 import { closeConnections, send } from './http.js';
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+const OTHER_SECRET = `whsec_${Buffer.alloc(32, 8).toString('base64')}`;
 const HOLD_MS = 500;
 const ANSWER_MS_MAX = 2_000;
 /** Timers fire a little early by the clock that measures them. */
@@ -32,16 +37,16 @@ afterAll(async () => {
 });
 
 let nextNumber = 0;
-async function post(text: string, number = ++nextNumber) {
+async function post(text: string, number = ++nextNumber, sourceId = source.id, secret = SECRET) {
   const [id, at, startedMs] = [`msg_${number}`, new Date(clock.nowMs()), clock.monotonicMs()];
   const data = { messageId: `m${number}`, channel: 'sms', from: '+15550002222', to: '+15550001111', text };
   const body = JSON.stringify({ type: 'message.received', data });
   const headers = {
     'webhook-id': id,
     'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-    'webhook-signature': new Webhook(SECRET).sign(id, at, body),
+    'webhook-signature': new Webhook(secret).sign(id, at, body),
   };
-  const { status } = await send(`${ingress.url}/in/acme/${source.id}`, { headers, body });
+  const { status } = await send(`${ingress.url}/in/acme/${sourceId}`, { headers, body });
   return { status, tookMs: clock.monotonicMs() - startedMs };
 }
 
@@ -100,6 +105,74 @@ test('E1 the same opt-out again: its event is another one, so it is held and not
   expect(status).toBe(204);
   expect(tookMs).toBeGreaterThanOrEqual(HOLD_MS - TIMER_SLACK_MS);
   expect(ingress.compliance.applied).toHaveLength(1);
+});
+
+/** What the tenant has beside the usual keywords from now on. */
+async function setWords(words: Partial<TenantKeywords>): Promise<void> {
+  const keywords = { optOut: [], optIn: [], help: [], ...words };
+  ingress.tenants.push({ tenants: [{ ...tenant, keywords }] });
+  await ingress.tenants.confirmed();
+}
+const lastSignal = () => ingress.events.stored.at(-1)!.events[0]!.attributes!.signal;
+
+test("E1 a word of the tenant's own is an opt-out from the change on, and is answered when compliance has it in force", async () => {
+  expect((await post('Lopeta!')).status).toBe(204);
+  expect([lastSignal(), ingress.compliance.applied]).toEqual(['', []]);
+  await setWords({ optOut: ['lopeta'], optIn: ['aloita'], help: ['apua'] });
+  ingress.compliance.applyMs = 150;
+  const { status, tookMs } = await post('Lopeta!');
+  expect(status).toBe(204);
+  expect(tookMs).toBeGreaterThanOrEqual(150 - TIMER_SLACK_MS);
+  expect(lastSignal()).toBe('opt_out');
+  const [event] = ingress.events.stored.at(-1)!.events;
+  expect(ingress.compliance.applied).toMatchObject([{ eventId: event!.eventId, signal: 'opt_out' }]);
+  await setWords({});
+  await post('Lopeta!');
+  expect([lastSignal(), ingress.compliance.applied.length]).toEqual(['', 1]);
+});
+
+test("E1 a word of the tenant's own is held like a STOP when compliance does not apply it", async () => {
+  await setWords({ optOut: ['lopeta'] });
+  ingress.compliance.mode = 'refuse';
+  const { status, tookMs } = await post('lopeta');
+  expect(status).toBe(204);
+  expect(tookMs).toBeGreaterThanOrEqual(HOLD_MS - TIMER_SLACK_MS);
+  expect(lastSignal()).toBe('opt_out');
+});
+
+test("E1 no word of a tenant takes a usual keyword's meaning, whatever the configuration says", async () => {
+  await setWords({ optIn: ['stop', 'aloita'], help: ['unsubscribe', 'apua'], optOut: ['start'] });
+  const signals: string[] = [];
+  for (const text of ['STOP', 'unsubscribe', 'START', 'Aloita', 'apua?', 'lopeta jo']) {
+    expect((await post(text)).status).toBe(204);
+    signals.push(lastSignal());
+  }
+  expect(signals).toEqual(['opt_out', 'opt_out', 'opt_in', 'opt_in', 'help', '']);
+  expect(ingress.compliance.applied).toHaveLength(2);
+});
+
+test('E1 a forged opt-in by a word of the tenant says nothing', async () => {
+  await setWords({ optIn: ['aloita'], optOut: ['lopeta'] });
+  const monitored = ingress.tenants.addSource(tenant, 'standard-webhooks', SECRET, {
+    verification: 'monitor',
+  });
+  await ingress.tenants.confirmed();
+  const forge = async (text: string): Promise<string> => {
+    expect((await post(text, ++nextNumber, monitored.id, OTHER_SECRET)).status).toBe(204);
+    return lastSignal();
+  };
+  expect([await forge('aloita'), await forge('lopeta')]).toEqual(['', 'opt_out']);
+});
+
+test("E1 a word of the tenant's own counts in a message that its source's schema does not know", async () => {
+  await setWords({ optOut: ['lopeta'] });
+  const odd = ingress.tenants.addSource(tenant, 'standard-webhooks', SECRET, {
+    jsonSchema: { type: 'object', required: ['nothing-has-this'] },
+  });
+  await ingress.tenants.confirmed();
+  expect((await post('lopeta', ++nextNumber, odd.id)).status).toBe(204);
+  expect(ingress.events.stored.at(-1)!.events[0]!.type).toBe('event.unrecognized');
+  expect(lastSignal()).toBe('opt_out');
 });
 
 test('A1 what is no opt-out asks nobody', async () => {

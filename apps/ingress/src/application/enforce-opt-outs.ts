@@ -82,6 +82,7 @@ function signalsOf({ tenantId, sourceId, provider, receivedAtMs, traceparent, ev
           {
             ...{ tenantId, eventId, sourceId, personHash, channel: attributes.channel },
             ...{ signal: attributes.signal, occurredAtMs, receivedAtMs, provider, traceparent },
+            program: attributes.program,
           },
         ],
   );

@@ -34,7 +34,7 @@ export interface JudgedRequest {
 }
 
 /** The keys of a tenant that intake needs. */
-interface TenantKeys {
+export interface TenantKeys {
   readonly hashKey: Buffer;
   readonly box: SealedBox;
 }
@@ -121,7 +121,8 @@ function noteOf(event: ProviderEvent, unauthenticCause: string | undefined): str
   return logText(`unauthentic: ${unauthenticCause}${event.note === '' ? '' : `; ${event.note}`}`);
 }
 
-function keysOf(tenant: EdgeTenant, nowMs: number): TenantKeys {
+/** @throws AppError `data_key.unavailable` when they are not in memory. */
+export function keysOf(tenant: EdgeTenant, nowMs: number): TenantKeys {
   const box = tenant.boxFor(nowMs);
   if (tenant.hashKey === undefined || box === undefined || tenant.shards.length === 0) {
     throw new AppError('data_key.unavailable', {

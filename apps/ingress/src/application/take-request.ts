@@ -17,6 +17,7 @@ import type { Tracer } from '@posthorn/server/trace.js';
 import type { AppendClient } from '../clients/append.client.js';
 import { ProviderRefusal } from '../domain/provider-refusal.js';
 import { SchemaRefusal } from '../domain/schema-refusal.js';
+import { withTenantSignals } from '../domain/tenant-signals.js';
 import type { ArrivedRequest, IntakePlace } from './arrived-request.js';
 import { clientAddress } from './client-address.js';
 import type { EnforceOptOuts } from './enforce-opt-outs.js';
@@ -179,7 +180,7 @@ export class TakeRequest {
         throw new ProviderRefusal(verdict.cause, verdict.detail, provider);
       this.report.monitored(provider.id, verdict.cause);
     }
-    const events = this.eventsOf(request, rules, subject);
+    const events = this.eventsOf(request, rules, subject, tenant);
     const span = this.tracer.start('intake', {
       kind: 'server',
       startMs: receivedAtMs,
@@ -228,9 +229,11 @@ export class TakeRequest {
     request: ProviderRequest,
     rules: SourceRules,
     subject: RequestSubject,
+    tenant: EdgeTenant,
   ): readonly ProviderEvent[] {
     const { provider, settings } = rules;
     let events = parsed(provider, request, settings, (error) => this.report.parserFailed(error, subject));
+    events = withTenantSignals(events, tenant.keywords);
     if (rules.schema !== undefined) events = fitting(events, request, rules);
     const notUnderstood = events.reduce(
       (count, { type }) => count + (type === 'event.unrecognized' ? 1 : 0),

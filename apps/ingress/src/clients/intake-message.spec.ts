@@ -19,6 +19,7 @@ const attributes = fc.record({
   ...{ providerEventId: text, providerMessageId: text, channel: text, direction: text, status: text },
   ...{ providerStatus: text, errorCode: text, campaign: text, signal: text, conversationHash: blob },
   ...{ providerType: text, causedBy: blob, note: text, messageId: blob, replyToProviderMessageId: text },
+  program: fc.option(text, { nil: undefined }),
 });
 const event = fc.record({
   ...{ eventId: blob, dedupHash: blob, type: text, shard: fc.nat({ max: 63 }), personHash: blob },

@@ -140,5 +140,6 @@ function writeAttributes(writer: ProtoWriter, attributes: EventAttributes): void
   writer.text(0x6a, attributes.note);
   writer.blob(0x72, attributes.messageId);
   writer.text(0x7a, attributes.replyToProviderMessageId);
+  if (attributes.program !== undefined) writer.item(0x82, attributes.program);
   writer.close(start);
 }

@@ -25,3 +25,6 @@ export class TenantQuota {
     return bucket.take(nowMs);
   }
 }
+
+/** The same for unsubscribing: what a tenant's providers post must not keep people from it. */
+export class UnsubscribeQuota extends TenantQuota {}

@@ -1,12 +1,14 @@
-import { sendProblem } from '@posthorn/server/http-service.js';
+import { type Server } from 'node:http';
 import { type Logger } from '@posthorn/server/logger.js';
 import { type FastifyInstance } from 'fastify';
-import { type AdmitRequest } from '../application/admit-request.js';
+import { type IntakeRoute } from './intake-route.js';
 import { type NativeTlsFiles, speakTls } from './native-tls.js';
 
-/** What stands before the routes of the intake: TLS, and who is turned away before a body is read. */
+type RequestListener = (...args: Parameters<IntakeRoute['takes']>) => void;
+
+/** What stands before the other routes of this process: TLS, and the intake. */
 export class IntakeDoor {
-  private admission: Pick<AdmitRequest, 'refusalOf'> | undefined;
+  private route: Pick<IntakeRoute, 'takes'> | undefined;
 
   constructor(
     private readonly tls: NativeTlsFiles,
@@ -14,19 +16,19 @@ export class IntakeDoor {
   ) {}
 
   /** Called once everything is made, before the port opens. */
-  open(admission: Pick<AdmitRequest, 'refusalOf'>): void {
-    this.admission = admission;
+  open(route: Pick<IntakeRoute, 'takes'>): void {
+    this.route = route;
   }
 
   /** @throws AppError `config.invalid` when the certificate cannot be used. */
   configure(fastify: FastifyInstance): void {
-    speakTls(fastify.server, this.tls, this.log);
-    fastify.addHook('onRequest', (request, reply, done) => {
-      const { tenant, source } = request.params as { tenant?: string; source?: string };
-      // Health and metrics are answered however busy we are.
-      const refusal = source === undefined ? undefined : this.admission?.refusalOf(tenant!, source);
-      if (refusal === undefined) done();
-      else sendProblem(reply, refusal);
+    const server = fastify.server as Server;
+    speakTls(server, this.tls, this.log);
+    const others = server.listeners('request') as RequestListener[];
+    server.removeAllListeners('request');
+    server.on('request', (request, response) => {
+      if (this.route?.takes(request, response) === true) return;
+      for (const other of others) other(request, response);
     });
   }
 }

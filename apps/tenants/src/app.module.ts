@@ -6,6 +6,7 @@ import {
   AuditServiceService,
   ConfigServiceService,
   IdempotencyServiceService,
+  KeywordServiceService,
   OperatorServiceService,
   PrincipalServiceService,
   UsageServiceService,
@@ -52,12 +53,14 @@ import { ReadConfiguration } from './application/read-configuration.js';
 import { RecordAccess } from './application/record-access.js';
 import { RemoveExpired } from './application/remove-expired.js';
 import { ReportSecretUse } from './application/report-secret-use.js';
+import { RevokeDestinationSecret } from './application/revoke-destination-secret.js';
 import { RevokeSourceSecret } from './application/revoke-source-secret.js';
 import { RewrapKeys } from './application/rewrap-keys.js';
 import { RotateDestinationSecret } from './application/rotate-destination-secret.js';
 import { RotateKeys } from './application/rotate-keys.js';
 import { RotateSourceSecret } from './application/rotate-source-secret.js';
 import { SecretVault } from './application/secret-vault.js';
+import { SetKeywords } from './application/set-keywords.js';
 import { SetSourceCredentials } from './application/set-source-credentials.js';
 import { SetSourcePause } from './application/set-source-pause.js';
 import { StopTenant } from './application/stop-tenant.js';
@@ -80,6 +83,7 @@ import { CredentialStore } from './persistence/credential.store.js';
 import { DestinationStore } from './persistence/destination.store.js';
 import { IdempotencyStore } from './persistence/idempotency.store.js';
 import { KeyStore } from './persistence/key.store.js';
+import { KeywordStore } from './persistence/keyword.store.js';
 import { OperatorKeyStore } from './persistence/operator-key.store.js';
 import { PlatformStore } from './persistence/platform.store.js';
 import { ReaderDatabase } from './persistence/reader-database.js';
@@ -93,6 +97,7 @@ import { AuditController } from './transport/audit.grpc.js';
 import { ConfigController } from './transport/config.grpc.js';
 import { DestinationController } from './transport/destinations.grpc.js';
 import { IdempotencyController } from './transport/idempotency.grpc.js';
+import { KeywordController } from './transport/keywords.grpc.js';
 import { OperatorController } from './transport/operators.grpc.js';
 import { PrincipalController } from './transport/principals.grpc.js';
 import { SourceController } from './transport/sources.grpc.js';
@@ -108,6 +113,7 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: OperatorServiceService, callers: ['api'] },
   { definition: AuditServiceService, callers: ['api'] },
   { definition: AuditAppendServiceService, callers: ['api', 'events', 'compliance', 'dispatcher'] },
+  { definition: KeywordServiceService, callers: ['api', 'compliance'] },
   { definition: UsageServiceService, callers: ['ingress'] },
 ];
 
@@ -120,7 +126,7 @@ export class AppModule {
       controllers: [
         ...[ConfigController, PrincipalController, IdempotencyController],
         ...[TenantController, SourceController, DestinationController],
-        ...[OperatorController, AuditController, UsageController],
+        ...[OperatorController, AuditController, UsageController, KeywordController],
       ],
       providers: [
         ...processProviders(process),
@@ -167,6 +173,7 @@ const persistence = () => [
   provide(DestinationStore),
   provide(IdempotencyStore),
   provide(KeyStore),
+  provide(KeywordStore),
   provide(OperatorKeyStore),
   provide(PlatformStore),
   provide(SecretStore),
@@ -237,7 +244,7 @@ const changing = () => [
   provide(
     DeleteTenant,
     ...([ChangeRunner, TenantStore, SourceStore, DestinationStore, SecretStore] as const),
-    ...([CredentialStore, ApiKeyStore, KeyStore] as const),
+    ...([CredentialStore, ApiKeyStore, KeyStore, KeywordStore] as const),
   ),
   provide(StopTenant, ChangeRunner, TenantStore),
   provide(CreateApiKey, ChangeRunner, ApiKeyStore, Clock),
@@ -245,14 +252,16 @@ const changing = () => [
   provide(CreateSource, ChangeRunner, SourceStore, OwnerSecrets, DestinationRules),
   provide(UpdateSource, ChangeRunner, SourceStore, OwnerSecrets, DestinationRules),
   provide(DeleteSource, ChangeRunner, SourceStore, SecretStore, CredentialStore),
+  provide(SetKeywords, ChangeRunner, KeywordStore),
   provide(SetSourcePause, ChangeRunner, SourceStore, OwnerSecrets),
   provide(SetSourceCredentials, ChangeRunner, SourceStore, CredentialStore, OwnerSecrets, SecretVault),
   provide(RotateSourceSecret, ChangeRunner, SourceStore, OwnerSecrets),
-  provide(RevokeSourceSecret, ChangeRunner, SourceStore, SecretStore, OwnerSecrets),
+  provide(RevokeSourceSecret, ChangeRunner, SourceStore, OwnerSecrets),
   provide(CreateDestination, ChangeRunner, DestinationStore, OwnerSecrets, SecretVault, DestinationRules),
   provide(UpdateDestination, ChangeRunner, DestinationStore, OwnerSecrets, SecretVault, DestinationRules),
   provide(DeleteDestination, ChangeRunner, DestinationStore, SecretStore),
   provide(RotateDestinationSecret, ChangeRunner, DestinationStore, OwnerSecrets),
+  provide(RevokeDestinationSecret, ChangeRunner, DestinationStore, OwnerSecrets),
 ];
 
 const auditing = () => [

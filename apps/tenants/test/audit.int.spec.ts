@@ -81,7 +81,7 @@ async function rechain(uuid: string, from: number): Promise<void> {
   );
 }
 
-describe('I9 the audit log proves itself', () => {
+describe('B8 I9 the audit log proves itself', () => {
   test('a log that nobody touched verifies, with and without checkpoints', async () => {
     const { id } = await tenantWithLog(4);
     expect(await verify(id)).toMatchObject({
@@ -220,7 +220,7 @@ describe('I9 the audit log proves itself', () => {
   });
 });
 
-test('I9 Postgres hashes whatever is written as it is verified', async () => {
+test('B8 I9 Postgres hashes whatever is written as it is verified', async () => {
   const { id } = await makeTenant(tenants);
   const uuid = uuidOfId('ten', id)!;
   const text = fc.string({ unit: 'binary', maxLength: 40 }).map((value) => value.replaceAll('\0', ''));
@@ -245,7 +245,7 @@ test('I9 Postgres hashes whatever is written as it is verified', async () => {
   expect((await verify(id)).valid).toBe(true);
 });
 
-test('I9 entries of before the chain are chained by the migration', async () => {
+test('B8 I9 entries of before the chain are chained by the migration', async () => {
   const db = await createTestDatabase('audit-before', [{ ...MIGRATIONS, migrations: [FIRST] }]);
   try {
     const uuid = uuidText(newUuid(1));
@@ -279,7 +279,7 @@ test('I9 entries of before the chain are chained by the migration', async () => 
 });
 
 // The last one: nothing is left after it.
-test('I9 a log that was truncated is found, with everything else in the database gone, too', async () => {
+test('B8 I9 a log that was truncated is found, with everything else in the database gone, too', async () => {
   const { id } = await tenantWithLog(3);
   await checkpoint();
   const backup = await house.db.query('SELECT * FROM tenants.audit_counter');

@@ -50,7 +50,7 @@ const versionsInUse = async (): Promise<number[]> => {
   return rows.map(({ id }) => id.readUInt32BE(12)).sort();
 };
 
-describe('B9 the key-encryption key', () => {
+describe('B6 the key-encryption key', () => {
   test('rotates under load, in two replicas, and nobody notices', async () => {
     const second = await house.start();
     const watcher = await TestWatcher.open(second.channel('ingress'), {
@@ -145,7 +145,7 @@ describe('B9 the key-encryption key', () => {
   });
 });
 
-test('B9 a deleted tenant: its keys are destroyed, told to everybody, and what they sealed opens with nothing that is left', async () => {
+test('B6 a deleted tenant: its keys are destroyed, told to everybody, and what they sealed opens with nothing that is left', async () => {
   const { id } = await makeTenant(tenants);
   const uuid = uuidOfId('ten', id)!;
   const source = await makeSource(tenants, id);
@@ -211,7 +211,7 @@ test('B9 a deleted tenant: its keys are destroyed, told to everybody, and what t
   watcher.end();
 });
 
-describe('B10 operator keys', () => {
+describe('B9 operator keys', () => {
   const operators = () => tenants.operators;
   const kindOf = async (token: string) => (await tenants.principals.authenticate({ token }, CALL)).kind;
   const create = (name: string, over: object = {}) =>

@@ -237,6 +237,37 @@ test('F6 a destination: create, change, disable, rotate, delete', async () => {
   );
 });
 
+test('B7 F6 a signing secret of a destination that leaked is revoked at once, the current one is not', async () => {
+  const { id: tenant } = await makeTenant(tenants);
+  const made = await makeDestination(tenants, tenant);
+  const other = await makeDestination(tenants, tenant);
+  const { id } = made.destination!;
+  const rotate = (overlapSeconds: number) =>
+    tenants.admin.rotateDestinationSecret({ actor: ACTOR, tenant, destinationId: id, overlapSeconds }, CALL);
+  const revoke = (secretId: string, destinationId = id, by = tenant) =>
+    tenants.admin.revokeDestinationSecret({ actor: ACTOR, tenant: by, destinationId, secretId }, CALL);
+  const codeOf = async (call: Promise<unknown>) => (await errorOf(call)).code;
+  const secrets = async () =>
+    (await tenants.admin.getDestination({ tenant, id }, CALL)).destination!.secrets.map((each) => each.id);
+  const leaked = made.destination!.secrets[0]!.id;
+  const second = (await rotate(3_600)).secret!.id;
+  // Would break: a leaked secret goes on signing although somebody rotated without overlap.
+  const third = (await rotate(0)).secret!.id;
+  expect(await secrets()).toEqual([third, leaked]);
+  expect(await codeOf(revoke(third))).toBe('request.invalid');
+  expect(await codeOf(revoke(leaked, other.destination!.id))).toBe('secret.not_found');
+  expect(await codeOf(revoke(leaked, id, (await makeTenant(tenants)).id))).toBe('destination.not_found');
+  expect((await revoke(leaked)).applied).toMatchObject({ pending: [] });
+  expect(await secrets()).toEqual([third]);
+  for (const gone of [leaked, second, 'sec_none'])
+    expect(await codeOf(revoke(gone))).toBe('secret.not_found');
+  const { entries } = await tenants.admin.listAudit(
+    { tenant, limit: 1, cursor: '', action: 'destination.secret_revoked' },
+    CALL,
+  );
+  expect(entries[0]).toMatchObject({ target: id, actor: { id: ACTOR.id } });
+});
+
 test('lists are newest first and come in pages without gaps or repeats', async () => {
   const { id: tenant } = await makeTenant(tenants);
   const ids: string[] = [];

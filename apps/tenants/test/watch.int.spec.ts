@@ -117,6 +117,32 @@ test('B7 a change is answered when every watcher of it has confirmed, else after
   for (const watcher of [quick, slow, other]) watcher.end();
 });
 
+test('B7 a revoked signing secret is answered when every dispatcher has stopped signing with it', async () => {
+  const { id: tenant } = await makeTenant(tenants);
+  const { destination, signingSecret } = await makeDestination(tenants, tenant);
+  const destinationId = destination!.id;
+  const [quick, slow] = [
+    await watch(tenants, 'dispatcher', DISPATCHER),
+    await watch(tenants, 'dispatcher', DISPATCHER, { confirms: false }),
+  ];
+  for (const watcher of [quick, slow]) await watcher.snapshot();
+  const act = { actor: ACTOR, tenant, destinationId };
+  await tenants.admin.rotateDestinationSecret({ ...act, overlapSeconds: 60 }, CALL);
+  const valuesAt = ({ responses }: TestWatcher) =>
+    (stateOf(responses).get(destinationId) as { secrets: { value: string }[] }).secrets.map(
+      ({ value }) => value,
+    );
+  expect(valuesAt(quick)).toContain(signingSecret);
+  const secretId = destination!.secrets[0]!.id;
+  const { applied } = await tenants.admin.revokeDestinationSecret({ ...act, secretId }, CALL);
+  expect(applied!.pending).toEqual([`dispatcher/instance-${instances}`]);
+  for (const watcher of [quick, slow]) {
+    expect(valuesAt(watcher)).toHaveLength(1);
+    expect(valuesAt(watcher)).not.toContain(signingSecret);
+    watcher.end();
+  }
+});
+
 test('a watcher that stops is not waited for, one that vanishes is, until it was not seen for a minute', async () => {
   const { id: tenant } = await makeTenant(tenants);
   const source = await makeSource(tenants, tenant);

@@ -115,8 +115,9 @@ export class ConfigLoader {
     const dataKeys = await this.read.dataKeys(ids, edgeWeeks(this.clock.nowMs()));
     const byTenant = new Map<string, WrappedDataKey[]>(ids.map((tenantId) => [tenantId, []]));
     for (const key of dataKeys) byTenant.get(key.tenantId)!.push(key);
-    return rows.map(({ hashKeyId, hashKeyWrapped, ...tenant }) => ({
+    return rows.map(({ hashKeyId, hashKeyWrapped, optOutWords, optInWords, helpWords, ...tenant }) => ({
       ...tenant,
+      keywords: { optOut: optOutWords ?? [], optIn: optInWords ?? [], help: helpWords ?? [] },
       hashKey:
         hashKeyId === null || hashKeyWrapped === null
           ? undefined

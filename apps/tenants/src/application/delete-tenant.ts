@@ -3,6 +3,7 @@ import { type Actor } from '../domain/actor.js';
 import { type ApiKeyStore } from '../persistence/api-key.store.js';
 import { type CredentialStore } from '../persistence/credential.store.js';
 import { type DestinationStore } from '../persistence/destination.store.js';
+import { type KeywordStore } from '../persistence/keyword.store.js';
 import { type KeyStore } from '../persistence/key.store.js';
 import { type SecretStore } from '../persistence/secret.store.js';
 import { type SourceStore } from '../persistence/source.store.js';
@@ -23,6 +24,7 @@ export class DeleteTenant {
     private readonly credentials: CredentialStore,
     private readonly apiKeys: ApiKeyStore,
     private readonly keys: KeyStore,
+    private readonly keywords: KeywordStore,
   ) {}
 
   /** @returns which keys are gone: `dek_…`. @throws AppError `tenant.not_found` */
@@ -35,6 +37,7 @@ export class DeleteTenant {
       await this.secrets.deleteOfTenant(tx, tenantId);
       await this.credentials.deleteOfTenant(tx, tenantId);
       await this.apiKeys.deleteAll(tx, tenantId);
+      await this.keywords.delete(tx, tenantId);
       const destroyed = await this.keys.destroy(tx, tenantId);
       const destroyedKeyIds = destroyed.map((keyId) => idOfUuid('dek', keyId));
       await this.tenants.delete(tx, tenantId, nowMs);

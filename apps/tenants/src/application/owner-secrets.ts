@@ -1,5 +1,6 @@
 import { newUuid, uuidText } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { invalidField } from '../domain/field-errors.js';
 import { planRotation, type SecretInfo, type SecretOwner } from '../domain/secret.js';
 import { type KeyStore, type WrappedKey } from '../persistence/key.store.js';
 import { type SecretStore } from '../persistence/secret.store.js';
@@ -40,6 +41,23 @@ export class OwnerSecrets {
     const plan = planRotation(await this.list(change, owner.objectId), overlapSeconds, nowMs);
     await this.secrets.rotate(tx, tenant.tenantId, plan, nowMs);
     return this.add(change, owner, value);
+  }
+
+  /**
+   * Ends the overlap of a former secret at once.
+   * The current secret is refused: an owner without one could verify, or sign, nothing. A leaked one is replaced by a
+   * rotation without overlap, which revokes it in the same step.
+   * @param secretUuid UUID text; undefined for what is no ID. @returns it as it was.
+   * @throws AppError `secret.not_found`, `request.invalid`
+   */
+  async revoke(change: Change, ownerId: string, secretUuid: string | undefined): Promise<SecretInfo> {
+    const { tx, tenant, nowMs } = change;
+    const secret = (await this.list(change, ownerId)).find(({ secretId }) => secretId === secretUuid);
+    if (secret === undefined) throw new AppError('secret.not_found');
+    if (secret.status === 'current')
+      throw invalidField('secretId', 'this is the current secret: rotate with overlapSeconds 0 instead');
+    await this.secrets.revoke(tx, tenant.tenantId, secret.secretId, nowMs);
+    return secret;
   }
 
   /** Those valid now. */

@@ -41,11 +41,11 @@ function judge(entries: readonly ChainedEntry[], end: ChainHead) {
     : { number: head.number + 1n, problem: 'missing' };
 }
 
-test('I9 a log as it was written verifies, whatever it says', () => {
+test('B8 I9 a log as it was written verifies, whatever it says', () => {
   fc.assert(fc.property(contents, (all) => judge(chainOf(all), chainOf(all).at(-1)!) === undefined));
 });
 
-test('I9 one changed field anywhere is found at its entry', () => {
+test('B8 I9 one changed field anywhere is found at its entry', () => {
   const change = fc.constantFrom<(entry: Content, text: string) => Content>(
     (entry, text) => ({ ...entry, action: entry.action + text }),
     (entry, text) => ({ ...entry, target: text + entry.target }),
@@ -69,7 +69,7 @@ test('I9 one changed field anywhere is found at its entry', () => {
   );
 });
 
-test('I9 text that is moved from one field to the next is found', () => {
+test('B8 I9 text that is moved from one field to the next is found', () => {
   fc.assert(
     fc.property(content, fc.string({ minLength: 1 }), (entry, text) => {
       const [before] = chainOf([{ ...entry, action: entry.action + text }]);
@@ -79,7 +79,7 @@ test('I9 text that is moved from one field to the next is found', () => {
   );
 });
 
-test('I9 whatever is removed, at the end too, is found where it was', () => {
+test('B8 I9 whatever is removed, at the end too, is found where it was', () => {
   fc.assert(
     fc.property(contents, fc.nat(), fc.integer({ min: 1, max: 12 }), (all, at, count) => {
       const chain = chainOf(all);
@@ -90,7 +90,7 @@ test('I9 whatever is removed, at the end too, is found where it was', () => {
   );
 });
 
-test('I9 entries that were renumbered to hide a gap do not verify', () => {
+test('B8 I9 entries that were renumbered to hide a gap do not verify', () => {
   fc.assert(
     fc.property(fc.array(content, { minLength: 2, maxLength: 12 }), fc.nat(), (all, at) => {
       const chain = chainOf(all);
@@ -103,7 +103,7 @@ test('I9 entries that were renumbered to hide a gap do not verify', () => {
   );
 });
 
-test('I9 an entry of another tenant does not verify', () => {
+test('B8 I9 an entry of another tenant does not verify', () => {
   const [entry] = chainOf([
     {
       ...{ auditId: TENANT, atMs: 1, action: 'a.b', target: 't', detailJson: '{}', origin: '' },

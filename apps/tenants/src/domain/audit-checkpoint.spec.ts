@@ -12,7 +12,7 @@ const unsigned = fc.record({
   atMs: fc.nat(),
 });
 
-test('I9 a checkpoint survives its way through a file, and its signature with it', () => {
+test('B8 I9 a checkpoint survives its way through a file, and its signature with it', () => {
   fc.assert(
     fc.property(unsigned, (given) => {
       const checkpoint = signCheckpoint(given, privateKey);
@@ -23,7 +23,7 @@ test('I9 a checkpoint survives its way through a file, and its signature with it
   );
 });
 
-test('I9 no field of a checkpoint can be changed under its signature, and no other key can sign', () => {
+test('B8 I9 no field of a checkpoint can be changed under its signature, and no other key can sign', () => {
   const stranger = generateKeyPairSync('ed25519').privateKey;
   fc.assert(
     fc.property(unsigned, unsigned, (given, other) => {

@@ -9,6 +9,7 @@ const tenant = (tenantId: string): ConfigPage['tenants'][number] => ({
   isSendingPaused: false,
   shards: [1, 2, 3, 4],
   hashKey: Buffer.from('hash key'),
+  keywords: { optOut: [], optIn: [], help: [] },
   dataKeys: [{ keyId: 'k', key: Buffer.from('data key'), weekStartDay: 4 }],
 });
 const source = (sourceId: string): ConfigPage['sources'][number] => ({

@@ -1,3 +1,4 @@
+import { type TenantKeywords } from '@posthorn/providers/tenant-keywords.js';
 import { type ConfigKind } from './config-kind.js';
 import { expandEventTypes } from './event-type.js';
 
@@ -25,6 +26,8 @@ export interface ConfigTenant {
   readonly shards: readonly number[];
   readonly hashKey: Buffer | undefined;
   readonly dataKeys: readonly ConfigDataKey[];
+  /** Words that count as keywords beside the usual ones, folded. */
+  readonly keywords: TenantKeywords;
 }
 
 /** A source as the edge needs it. */

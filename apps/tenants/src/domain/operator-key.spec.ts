@@ -7,14 +7,14 @@ const key = (operatorKeyId: string, expiresAtMs: number | null = null): Operator
   ...{ createdAtMs: 0, lastUsedAtMs: null },
 });
 
-test('B10 the last key that does not run out by itself cannot be deleted', () => {
+test('B9 the last key that does not run out by itself cannot be deleted', () => {
   expect(isLastKey([key('a')], 'a')).toBe(true);
   expect(isLastKey([key('a'), key('b', 1)], 'a')).toBe(true);
   expect(isLastKey([key('a'), key('b')], 'a')).toBe(false);
   expect(isLastKey([key('a'), key('b', 1)], 'b')).toBe(false);
 });
 
-test('B10 of scopes an operator gets by name only those that running the platform does not need', () => {
+test('B9 of scopes an operator gets by name only those that running the platform does not need', () => {
   expect(() => checkOperatorKey('on call', ['payloads:read'], null, 0)).not.toThrow();
   const refused = (...given: Parameters<typeof checkOperatorKey>): string[] => {
     try {

@@ -17,7 +17,7 @@ test.each([
   ['vonage', '{"apiKey":"k","apiSecret":"s"}'],
   ['vonage', '{"applicationId":"a","privateKey":"p"}'],
   ['telnyx', '{"accessToken":"t"}'],
-  ['fcm', '{"project_id":"p","client_email":"e","private_key":"k","type":"service_account"}'],
+  ['fcm', '{"project_id":"p","client_email":"e","private_key":"k","token_uri":"u","type":"service_account"}'],
   ['hmac', '{"headers":{"authorization":"Bearer x"}}'],
 ])('%s sends with %s', (provider, text) => {
   expect(checkSendCredentials(provider, ` ${text}\n`)).toBe(text);
@@ -27,6 +27,7 @@ test.each([
   ['twilio', '{"accountSid":"AC1"}', ['credentials.authToken']],
   ['vonage', '{"privateKey":"p"}', ['credentials.applicationId']],
   ['sendgrid', '{"accessToken":""}', ['credentials.accessToken']],
+  ['fcm', '{"project_id":"p","client_email":"e","private_key":"k"}', ['credentials.token_uri']],
   ['telnyx', '[]', ['credentials']],
   ['telnyx', 'a secret that is no JSON', ['credentials']],
   ['hmac', `{"a":"${'x'.repeat(20_000)}"}`, ['credentials']],

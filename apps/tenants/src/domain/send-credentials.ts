@@ -13,7 +13,7 @@ const NEEDED: Readonly<Record<string, readonly (readonly string[])[]>> = {
   telnyx: [['accessToken']],
   whatsapp: [['accessToken']],
   sendgrid: [['accessToken']],
-  fcm: [['project_id', 'client_email', 'private_key']],
+  fcm: [['project_id', 'client_email', 'private_key', 'token_uri']],
 };
 
 /**

@@ -12,6 +12,10 @@ export interface TenantConfigRow {
   readonly shards: number[];
   readonly hashKeyId: string | null;
   readonly hashKeyWrapped: Buffer | null;
+  /** Its own words by meaning; null when it never had any. */
+  readonly optOutWords: string[] | null;
+  readonly optInWords: string[] | null;
+  readonly helpWords: string[] | null;
 }
 
 /** The key that opens a tenant's secrets, wrapped. */
@@ -58,8 +62,10 @@ const NIL = '00000000-0000-0000-0000-000000000000';
 export const FIRST_PAGE: PageStart = [NIL, NIL];
 
 const TENANT = `SELECT t.tenant_id AS "tenantId", t.slug, t.status, t.sends_paused AS "isSendingPaused", t.shards,
-    h.key_id AS "hashKeyId", h.wrapped AS "hashKeyWrapped"
-  FROM tenants.tenant t LEFT JOIN tenants.hash_key h USING (tenant_id) WHERE t.status <> 'deleted'`;
+    h.key_id AS "hashKeyId", h.wrapped AS "hashKeyWrapped",
+    w.opt_out AS "optOutWords", w.opt_in AS "optInWords", w.help AS "helpWords"
+  FROM tenants.tenant t LEFT JOIN tenants.hash_key h USING (tenant_id)
+    LEFT JOIN tenants.tenant_keywords w USING (tenant_id) WHERE t.status <> 'deleted'`;
 const SOURCE = `SELECT s.tenant_id AS "tenantId", s.source_id AS "sourceId", s.provider,
     s.settings_json AS "settingsJson", s.status, k.key_id AS "secretKeyId", k.wrapped AS "secretKeyWrapped",
     c.sealed AS "credentialsSealed"

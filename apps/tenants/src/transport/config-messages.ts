@@ -6,9 +6,11 @@ import {
   type Secret,
   type SourceConfig,
   type TenantConfig,
+  type TenantKeywords,
   type WatchHello,
   type WatchResponse,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { type TenantKeywords as Keywords } from '@posthorn/providers/tenant-keywords.js';
 import { type ConfigKind } from '../domain/config-kind.js';
 import {
   type ConfigDataKey,
@@ -68,7 +70,18 @@ const tenantMessage = (tenant: ConfigTenant): TenantConfig => ({
   hashKey: tenant.hashKey ?? NO_KEY,
   dataKeys: tenant.dataKeys.map(dataKeyMessage),
   sendsPaused: tenant.isSendingPaused,
+  // Most tenants have none: nothing is sent for them.
+  keywords: hasWords(tenant.keywords) ? keywordsMessage(tenant.keywords) : undefined,
 });
+
+export const keywordsMessage = ({ optOut, optIn, help }: Keywords): TenantKeywords => ({
+  optOut: [...optOut],
+  optIn: [...optIn],
+  help: [...help],
+});
+
+const hasWords = ({ optOut, optIn, help }: Keywords): boolean =>
+  optOut.length + optIn.length + help.length > 0;
 
 const secretMessage = (secret: ConfigSecret): Secret => ({
   id: idOfUuid('sec', secret.secretId),

@@ -9,6 +9,8 @@ import {
   type GetDestinationResponse,
   type ListDestinationsRequest,
   type ListDestinationsResponse,
+  type RevokeDestinationSecretRequest,
+  type RevokeDestinationSecretResponse,
   type RotateDestinationSecretRequest,
   type RotateDestinationSecretResponse,
   type UpdateDestinationRequest,
@@ -17,6 +19,7 @@ import {
 import { CreateDestination } from '../application/create-destination.js';
 import { DeleteDestination } from '../application/delete-destination.js';
 import { ReadConfiguration } from '../application/read-configuration.js';
+import { RevokeDestinationSecret } from '../application/revoke-destination-secret.js';
 import { RotateDestinationSecret } from '../application/rotate-destination-secret.js';
 import { UpdateDestination } from '../application/update-destination.js';
 import { type Destination, DESTINATION_DEFAULTS, parseHeaders } from '../domain/destination.js';
@@ -35,6 +38,7 @@ export class DestinationController {
     private readonly update: UpdateDestination,
     private readonly remove: DeleteDestination,
     private readonly rotate: RotateDestinationSecret,
+    private readonly revoke: RevokeDestinationSecret,
   ) {}
 
   /** Zero and empty mean the default. */
@@ -106,5 +110,14 @@ export class DestinationController {
       signingSecret: made.signingSecret,
       applied: appliedMessage(made.applied),
     };
+  }
+
+  @GrpcMethod(SERVICE, 'revokeDestinationSecret')
+  async revokeDestinationSecret(
+    request: RevokeDestinationSecretRequest,
+  ): Promise<RevokeDestinationSecretResponse> {
+    const { tenant, destinationId, secretId } = request;
+    const applied = await this.revoke.run(actorOf(request.actor), tenant, destinationId, secretId);
+    return { applied: appliedMessage(applied) };
   }
 }

@@ -2,10 +2,11 @@ import { type SchemaDefinition } from '@posthorn/postgres/migrate.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from '../roles.js';
 import { FIRST } from './0001-first.js';
 import { TRUST } from './0002-trust.js';
+import { KEYWORDS } from './0003-keywords.js';
 
 /** What `migrate` needs to know of this service. */
 export const MIGRATIONS: SchemaDefinition = {
   schema: SCHEMA,
   roles: [WORKER_ROLE, READER_ROLE],
-  migrations: [FIRST, TRUST],
+  migrations: [FIRST, TRUST, KEYWORDS],
 };

@@ -17,8 +17,11 @@ import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { type FactConsumer, FactFeed } from '@posthorn/jetstream/fact-feed.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
 import { Database } from '@posthorn/postgres/database.js';
+import { AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
+import { AuditRelay } from '@posthorn/postgres/audit-relay.js';
 import { Partitions } from '@posthorn/postgres/partitions.js';
 import { ShardLeases } from '@posthorn/postgres/shard-leases.js';
+import { AuditAppend } from '@posthorn/server/audit-append.js';
 import { GrpcChannel, openStream } from '@posthorn/server/grpc-client.js';
 import { type GrpcExposure, processProviders } from '@posthorn/server/grpc-service.js';
 import { Health } from '@posthorn/server/health.js';
@@ -50,11 +53,14 @@ import { PutPolicy } from './application/put-policy.js';
 import { ReadPersons } from './application/read-persons.js';
 import { ReadSuppressions } from './application/read-suppressions.js';
 import { ReadTexts } from './application/read-texts.js';
+import { ReconcileKeywords } from './application/reconcile-keywords.js';
 import { RelayOutgoing } from './application/relay-outgoing.js';
 import { RelayWake } from './application/relay-wake.js';
 import { RequestPermit } from './application/request-permit.js';
+import { TellTurns } from './application/tell-turns.js';
 import { WatchState } from './application/watch-state.js';
 import { EventsClient } from './clients/events.client.js';
+import { KeywordsClient } from './clients/keywords.client.js';
 import { type Config } from './config.js';
 import { ConsentRead } from './persistence/consent.read.js';
 import { ConsentStore, SIGNALS_MAX } from './persistence/consent.store.js';
@@ -88,9 +94,10 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: ConsentQueryServiceService, callers: ['api'] },
   { definition: ConsentServiceService, callers: ['api'] },
   { definition: PersonQueryServiceService, callers: ['api'] },
-  { definition: PersonServiceService, callers: ['api'] },
+  // Events has the erasures done again that a restored backup does not have.
+  { definition: PersonServiceService, callers: ['api', 'events'] },
   { definition: DecisionQueryServiceService, callers: ['api'] },
-  { definition: PolicyServiceService, callers: ['api', 'events'] },
+  { definition: PolicyServiceService, callers: ['api', 'events', 'dispatcher'] },
 ];
 
 class TenantsChannel extends GrpcChannel {}
@@ -119,6 +126,7 @@ export class AppModule {
         ...feeds(),
         ...permits(),
         ...byHand(),
+        ...auditing(),
       ],
     };
   }
@@ -139,6 +147,7 @@ function platform(process: Process<Config>) {
     provideValue(TenantsChannel, new TenantsChannel(process, config.tenantsAddress, 'tenants')),
     provideValue(EventsChannel, new EventsChannel(process, config.eventsAddress, 'events')),
     provide(EventsClient, EventsChannel),
+    provide(KeywordsClient, TenantsChannel),
     provideFactory(
       EdgeConfig,
       (channel: TenantsChannel, clock: Clock, logger: Logger) =>
@@ -246,6 +255,12 @@ const permits = () => [
   provide(ClosePermit, Database, PermitStore),
 ];
 
+const auditing = () => [
+  provideValue(AuditOutgoing, new AuditOutgoing(SCHEMA)),
+  provide(AuditAppend, TenantsChannel, Metrics, Logger),
+  provide(AuditRelay, Database, AuditOutgoing, AuditAppend, ShardLeases, Logger),
+];
+
 const byHand = () => [
   provide(ReadSuppressions, ReaderDatabase, SuppressionStore, ReviewStore, EdgeTenants),
   provide(
@@ -253,17 +268,31 @@ const byHand = () => [
     ...([ReaderDatabase, PersonStore, SuppressionStore, ConsentRead, DecisionRead] as const),
     ...([HistoryRead, PolicyStore, EdgeTenants] as const),
   ),
-  provide(EditSuppressions, ConsentStore, PersonStore, SuppressionStore, FoldSignals),
-  provide(CreateSuppression, Database, EditSuppressions, EdgeTenants, RelayWake, Clock, Logger),
-  provide(CorrectSuppression, Database, EditSuppressions, EdgeTenants, RelayWake, Clock, Logger),
-  provide(DeleteSuppression, Database, EditSuppressions, EdgeTenants, Clock, Logger),
-  provide(CreateConsent, Database, ConsentStore, FoldSignals, EdgeTenants, RelayWake, Clock, Logger),
+  provide(TellTurns, PersonStore, SuppressionStore, OutgoingStore),
+  provide(
+    EditSuppressions,
+    ...([ConsentStore, PersonStore, SuppressionStore, PermitStore, OutgoingStore] as const),
+    ...([FoldSignals, TellTurns, AuditOutgoing] as const),
+  ),
+  provide(CreateSuppression, Database, EditSuppressions, PermitDrain, EdgeTenants, RelayWake, Clock, Logger),
+  provide(CorrectSuppression, Database, EditSuppressions, PermitDrain, EdgeTenants, RelayWake, Clock, Logger),
+  provide(DeleteSuppression, Database, EditSuppressions, EdgeTenants, RelayWake, Clock, Logger),
+  provide(
+    CreateConsent,
+    ...([Database, ConsentStore, PolicyStore, PermitStore, FoldSignals, PermitDrain] as const),
+    ...([AuditOutgoing, EdgeTenants, RelayWake, Clock, Logger] as const),
+  ),
   provide(
     DecideReview,
     ...([Database, ConsentStore, PersonStore, SuppressionStore, ReviewStore] as const),
+    ...([TellTurns, AuditOutgoing, EdgeTenants, RelayWake, Clock, Logger] as const),
+  ),
+  provide(
+    LinkPersons,
+    ...([Database, PersonStore, AuditOutgoing, PermitStore, PermitDrain] as const),
     ...([EdgeTenants, Clock, Logger] as const),
   ),
-  provide(LinkPersons, Database, PersonStore, EdgeTenants, Clock, Logger),
   provide(ErasePerson, Database, PersonStore, ErasureStore, EdgeTenants, Logger),
-  provide(PutPolicy, Database, PolicyStore, EdgeTenants, Clock, Logger),
+  provide(PutPolicy, Database, PolicyStore, AuditOutgoing, EdgeTenants, Clock, Logger),
+  provide(ReconcileKeywords, Database, PolicyStore, EdgeConfig, KeywordsClient, Logger),
 ];

@@ -209,26 +209,48 @@ export class House {
     };
     const process = testProcess<Config>('compliance', { config, tls });
     const service = await runGrpcService({ process, module: AppModule.of(process), exposures: EXPOSURES });
-    const channels: GrpcChannel[] = [];
-    const channel = (caller: 'api' | 'events' | 'ingress' | 'dispatcher'): GrpcChannel => {
-      const own = openChannel(
-        testProcess(caller, { tls: this.certificates.of(caller) }),
-        service.address,
-        'compliance',
-      );
-      channels.push(own);
-      return own;
-    };
+    const { channels, channel, ...clients } = this.client(service.address);
     let closing: Promise<void> | undefined;
     const close = (): Promise<void> => {
       for (const each of channels.splice(0)) each.onApplicationShutdown();
       return (closing ??= service.close());
     };
     this.closers.push(close);
+    return { process, healthUrl: `http://${service.healthAddress}`, ...clients, channel, close };
+  }
+
+  /** The environment of a compliance process of its own. */
+  environment(): Record<string, string> {
+    const tls = this.certificates.of('compliance');
+    return {
+      ...{
+        LOG_LEVEL: 'error',
+        TLS_CERT_FILE: tls.certFile,
+        TLS_KEY_FILE: tls.keyFile,
+        TLS_CA_FILE: tls.caFile,
+      },
+      ...{ GRPC_LISTEN: '127.0.0.1:0', HEALTH_LISTEN: '127.0.0.1:0', NATS_URL: testServers().natsUrl },
+      ...{ DATABASE_URL: this.db.url, DATABASE_PASSWORD_FILE: join(this.dir, 'password') },
+      ...{ TENANTS_ADDRESS: this.addresses.tenants, EVENTS_ADDRESS: this.addresses.events },
+    };
+  }
+
+  /** What the others would ask a compliance at an address. */
+  client(address: string) {
+    const channels: GrpcChannel[] = [];
+    const channel = (caller: 'api' | 'events' | 'ingress' | 'dispatcher'): GrpcChannel => {
+      const own = openChannel(
+        testProcess(caller, { tls: this.certificates.of(caller) }),
+        address,
+        'compliance',
+      );
+      channels.push(own);
+      return own;
+    };
     const api = channel('api');
     return {
-      process,
-      healthUrl: `http://${service.healthAddress}`,
+      channels,
+      channel,
       query: grpcClient(SuppressionQueryServiceService, api),
       changes: grpcClient(SuppressionServiceService, api),
       consents: grpcClient(ConsentServiceService, api),
@@ -239,8 +261,6 @@ export class House {
       policies: grpcClient(PolicyServiceService, api),
       permits: grpcClient(PermitServiceService, channel('dispatcher')),
       signals: grpcClient(SignalServiceService, channel('ingress')),
-      channel,
-      close,
     };
   }
 

@@ -103,10 +103,11 @@ test('E3 a new consent lifts an opt-out of its channel, but not within a minute 
 test('E1 complaints and dead addresses stop every channel, START does not lift them; soft bounces count', async () => {
   const [complainer, dead, soft] = ['a@x.test', 'b@x.test', 'c@x.test'];
   const email = { channel: 'email' };
+  const undelivered = { type: 'message.undelivered', state: 'undelivered' };
   house.events.add(
     ...([4, fact('complaint', complainer, email), fact('hard_bounce', dead, email)] as const),
     fact('opt_in', complainer, email),
-    ...Array.from({ length: 4 }, () => fact('', soft, { ...email, type: 'message.undelivered' })),
+    ...Array.from({ length: 4 }, () => fact('', soft, { ...email, ...undelivered })),
   );
   await eventually(async () => expect(await reasons(dead)).toEqual(['hard_bounce']));
   await eventually(async () => expect(await reasons(complainer)).toEqual(['complaint']));
@@ -116,6 +117,25 @@ test('E1 complaints and dead addresses stop every channel, START does not lift t
   house.events.add(4, fact('soft_bounce', soft, email));
   await eventually(async () => expect(await reasons(soft)).toEqual(['soft_bounce']));
   await eventually(async () => expect(await statusOf(complainer)).toBe('suppressed'));
+});
+
+test('E1 a signal of an event that changed no state counts; soft bounces of one message count once', async () => {
+  // Would break: a bounce after "delivered" would change nothing, or one mail that is tried five times too much.
+  const [dead, silent] = ['d@x.test', 'e@x.test'];
+  const observed = { channel: 'email', type: 'signal.observed', state: 'undelivered' };
+  house.events.add(4, fact('hard_bounce', dead, observed));
+  await eventually(async () => expect(await reasons(dead)).toEqual(['hard_bounce']));
+  const [first, ...others] = Array.from({ length: 5 }, () => ({ messageId: newUuid(clock.nowMs()) }));
+  house.events.add(
+    4,
+    ...Array.from({ length: 5 }, () => fact('soft_bounce', silent, { ...observed, ...first })),
+    fact('', silent, { ...observed, ...first }),
+    ...others.slice(1).map((message) => fact('', silent, { ...observed, ...message })),
+  );
+  await eventually(async () => expect(await consents(silent)).toHaveLength(4));
+  expect(await reasons(silent)).toEqual([]);
+  house.events.add(4, fact('soft_bounce', silent, { ...observed, ...others[0] }));
+  await eventually(async () => expect(await reasons(silent)).toEqual(['soft_bounce']));
 });
 
 test('E1 an opt-out in words of its own holds until a person has judged it', async () => {

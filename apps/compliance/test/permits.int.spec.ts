@@ -112,7 +112,10 @@ test('E2 a permit is valid for 400 ms; the decision is kept with its rule, the o
   await close(permit.permitId, 'unknown'); // the first word counts
   const [decision] = await list();
   expect(decision).toMatchObject({ rule: 'category.transactional', outcome: 'sent', policyVersion: 0 });
-  expect(JSON.parse(decision!.factsJson)).toMatchObject({ consent: 'unknown', isCaughtUp: true });
+  expect(JSON.parse(decision!.factsJson)).toMatchObject({
+    ...{ consent: 'unknown', isCaughtUp: true, hasHours: false },
+    places: { AT: ['Europe/Vienna'] }, // whose clock would have been judged
+  });
   const { rows } = await house.db.query('SELECT decision::text AS text FROM compliance.decision');
   expect(JSON.stringify(rows)).not.toContain(address.slice(4)); // E7: no address is kept
 });
@@ -131,6 +134,59 @@ test('E1 after an acknowledged opt-out there is no permit, and the permits of be
   expect((await check(address)).suppressions).toMatchObject([{ reason: 'opt_out', channel: 'all' }]);
   await eventually(() => expect(toldOf(address)).toHaveLength(1));
   await close(open.permitId);
+});
+
+test.each(['suppression', 'withdrawal', 'import', 'correction'])(
+  'E1 staff hears that a %s is in force when the permits of before are closed or expired; there is none after',
+  async (way) => {
+    const by = { tenantId: acme.id, actorId: ACTOR };
+    const enter = async (address: string): Promise<unknown> => {
+      const about = { ...by, address, channel: '', scope: '', reason: 'manual' };
+      if (way === 'suppression') return one.changes.createSuppression(about, CALL);
+      if (way === 'withdrawal') return consent(address, 'opted_out');
+      if (way === 'import')
+        return one.changes.importSuppressions({ ...by, rows: [{ ...about, personId: '' }] }, CALL);
+      const made = await one.changes.createSuppression({ ...about, channel: 'email' }, CALL);
+      const correction = { ...by, note: 'all of it', channel: 'all', scope: '', reason: '' };
+      return async () => one.changes.correctSuppression({ ...correction, id: made.suppression!.id }, CALL);
+    };
+    const [left, closed] = [newPhone(), newPhone()];
+    // A permit of an address that is linked counts as well; one that is closed ends the wait.
+    const mail = newMail();
+    await one.persons.linkPersons(
+      { ...by, personId: formatId('per', acme.hashOf(left)), addresses: [mail], personIds: [] },
+      CALL,
+    );
+    const corrections = way === 'correction' ? [await enter(left), await enter(closed)] : [];
+    const act = (address: string, index: number) =>
+      corrections.length === 0 ? enter(address) : (corrections[index] as () => Promise<unknown>)();
+    expect((await ask(mail, { channel: 'push' })).decision).toBe('allow');
+    const startMs = clock.monotonicMs();
+    await act(left, 0);
+    expect(clock.monotonicMs() - startMs).toBeGreaterThan(400);
+    expect((await ask(left)).decision).toBe('deny');
+    const endMs = clock.monotonicMs() + 450; // it expires later than that
+    const permit = await ask(closed);
+    const answered = act(closed, 1).then(() => clock.monotonicMs());
+    await eventually(async () => expect((await ask(closed)).decision).toBe('deny')); // in force, not answered
+    const closedMs = clock.monotonicMs();
+    await close(permit.permitId);
+    expect(await answered).toBeGreaterThanOrEqual(Math.min(closedMs, endMs));
+  },
+);
+
+test('E1 who was stopped under another address is stopped when the link is answered', async () => {
+  const [phone, mail] = [newPhone(), newMail()];
+  await apply(stop(phone));
+  expect((await ask(mail, { channel: 'push' })).decision).toBe('allow');
+  const startMs = clock.monotonicMs();
+  const personId = formatId('per', acme.hashOf(phone));
+  await one.persons.linkPersons(
+    { tenantId: acme.id, actorId: ACTOR, personId, addresses: [mail], personIds: [] },
+    CALL,
+  );
+  expect(clock.monotonicMs() - startMs).toBeGreaterThan(400);
+  expect((await ask(mail, { channel: 'push' })).decision).toBe('deny');
 });
 
 test('E1 a permit that is closed is not waited for', async () => {
@@ -239,9 +295,36 @@ test('E1 an opt-out of one address stops every address that is linked with it', 
   expect((await ask(mail, { channel: 'email' })).decision).toBe('deny');
   expect((await check(mail)).isSuppressed).toBe(true);
   expect((await ask(other)).decision).toBe('allow');
-  const found = await one.personQuery.lookupPerson({ tenantId: acme.id, address: mail }, CALL);
+  const found = await one.personQuery.lookupPerson({ tenantId: acme.id, address: mail, personId: '' }, CALL);
   expect(found).toMatchObject({ linkedPersonIds: [personId], suppressions: [{ reason: 'opt_out' }] });
+  // E5: the same for who has only the ID; the hashes are what other services know the person by.
+  const ofMail = { tenantId: acme.id, address: '', personId: found.personId };
+  expect(await one.personQuery.lookupPerson(ofMail, CALL)).toEqual(found);
+  expect(found.personHashes).toEqual([acme.hashOf(mail), acme.hashOf(phone)]);
   expect(parseId('evt', open.permitId)).toBeDefined();
+});
+
+test('E1 a dead address that waits to be applied stops itself, not what is linked with it', async () => {
+  // Would break: a mail that bounced would block the text messages of its person.
+  const [phone, mail] = [newPhone(), newMail()];
+  const personId = formatId('per', acme.hashOf(phone));
+  await one.persons.linkPersons(
+    { tenantId: acme.id, actorId: ACTOR, personId, addresses: [mail], personIds: [] },
+    CALL,
+  );
+  const { tenantId, personHash, eventId } = stop(mail);
+  await intake.query(
+    `INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal)
+     VALUES ($1, $2, $3, 'email', 'hard_bounce')`,
+    [uuidText(tenantId), personHash, uuidText(eventId)],
+  );
+  expect(await ask(mail, { channel: 'email' })).toMatchObject({ decision: 'deny', rule: 'opt_out.pending' });
+  expect((await ask(phone)).decision).toBe('allow');
+  const reasons = async () => (await check(mail)).suppressions.map(({ reason }) => reason);
+  await eventually(async () => expect(await reasons()).toEqual(['hard_bounce']));
+  const left = 'SELECT FROM compliance.pending_signal WHERE person_hash = $1';
+  expect((await house.db.query(left, [acme.hashOf(mail)])).rowCount).toBe(0);
+  expect((await ask(phone)).decision).toBe('allow');
 });
 
 test('E5 the history of a person shows what was said, decided and done, in pages, for one tenant only', async () => {

@@ -11,7 +11,10 @@ const INTERVAL_MS = 1_000;
 /** Ingress asks within milliseconds of the append, and its request has 500 ms: whoever waits longer is alone. */
 const ABANDONED_AFTER_MS = 2_000;
 
-/** Applies opt-outs that intake stored and nobody asked for: the process that was to ask has died. */
+/**
+ * Applies opt-outs that intake stored and nobody asked for: the process that was to ask has died. For a dead address
+ * nobody asks; usually its fact comes first.
+ */
 export class ApplyPending {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();

@@ -1,11 +1,11 @@
 import type { Clock } from '@posthorn/clock/clock.js';
+import { Batcher } from '@posthorn/postgres/batcher.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import type { ObservedSignal } from '../domain/observed-signal.js';
 import { distinctPersons, personKey } from '../domain/person.js';
 import { SIGNALS_MAX } from '../persistence/consent.store.js';
 import type { PermitStore } from '../persistence/permit.store.js';
-import { Batcher } from './batcher.js';
 import type { ComplianceMetrics } from './compliance-metrics.js';
 import type { FoldSignals } from './fold-signals.js';
 import type { PermitDrain } from './permit-drain.js';

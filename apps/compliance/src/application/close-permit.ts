@@ -1,6 +1,6 @@
+import { Batcher } from '@posthorn/postgres/batcher.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { PermitClosing, PermitStore } from '../persistence/permit.store.js';
-import { Batcher } from './batcher.js';
 
 const ITEMS_MAX = 256;
 const WAITING_MAX = 5_000;

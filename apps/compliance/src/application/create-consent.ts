@@ -1,20 +1,32 @@
 import type { Clock } from '@posthorn/clock/clock.js';
-import { derivedUuid, uuidText } from '@posthorn/clock/id.js';
-import type { Database } from '@posthorn/postgres/database.js';
+import { derivedUuid, formatId, idOfUuid, uuidText } from '@posthorn/clock/id.js';
+import {
+  auditActor,
+  type AuditAct,
+  type AuditActor,
+  type AuditOutgoing,
+} from '@posthorn/postgres/audit-outgoing.js';
+import type { Database, Tx } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { PROOF_BYTES_MAX, PROOF_METHODS, type ConsentProof } from '../domain/consent-proof.js';
+import { openUntilMs } from '../domain/consent-state.js';
 import type { ObservedSignal } from '../domain/observed-signal.js';
+import { personKey } from '../domain/person.js';
 import { isChannel, SCOPE_ALL } from '../domain/suppression.js';
 import type { ConsentStore } from '../persistence/consent.store.js';
+import type { PermitStore } from '../persistence/permit.store.js';
+import type { PolicyStore } from '../persistence/policy.store.js';
 import { SCOPE_LENGTH_MAX } from './create-suppression.js';
 import { type EdgeTenants, invalid } from './edge-tenants.js';
 import type { FoldSignals } from './fold-signals.js';
+import type { PermitDrain } from './permit-drain.js';
 import type { RelayWake } from './relay-wake.js';
 
 /** A consent that somebody enters. Empty channel and program stand for all; `occurredAtMs` 0 for now. */
 export interface ConsentRequest {
   readonly tenantId: string;
   readonly actorId: string;
+  readonly principal?: AuditActor | undefined;
   readonly address: string;
   readonly personId: string;
   readonly channel: string;
@@ -30,33 +42,75 @@ const KINDS: ReadonlyMap<string, 'pending' | 'grant' | 'opt_out'> = new Map([
   ['opted_out', 'opt_out'],
 ]);
 
-/** Adds an entry to the history of consent. The same entry with the same time again is the same one. */
+/** What came of it. */
+export interface MadeConsent {
+  readonly signal: ObservedSignal;
+  readonly isNew: boolean;
+  /** Of an opt-out: permits that were given before; it is not to be answered while one of them is open. */
+  readonly openPermits: readonly string[];
+}
+
+/**
+ * Adds an entry to the history of consent. The same entry with the same time again is the same one. After an opt-out is
+ * answered no send begins.
+ */
 export class CreateConsent {
   constructor(
     private readonly db: Database,
     private readonly consent: ConsentStore,
+    private readonly policies: PolicyStore,
+    private readonly permits: PermitStore,
     private readonly fold: FoldSignals,
+    private readonly drain: PermitDrain,
+    private readonly audit: Pick<AuditOutgoing, 'add'>,
     private readonly tenants: EdgeTenants,
     private readonly wake: RelayWake,
     private readonly clock: Clock,
     private readonly log: Logger,
   ) {}
 
-  /** @returns the signal, and whether it is new. @throws AppError `request.invalid`. */
-  async run(request: ConsentRequest): Promise<{ signal: ObservedSignal; isNew: boolean }> {
+  /**
+   * Resolves, of an opt-out, once every permit that was given before is closed or expired.
+   * @throws AppError `request.invalid`, and `store.*` or `service.deadline`: then permits may be open.
+   */
+  async run(request: ConsentRequest): Promise<MadeConsent> {
+    const made = await this.take(request);
+    await this.drain.wait(made.openPermits);
+    return made;
+  }
+
+  /** The same for one row of many, whose caller waits for the permits of all. */
+  async take(request: ConsentRequest): Promise<MadeConsent> {
     const nowMs = this.clock.nowMs();
     const signal = this.signalOf(request, nowMs);
     const { proof } = request;
+    const actor = auditActor(request.principal, request.actorId);
     if (proof !== undefined) check(proof);
-    const { recorded, changes } = await this.db.transaction(async (tx) => {
+    const { recorded, changes, openPermits } = await this.db.transaction(async (tx) => {
+      await this.fold.lock(tx, [signal.person]);
       const isNew = (await this.consent.known(tx, [signal])).size === 0;
       if (isNew && proof !== undefined) await this.consent.addProof(tx, signal.person, signal.id, proof);
-      return this.fold.run(tx, [signal], nowMs);
+      const open = signal.kind === 'opt_out' ? await this.openPermits(tx, signal, nowMs) : [];
+      const folded = await this.fold.run(tx, [await this.timed(tx, signal)], nowMs);
+      if (folded.recorded.length > 0) await this.audit.add(tx, [actOf(signal, actor, request.status)]);
+      return { ...folded, openPermits: open };
     });
     const outcome = recorded.length > 0 ? 'created' : 'known';
     this.log.info({ actorId: signal.actorId, signal: signal.kind, outcome }, 'consent by hand');
     if (changes.length > 0) this.wake.committed();
-    return { signal, isNew: recorded.length > 0 };
+    return { signal, isNew: recorded.length > 0, openPermits };
+  }
+
+  /** A question keeps the time that the policy gives it when it is entered: a later policy changes no consent. */
+  private async timed(tx: Tx, signal: ObservedSignal): Promise<ObservedSignal> {
+    if (signal.kind !== 'pending') return signal;
+    const { policy } = await this.policies.inForce(tx, signal.person.tenantId);
+    return { ...signal, openUntilMs: openUntilMs(signal.atMs, policy.doubleOptIn.answerDays) };
+  }
+
+  /** Under the lock: those given before are to be seen, and later ones know the opt-out. */
+  private async openPermits(tx: Tx, { person }: ObservedSignal, nowMs: number): Promise<readonly string[]> {
+    return (await this.permits.openOf(tx, [person], nowMs)).get(personKey(person)) ?? [];
   }
 
   private signalOf(request: ConsentRequest, nowMs: number): ObservedSignal {
@@ -89,6 +143,12 @@ export class CreateConsent {
       ...{ traceparent: '', receivedAtMs: nowMs, isPhrase: false },
     };
   }
+}
+
+function actOf({ id, person, covers, program }: ObservedSignal, actor: AuditActor, status: string): AuditAct {
+  const personId = formatId('per', person.hash);
+  const detail = { after: { id: idOfUuid('evt', id), channel: covers, program, status } };
+  return { tenantId: person.tenantId, actor, action: 'consent.created', target: personId, detail };
 }
 
 function check(proof: ConsentProof): void {

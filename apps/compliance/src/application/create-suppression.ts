@@ -1,15 +1,18 @@
 import type { Clock } from '@posthorn/clock/clock.js';
+import { auditActor, type AuditActor } from '@posthorn/postgres/audit-outgoing.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { isChannel, isReason, SCOPE_ALL } from '../domain/suppression.js';
 import { type EdgeTenants, invalid } from './edge-tenants.js';
 import type { EditSuppressions, MadeSuppression, WantedSuppression } from './edit-suppressions.js';
+import type { PermitDrain } from './permit-drain.js';
 import type { RelayWake } from './relay-wake.js';
 
 /** What a member of staff asks for. Empty channel, scope and reason stand for all, all and manual. */
 export interface SuppressionRequest {
   readonly tenantId: string;
   readonly actorId: string;
+  readonly principal?: AuditActor | undefined;
   /** The address, or the `per_…` that stands for it. */
   readonly address: string;
   readonly personId: string;
@@ -20,26 +23,39 @@ export interface SuppressionRequest {
 
 export const SCOPE_LENGTH_MAX = 64;
 
-/** Suppresses a person by hand. The same again gives the one that is in force. */
+/** Suppresses a person by hand. The same again gives the one that is in force. After an answer no send begins. */
 export class CreateSuppression {
   constructor(
     private readonly db: Database,
     private readonly edit: EditSuppressions,
+    private readonly drain: PermitDrain,
     private readonly tenants: EdgeTenants,
     private readonly wake: RelayWake,
     private readonly clock: Clock,
     private readonly log: Logger,
   ) {}
 
-  /** @throws AppError `request.invalid`, and what EdgeTenants throws. */
+  /**
+   * Resolves once it is committed and every permit that was given before is closed or expired.
+   * @throws AppError `request.invalid`, what EdgeTenants throws, and `store.*` or `service.deadline`: then permits may
+   * be open.
+   */
   async run(request: SuppressionRequest): Promise<MadeSuppression> {
+    const made = await this.take(request);
+    await this.drain.wait(made.openPermits);
+    return made;
+  }
+
+  /** The same for one row of many, whose caller waits for the permits of all. */
+  async take(request: SuppressionRequest): Promise<MadeSuppression> {
     const { tenantId, actorId, address, personId } = request;
     const wanted = wantedOf(request);
     if (actorId === '') throw invalid('actorId', 'is missing');
     const person =
       personId === '' ? this.tenants.personAt(tenantId, address) : this.tenants.personOf(tenantId, personId);
     const nowMs = this.clock.nowMs();
-    const made = await this.db.transaction((tx) => this.edit.make(tx, person, wanted, { actorId, nowMs }));
+    const by = { actorId, actor: auditActor(request.principal, actorId), nowMs };
+    const made = await this.db.transaction((tx) => this.edit.make(tx, person, wanted, by));
     const outcome = made.isNew ? 'created' : 'known';
     const { id, channel, reason } = made.suppression;
     this.log.info({ suppressionId: id, actorId, reason, channel, outcome }, 'suppression by hand');

@@ -1,12 +1,14 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import { uuidOfId } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { auditActor, type AuditActor, type AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import type { Database, Tx } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { personKey, type Person } from '../domain/person.js';
+import type { Person } from '../domain/person.js';
 import { covers, optOutScopes, reduceScoped } from '../domain/person-consent.js';
 import type { Review } from '../domain/review.js';
-import { scopeOf } from '../domain/suppression-plan.js';
+import { scopeOf, splitSuppressions } from '../domain/suppression-plan.js';
+import { SCOPE_ALL, type Suppression } from '../domain/suppression.js';
 import type { ConsentStore } from '../persistence/consent.store.js';
 import type { PersonStore } from '../persistence/person.store.js';
 import type { ReviewStore } from '../persistence/review.store.js';
@@ -14,6 +16,8 @@ import type { SuppressionStore } from '../persistence/suppression.store.js';
 import { byHand } from './delete-suppression.js';
 import { type EdgeTenants, invalid } from './edge-tenants.js';
 import { newSuppression } from './fold-signals.js';
+import type { RelayWake } from './relay-wake.js';
+import type { TellTurns } from './tell-turns.js';
 
 /**
  * A person says whether what the phrase tier found was an opt-out. Confirmed, it is one like any other; lifted,
@@ -26,7 +30,10 @@ export class DecideReview {
     private readonly persons: PersonStore,
     private readonly suppressions: SuppressionStore,
     private readonly reviews: ReviewStore,
+    private readonly turns: TellTurns,
+    private readonly audit: Pick<AuditOutgoing, 'add'>,
     private readonly tenants: EdgeTenants,
+    private readonly wake: RelayWake,
     private readonly clock: Clock,
     private readonly log: Logger,
   ) {}
@@ -35,6 +42,7 @@ export class DecideReview {
   async run(request: {
     readonly tenantId: string;
     readonly actorId: string;
+    readonly principal?: AuditActor | undefined;
     readonly eventId: string;
     readonly state: string;
     readonly note: string;
@@ -42,6 +50,7 @@ export class DecideReview {
     const { state } = request;
     if (state !== 'confirmed' && state !== 'lifted') throw invalid('state', 'must be confirmed or lifted');
     const by = { ...byHand(request.actorId, request.note, 'note'), state, atMs: this.clock.nowMs() } as const;
+    const actor = auditActor(request.principal, request.actorId);
     const tenantId = this.tenants.uuidOf(request.tenantId);
     const eventId = uuidOfId('evt', request.eventId);
     if (eventId === undefined) throw new AppError('event.not_found');
@@ -52,10 +61,18 @@ export class DecideReview {
       await this.persons.lock(tx, [person]);
       const decided = await this.reviews.decide(tx, { tenantId, eventId }, by);
       if (decided === undefined) return this.decidedBefore(tx, tenantId, eventId, state);
-      await this.refold(tx, person, { ...by, eventId: state === 'confirmed' ? eventId : undefined });
+      const before = await this.turns.standing(tx, person);
+      const held = splitSuppressions(before.suppressions).optOuts;
+      await this.refold(tx, person, held, { ...by, eventId: state === 'confirmed' ? eventId : undefined });
+      const act = { programs: [SCOPE_ALL], endedId: eventId, nowMs: by.atMs };
+      await this.turns.tell(tx, person, before, act);
+      const detail = { before: { state: known.state }, after: { state } };
+      const noted = { action: `review.${state}`, target: request.eventId, detail };
+      await this.audit.add(tx, [{ tenantId, actor, ...noted }]);
       return decided;
     });
     this.log.info({ eventId, actorId: by.actorId, outcome: state }, 'review by hand');
+    this.wake.committed();
     return review;
   }
 
@@ -66,10 +83,9 @@ export class DecideReview {
   }
 
   /** Makes state and suppressions anew, from the whole history: what was reduced away counts again. */
-  private async refold(tx: Tx, person: Person, by: Verdict): Promise<void> {
+  private async refold(tx: Tx, person: Person, inForce: readonly Suppression[], by: Verdict): Promise<void> {
     const signals = reduceScoped(await this.consent.history(tx, person));
     const wanted = optOutScopes(signals);
-    const inForce = (await this.suppressions.optOutsInForce(tx, [person])).get(personKey(person))!;
     const ended = inForce.filter(
       (one) =>
         !wanted.some((scope) => covers(scope, scopeOf(one))) ||

@@ -1,10 +1,12 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import { uuidOfId } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { auditActor, type AuditActor } from '@posthorn/postgres/audit-outgoing.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { type EdgeTenants, invalid } from './edge-tenants.js';
 import type { EditSuppressions } from './edit-suppressions.js';
+import type { RelayWake } from './relay-wake.js';
 
 const REASON_LENGTH_MAX = 500;
 
@@ -14,6 +16,7 @@ export class DeleteSuppression {
     private readonly db: Database,
     private readonly edit: EditSuppressions,
     private readonly tenants: EdgeTenants,
+    private readonly wake: RelayWake,
     private readonly clock: Clock,
     private readonly log: Logger,
   ) {}
@@ -22,14 +25,17 @@ export class DeleteSuppression {
   async run(request: {
     readonly tenantId: string;
     readonly actorId: string;
+    readonly principal?: AuditActor | undefined;
     readonly id: string;
     readonly reason: string;
   }): Promise<void> {
-    const by = { ...byHand(request.actorId, request.reason, 'reason'), nowMs: this.clock.nowMs() };
+    const actor = auditActor(request.principal, request.actorId);
+    const by = { ...byHand(request.actorId, request.reason, 'reason'), actor, nowMs: this.clock.nowMs() };
     const tenantId = this.tenants.uuidOf(request.tenantId);
     const id = suppressionUuid(request.id);
-    await this.db.transaction((tx) => this.edit.end(tx, { tenantId, id }, by));
+    const isTold = await this.db.transaction((tx) => this.edit.end(tx, { tenantId, id }, by));
     this.log.info({ suppressionId: id, actorId: by.actorId, outcome: 'lifted' }, 'suppression by hand');
+    if (isTold) this.wake.committed();
   }
 }
 

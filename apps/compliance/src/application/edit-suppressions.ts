@@ -1,15 +1,19 @@
-import { newUuid, uuidText } from '@posthorn/clock/id.js';
+import { formatId, idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import type { AuditActor, AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import type { ObservedSignal } from '../domain/observed-signal.js';
 import { personKey, type Person } from '../domain/person.js';
 import { covers, reduceScoped, type ScopedSignal } from '../domain/person-consent.js';
-import { scopeOf } from '../domain/suppression-plan.js';
+import { scopeOf, splitSuppressions } from '../domain/suppression-plan.js';
 import { OPT_OUT_REASONS, type Suppression } from '../domain/suppression.js';
 import type { ConsentStore } from '../persistence/consent.store.js';
+import type { OutgoingEvent, OutgoingStore } from '../persistence/outgoing.store.js';
+import type { PermitStore } from '../persistence/permit.store.js';
 import type { PersonStore } from '../persistence/person.store.js';
 import type { SuppressionStore } from '../persistence/suppression.store.js';
-import { newSuppression, type FoldSignals } from './fold-signals.js';
+import { newSuppression, outgoingBy, type FoldSignals } from './fold-signals.js';
+import type { TellTurns } from './tell-turns.js';
 
 /** A suppression as staff ask for it. */
 export interface WantedSuppression {
@@ -18,73 +22,147 @@ export interface WantedSuppression {
   readonly reason: string;
 }
 
-/** What came of it. `isNew` is false when it was in force already. */
+/** What came of it. */
 export interface MadeSuppression {
   readonly suppression: Suppression;
+  /** False when it was in force already. */
   readonly isNew: boolean;
+  /** Permits that were given before: it is not to be answered while one of them is open. */
+  readonly openPermits: readonly string[];
 }
 
-/** The two acts of staff on suppressions, inside a transaction of the caller's. */
+type Made = Omit<MadeSuppression, 'openPermits'> & { readonly events: readonly OutgoingEvent[] };
+
+interface Act {
+  readonly actorId: string;
+  /** The same, for the audit log. */
+  readonly actor: AuditActor;
+  readonly nowMs: number;
+}
+interface NotedAct extends Act {
+  readonly note: string;
+}
+interface Key {
+  readonly tenantId: string;
+  readonly id: string;
+}
+
+/** The acts of staff on suppressions, inside a transaction of the caller's; the last thing that it does. */
 export class EditSuppressions {
   constructor(
     private readonly consent: ConsentStore,
     private readonly persons: PersonStore,
     private readonly suppressions: SuppressionStore,
+    private readonly permits: PermitStore,
+    private readonly outgoing: OutgoingStore,
     private readonly fold: FoldSignals,
+    private readonly turns: TellTurns,
+    private readonly audit: Pick<AuditOutgoing, 'add'>,
   ) {}
 
-  /** The last thing its transaction does: an opt-out that was taken by phone is one like any other, and told. */
-  async make(
-    tx: Tx,
-    person: Person,
-    wanted: WantedSuppression,
-    { actorId, nowMs }: { readonly actorId: string; readonly nowMs: number },
-  ): Promise<MadeSuppression> {
+  /** An opt-out that was taken by phone is one like any other. What is new is told. */
+  async make(tx: Tx, person: Person, wanted: WantedSuppression, by: Act): Promise<MadeSuppression> {
     await this.persons.lock(tx, [person]);
+    const openPermits = await this.openPermits(tx, person, by);
+    const { events, ...made } = await this.put(tx, person, wanted, by);
+    await this.outgoing.add(tx, events);
+    const act = { action: 'suppression.created', detail: { after: seenOf(made.suppression) } };
+    if (made.isNew) await this.note(tx, person.tenantId, made.suppression.id, by, act);
+    return { ...made, openPermits };
+  }
+
+  /**
+   * Ends one that is in force; an opt-out takes the narrower ones with it. Told when that opens something.
+   * @returns whether it was told. @throws AppError `suppression.not_found`.
+   */
+  async end(tx: Tx, key: Key, by: NotedAct): Promise<boolean> {
+    const { found, person } = await this.lockFound(tx, key);
+    const before = await this.turns.standing(tx, person);
+    await this.lift(tx, person, found, by);
+    const told = { programs: [found.scope], endedId: key.id, nowMs: by.nowMs };
+    const isTold = await this.turns.tell(tx, person, before, told);
+    const act = { action: 'suppression.lifted', detail: { before: seenOf(found) } };
+    await this.note(tx, key.tenantId, key.id, by, act);
+    return isTold;
+  }
+
+  /**
+   * Puts another one in the place of one that is in force. Told is what differs afterwards.
+   * @param wantedOf what it is to be, by what it was. @throws AppError `suppression.not_found`.
+   */
+  async replace(
+    tx: Tx,
+    key: Key,
+    wantedOf: (found: Suppression) => WantedSuppression,
+    by: NotedAct,
+  ): Promise<MadeSuppression> {
+    const { found, person } = await this.lockFound(tx, key);
+    const wanted = wantedOf(found);
+    const openPermits = await this.openPermits(tx, person, by);
+    const before = await this.turns.standing(tx, person);
+    await this.lift(tx, person, found, by);
+    const { suppression, isNew } = await this.put(tx, person, wanted, by);
+    const programs = [found.scope, wanted.scope];
+    await this.turns.tell(tx, person, before, { programs, endedId: key.id, nowMs: by.nowMs });
+    const detail = { before: seenOf(found), after: seenOf(suppression) };
+    await this.note(tx, key.tenantId, key.id, by, { action: 'suppression.corrected', detail });
+    return { suppression, isNew, openPermits };
+  }
+
+  private note(
+    tx: Tx,
+    tenantId: string,
+    id: string,
+    { actor }: Act,
+    act: { readonly action: string; readonly detail: object },
+  ): Promise<void> {
+    return this.audit.add(tx, [{ tenantId, actor, target: idOfUuid('sup', id), ...act }]);
+  }
+
+  private async put(tx: Tx, person: Person, wanted: WantedSuppression, by: Act): Promise<Made> {
+    const { actorId, nowMs } = by;
     if (wanted.reason !== 'opt_out') {
       const suppression = newSuppression(person, { ...wanted, eventId: undefined }, nowMs);
       const made = await this.suppressions.insert(tx, { person, suppression, actorId });
-      return { suppression: made, isNew: made.id === suppression.id };
+      const isNew = made.id === suppression.id;
+      const told = { type: 'consent.opted_out', status: 'suppressed', channel: wanted.channel } as const;
+      const events = isNew ? [outgoingBy(person, told, { causeId: made.id, nowMs })] : [];
+      return { suppression: made, isNew, events };
     }
     const before = await this.optOuts(tx, person);
-    await this.fold.run(tx, [optOutBy(person, wanted, actorId, nowMs)], nowMs);
+    const { events } = await this.fold.fold(tx, [optOutBy(person, wanted, actorId, nowMs)], nowMs);
     const about = { channel: wanted.channel, program: wanted.scope };
     const holds = (await this.optOuts(tx, person)).find((one) => covers(scopeOf(one), about));
     // An opt-in of the same minute that comes to be known later cannot undo this: the opt-out wins.
     if (holds === undefined) throw new Error('an opt-out by hand is not in force');
-    return { suppression: holds, isNew: before.every(({ id }) => id !== holds.id) };
+    return { suppression: holds, isNew: before.every(({ id }) => id !== holds.id), events };
   }
 
-  /**
-   * Ends one that is in force; an opt-out takes the narrower ones with it.
-   * @returns what it was, and whose. @throws AppError `suppression.not_found`.
-   */
-  async end(
-    tx: Tx,
-    { tenantId, id }: { readonly tenantId: string; readonly id: string },
-    { actorId, note, nowMs }: { readonly actorId: string; readonly note: string; readonly nowMs: number },
-  ): Promise<Suppression> {
+  private async lockFound(tx: Tx, { tenantId, id }: Key): Promise<{ found: Suppression; person: Person }> {
     const found = await this.suppressions.find(tx, tenantId, id);
     if (found === undefined) throw new AppError('suppression.not_found');
     const person: Person = { tenantId, hash: found.personHash };
     await this.persons.lock(tx, [person]);
+    return { found, person };
+  }
+
+  private async lift(tx: Tx, person: Person, found: Suppression, by: NotedAct): Promise<void> {
     const optOuts = await this.optOuts(tx, person);
     const isOptOut = OPT_OUT_REASONS.includes(found.reason);
     const narrower = isOptOut ? optOuts.filter((one) => covers(scopeOf(found), scopeOf(one))) : [];
-    const ids = [...new Set([id, ...narrower.map((one) => one.id)])];
-    const lift = { eventId: undefined, actorId, reason: note, atMs: nowMs };
-    const lifted = await this.suppressions.lift(tx, tenantId, ids, lift);
+    const ids = [...new Set([found.id, ...narrower.map((one) => one.id)])];
+    const lift = { eventId: undefined, actorId: by.actorId, reason: by.note, atMs: by.nowMs };
+    const lifted = await this.suppressions.lift(tx, person.tenantId, ids, lift);
     if (lifted === 0) throw new AppError('suppression.not_found'); // ended before we had the lock
     if (isOptOut && !optOuts.some((one) => !ids.includes(one.id) && covers(scopeOf(one), scopeOf(found))))
-      await this.takeBack(tx, person, found, { actorId, note, nowMs });
-    return found;
+      await this.takeBack(tx, person, found, by);
   }
 
   private async takeBack(
     tx: Tx,
     person: Person,
     { channel, scope }: Suppression,
-    { actorId, note, nowMs }: { readonly actorId: string; readonly note: string; readonly nowMs: number },
+    { actorId, note, nowMs }: NotedAct,
   ): Promise<void> {
     const signals = (await this.persons.signals(tx, [person])).get(personKey(person))!;
     const optOuts = signals.filter(({ kind }) => kind === 'opt_out');
@@ -99,9 +177,20 @@ export class EditSuppressions {
   }
 
   private async optOuts(tx: Tx, person: Person): Promise<Suppression[]> {
-    return (await this.suppressions.optOutsInForce(tx, [person])).get(personKey(person))!;
+    return splitSuppressions((await this.suppressions.held(tx, [person])).get(personKey(person))!).optOuts;
+  }
+
+  /** Under the lock: those given before are to be seen, and later ones know what was done. */
+  private async openPermits(tx: Tx, person: Person, { nowMs }: Act): Promise<readonly string[]> {
+    return (await this.permits.openOf(tx, [person], nowMs)).get(personKey(person)) ?? [];
   }
 }
+
+/** What the audit log says of one. */
+const seenOf = ({ id, personHash, channel, scope, reason }: Suppression) => ({
+  ...{ id: idOfUuid('sup', id), personId: formatId('per', personHash) },
+  ...{ channel, scope, reason },
+});
 
 const optOutBy = (
   person: Person,

@@ -5,7 +5,13 @@ import { isConsentSignal, type ObservedSignal } from '../domain/observed-signal.
 import { distinctPersons, personKey, type Person } from '../domain/person.js';
 import { reduceScoped, type ScopedSignal } from '../domain/person-consent.js';
 import { hasTooManySoftBounces } from '../domain/soft-bounces.js';
-import { planSuppressions, type OutgoingType, type SuppressionPlan } from '../domain/suppression-plan.js';
+import type { ConsentStatus } from '../domain/consent-state.js';
+import {
+  planSuppressions,
+  splitSuppressions,
+  type OutgoingType,
+  type SuppressionPlan,
+} from '../domain/suppression-plan.js';
 import { SCOPE_ALL, type Suppression } from '../domain/suppression.js';
 import type { ConsentStore } from '../persistence/consent.store.js';
 import type { OutgoingEvent, OutgoingStore } from '../persistence/outgoing.store.js';
@@ -20,7 +26,13 @@ export interface Folded {
   readonly changes: readonly OutgoingType[];
 }
 
-const NOTHING: Folded = { recorded: [], changes: [] };
+/** The same before the log is told. */
+export interface Untold {
+  readonly recorded: readonly ObservedSignal[];
+  readonly events: readonly OutgoingEvent[];
+}
+
+const NOTHING: Untold = { recorded: [], events: [] };
 
 /** Records signals and brings suppressions to what all signals of these persons say. */
 export class FoldSignals {
@@ -43,17 +55,31 @@ export class FoldSignals {
    * @param signals at most SIGNALS_MAX, in any order; known ones change nothing.
    */
   async run(tx: Tx, signals: readonly ObservedSignal[], nowMs: number): Promise<Folded> {
+    const { recorded, events } = await this.fold(tx, signals, nowMs);
+    await this.outgoing.add(tx, events);
+    return { recorded, changes: events.map(({ type }) => type) };
+  }
+
+  /** The same, for those who have more to tell. */
+  async fold(tx: Tx, signals: readonly ObservedSignal[], nowMs: number): Promise<Untold> {
     if (signals.length === 0) return NOTHING;
     const persons = distinctPersons(signals.map(({ person }) => person));
     // One round trip: they run one after the other, and each sees what was committed before the lock was got.
-    const [, counting, inForce, recorded] = await Promise.all([
+    const [, counting, held, recorded] = await Promise.all([
       this.persons.lock(tx, persons),
       this.persons.signals(tx, persons),
-      this.suppressions.optOutsInForce(tx, persons),
+      this.suppressions.held(tx, persons),
       this.consent.record(tx, signals),
       this.pending.remove(tx, signals),
     ]);
     const events: OutgoingEvent[] = [];
+    // First: a START that comes with a complaint opens nothing.
+    for (const signal of recorded) {
+      const made = await this.suppressAddress(tx, signal, nowMs);
+      if (made === undefined) continue;
+      held.get(personKey(signal.person))!.push(made);
+      events.push(outgoingOf('consent.opted_out', 'suppressed', signal, nowMs));
+    }
     const changed = new Map<string, { person: ObservedSignal['person']; signals: ScopedSignal[] }>();
     // One by one, in their order: what is told does not depend on how many came at once.
     for (const signal of recorded.filter(isConsentSignal).sort(compareSignals)) {
@@ -62,14 +88,14 @@ export class FoldSignals {
       const after = reduceScoped([...before, signal]);
       counting.set(key, after);
       changed.set(key, { person: signal.person, signals: after });
-      const plan = planSuppressions(before, after, signal, inForce.get(key)!);
-      inForce.set(key, await this.carryOut(tx, plan, signal, inForce.get(key)!, nowMs));
-      if (plan.outgoing !== undefined) events.push(outgoingOf(plan.outgoing, signal, nowMs));
+      const { optOuts, others } = splitSuppressions(held.get(key)!);
+      const plan = planSuppressions(before, after, signal, optOuts, others);
+      held.set(key, [...others, ...(await this.carryOut(tx, plan, signal, optOuts, nowMs))]);
+      if (plan.outgoing !== undefined)
+        events.push(outgoingOf(plan.outgoing, STATUS_OF[plan.outgoing], signal, nowMs));
     }
-    for (const signal of recorded) await this.suppressAddress(tx, signal, nowMs);
     await this.persons.saveSignals(tx, [...changed.values()]);
-    await this.outgoing.add(tx, events);
-    return { recorded, changes: events.map(({ type }) => type) };
+    return { recorded, events };
   }
 
   /** @returns the opt-outs of the person that are in force afterwards. */
@@ -98,31 +124,59 @@ export class FoldSignals {
     return left;
   }
 
-  /** A complaint or a dead address: no word of consent, but nobody is to write there. */
-  private async suppressAddress(tx: Tx, signal: ObservedSignal, nowMs: number): Promise<void> {
+  /**
+   * A complaint or a dead address: no word of consent, but nobody is to write there.
+   * @returns the suppression, if it is new.
+   */
+  private async suppressAddress(
+    tx: Tx,
+    signal: ObservedSignal,
+    nowMs: number,
+  ): Promise<Suppression | undefined> {
     const { kind, person, actorId, atMs } = signal;
-    if (kind !== 'complaint' && kind !== 'hard_bounce' && kind !== 'soft_bounce') return;
+    if (kind !== 'complaint' && kind !== 'hard_bounce' && kind !== 'soft_bounce') return undefined;
     if (kind === 'soft_bounce') {
       const times = await this.consent.softBouncesAround(tx, person, atMs);
-      if (!hasTooManySoftBounces(times)) return;
+      if (!hasTooManySoftBounces(times)) return undefined;
     }
     const about = { channel: 'all', scope: SCOPE_ALL, reason: kind, eventId: signal.eventId };
     const suppression = newSuppression(person, about, nowMs);
-    await this.suppressions.insert(tx, { person, suppression, actorId });
+    const made = await this.suppressions.insert(tx, { person, suppression, actorId });
+    return made.id === suppression.id ? made : undefined;
   }
 }
 
+const STATUS_OF = { 'consent.opted_out': 'opted_out', 'consent.opted_in': 'opted_in' } as const;
+
 /** What the log is told of a change. @param cause the signal that made it. */
-export const outgoingOf = (type: OutgoingType, cause: ObservedSignal, nowMs: number): OutgoingEvent => ({
-  person: cause.person,
-  type,
-  eventId: uuidText(newUuid(nowMs)),
-  causeId: cause.id,
+const outgoingOf = (
+  type: OutgoingType,
+  status: ConsentStatus,
+  cause: ObservedSignal,
+  nowMs: number,
+): OutgoingEvent => ({
+  ...{ person: cause.person, type, status, eventId: uuidText(newUuid(nowMs)) },
+  // The event itself: its ID says when it came to us. A signal may go by the message that it is about.
+  causeId: cause.eventId ?? cause.id,
   isCausedByEvent: cause.eventId !== undefined,
-  channel: cause.channel,
+  channel: namedChannel(cause.channel),
   occurredAtMs: cause.atMs,
   traceparent: cause.traceparent,
 });
+
+/** The same for an act of staff. @param act what was done, by its ID. */
+export const outgoingBy = (
+  person: Person,
+  told: Pick<OutgoingEvent, 'type' | 'status' | 'channel'>,
+  act: { readonly causeId: string; readonly nowMs: number },
+): OutgoingEvent => ({
+  ...{ person, ...told, channel: namedChannel(told.channel), traceparent: '' },
+  eventId: uuidText(newUuid(act.nowMs)),
+  ...{ causeId: act.causeId, isCausedByEvent: false, occurredAtMs: act.nowMs },
+});
+
+/** The log names one channel, or none for all. */
+const namedChannel = (channel: string): string => (channel === 'all' ? '' : channel);
 
 /** A suppression that begins now. */
 export const newSuppression = (

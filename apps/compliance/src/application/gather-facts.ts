@@ -67,7 +67,13 @@ export class GatherFacts {
       return {
         suppressions: suppressions[n]!,
         isPendingOptOut: pending[n]!,
-        consent: statusAt(signals.get(key)!, suppressions[n]!, request.channel, request.program || SCOPE_ALL),
+        consent: statusAt(
+          signals.get(key)!,
+          suppressions[n]!,
+          request.channel,
+          request.program || SCOPE_ALL,
+          nowMs,
+        ),
         ...answers[index]!,
         sentRecently: request.category === 'marketing' ? sent[marketedAt.get(key)!]! : [],
         policy,

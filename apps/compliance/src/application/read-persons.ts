@@ -23,9 +23,14 @@ export class ReadPersons {
     private readonly tenants: EdgeTenants,
   ) {}
 
-  /** The person at an address, those linked (its own hash first), and what stops messages to it. */
-  lookup(tenantId: string, address: string): Promise<{ hashes: Buffer[]; suppressions: Suppression[] }> {
-    const person = this.tenants.personAt(tenantId, address);
+  /** The person at an address, or of a `per_…`, those linked (its own hash first), and what stops messages to it. */
+  lookup(
+    tenantId: string,
+    who: { readonly address: string; readonly personId: string },
+  ): Promise<{ hashes: Buffer[]; suppressions: Suppression[] }> {
+    const { address, personId } = who;
+    const person =
+      personId === '' ? this.tenants.personAt(tenantId, address) : this.tenants.personOf(tenantId, personId);
     return this.db.tenantTransaction(person.tenantId, async (tx) => ({
       hashes: await this.persons.linked(tx, person),
       suppressions: await this.suppressions.inForce(tx, person, 'all'),

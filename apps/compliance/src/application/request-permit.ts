@@ -1,11 +1,12 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import { newUuid, uuidText } from '@posthorn/clock/id.js';
+import { Batcher } from '@posthorn/postgres/batcher.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { keptFacts, type SendRequest } from '../domain/send-request.js';
 import { decide, type Decision } from '../domain/sending-rules/decide.js';
+import { candidatesOf } from '../domain/sending-rules/recipient-places.js';
 import { PERMITS_MAX, type NewDecision, type PermitStore } from '../persistence/permit.store.js';
 import type { Backlog } from './backlog.js';
-import { Batcher } from './batcher.js';
 import type { PermitMetrics } from './permit-metrics.js';
 import { LinksChanged, linksUnstable, type GatherFacts } from './gather-facts.js';
 
@@ -86,7 +87,8 @@ export class RequestPermit {
       const sentNow = allowedNow.filter((lock) => group.includes(lock)).map(() => nowMs);
       const facts = { ...stored[index]!, sentRecently: [...sentRecently, ...sentNow] };
       const isCaughtUp = this.backlog.isCaughtUp(request.person.tenantId);
-      const decision = decide({ ...request, ...facts, nowMs, isCaughtUp });
+      const candidates = candidatesOf({ ...request, nowMs });
+      const decision = decide({ ...request, ...facts, nowMs, isCaughtUp }, candidates);
       if (decision.kind === 'allow' && request.category === 'marketing') allowedNow.push(group[0]!);
       const { person, messageId, sourceId, channel, category, program, isReplay } = request;
       const kept: NewDecision = {
@@ -104,7 +106,7 @@ export class RequestPermit {
         detail: decision.kind === 'allow' ? '' : decision.detail,
         untilMs: decision.kind === 'defer' ? decision.untilMs : 0,
         policyVersion: facts.policyVersion,
-        facts: keptFacts(request, facts, isCaughtUp),
+        facts: keptFacts(request, facts, isCaughtUp, candidates),
       };
       return { kept, decision };
     });

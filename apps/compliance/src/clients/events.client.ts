@@ -26,6 +26,8 @@ export interface OutgoingRow {
   readonly type: string;
   readonly personHash: Buffer;
   readonly channel: string;
+  /** Where the person stands now. */
+  readonly status: string;
   readonly causedBy: Buffer;
   readonly occurredAtMs: number;
   readonly traceparent: string;
@@ -86,7 +88,7 @@ const serviceEventOf = (row: OutgoingRow): ServiceEvent => ({
     providerMessageId: '',
     channel: row.channel,
     direction: '',
-    status: '',
+    status: row.status,
     providerStatus: '',
     errorCode: '',
     campaign: '',

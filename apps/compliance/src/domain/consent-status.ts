@@ -11,14 +11,15 @@ import {
 /** What of a suppression decides. */
 export type SuppressionMark = Pick<Suppression, 'channel' | 'scope' | 'reason'>;
 
-/** The status as others see it. @param suppressions those of the person in force. */
+/** The status as others see it. @param suppressions those of the person in force. @param asOfMs see `consentOf`. */
 export function statusAt(
   signals: readonly ScopedSignal[],
   suppressions: readonly SuppressionMark[],
   channel: SendChannel,
   program: string,
+  asOfMs?: number,
 ): ConsentStatus {
-  const state = stateAt(signals, channel, program);
+  const state = stateAt(signals, channel, program, asOfMs);
   if (state === 'opted_out') return state;
   const isSuppressed = suppressions.some(
     (one) =>
@@ -36,10 +37,11 @@ export function entryStatus(
   suppressions: readonly SuppressionMark[],
   channel: string,
   program: string,
+  asOfMs?: number,
 ): ConsentStatus {
-  if (isSendChannel(channel)) return statusAt(signals, suppressions, channel, program);
+  if (isSendChannel(channel)) return statusAt(signals, suppressions, channel, program, asOfMs);
   const all = (['sms', 'email', 'chat', 'push'] as const).map((one) =>
-    statusAt(signals, suppressions, one, program),
+    statusAt(signals, suppressions, one, program, asOfMs),
   );
   return CLOSED_FIRST.find((status) => all.includes(status))!;
 }

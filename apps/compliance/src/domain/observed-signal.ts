@@ -1,8 +1,8 @@
-import { uuidText } from '@posthorn/clock/id.js';
+import { derivedUuid, uuidText, uuidTimeMs } from '@posthorn/clock/id.js';
 import { HASH_BYTES, type Person } from './person.js';
 import { SIGNAL_KINDS, type SignalKind } from './consent-state.js';
 import type { ScopedSignal } from './person-consent.js';
-import { SCOPE_ALL } from './suppression.js';
+import { isSendChannel, SCOPE_ALL } from './suppression.js';
 
 /** Signals about an address, and what is only remembered: no part of consent. */
 export const OTHER_KINDS = ['help', 'complaint', 'hard_bounce', 'soft_bounce'] as const;
@@ -35,9 +35,15 @@ export interface SignalFact {
   readonly tenantId: Buffer;
   readonly eventId: Buffer;
   readonly personHash: Buffer;
+  /** 16 bytes; empty or missing when it is about no message, or intake does not know which. */
+  readonly messageId?: Buffer;
   readonly type: string;
+  /** What became of that message. */
+  readonly state?: string;
   readonly signal: string;
   readonly channel: string;
+  /** What of the channel the signal is about: a program, or `all`; missing or empty = every channel. */
+  readonly program?: string | undefined;
   readonly provider: string;
   readonly occurredAtMs: number;
   readonly receivedAtMs: number;
@@ -61,7 +67,7 @@ export function signalOf(fact: SignalFact): ObservedSignal | undefined {
 export function observed(fact: SignalFact, kind: ObservedSignal['kind']): ObservedSignal {
   const eventId = uuidText(fact.eventId);
   return {
-    ...{ id: eventId, kind, atMs: signalTimeMs(fact), covers: 'all', program: SCOPE_ALL },
+    ...{ id: signalIdOf(fact, kind), kind, atMs: signalTimeMs(fact), ...scopeOf(fact) },
     person: { tenantId: uuidText(fact.tenantId), hash: fact.personHash },
     channel: fact.channel,
     provider: fact.provider,
@@ -73,10 +79,22 @@ export function observed(fact: SignalFact, kind: ObservedSignal['kind']): Observ
   };
 }
 
-function kindOf({ signal, type, channel }: SignalFact): ObservedSignal['kind'] | undefined {
+/** STOP is for everything that reaches the person; the link in a mail is for more of what the link was in. */
+const scopeOf = ({ channel, program = '' }: SignalFact): Pick<ScopedSignal, 'covers' | 'program'> =>
+  program === '' || !isSendChannel(channel)
+    ? { covers: 'all', program: SCOPE_ALL }
+    : { covers: channel, program };
+
+/** A message comes back once, however often a provider says so; what else is said counts by its event. */
+function signalIdOf({ eventId, messageId }: SignalFact, kind: ObservedSignal['kind']): string {
+  if (kind !== 'soft_bounce' || messageId === undefined || messageId.length === 0) return uuidText(eventId);
+  return uuidText(derivedUuid(uuidTimeMs(messageId), messageId, kind));
+}
+
+function kindOf({ signal, state, channel }: SignalFact): ObservedSignal['kind'] | undefined {
   if (FACT_KINDS.includes(signal)) return signal as ObservedSignal['kind'];
   // A mail that came back without a word whether for good: it counts as one that may come through next time.
-  return signal === '' && type === 'message.undelivered' && channel === 'email' ? 'soft_bounce' : undefined;
+  return signal === '' && state === 'undelivered' && channel === 'email' ? 'soft_bounce' : undefined;
 }
 
 /**

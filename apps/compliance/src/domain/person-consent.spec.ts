@@ -18,7 +18,17 @@ const signals: fc.Arbitrary<ScopedSignal[]> = fc.uniqueArray(
   fc.record({
     id: fc.integer({ min: 10, max: 99 }).map(String),
     kind: fc.constantFrom(...SIGNAL_KINDS),
-    atMs: fc.constantFrom(0, 1, 60_000, 60_001, 120_001, 300_000),
+    atMs: fc.constantFrom(
+      0,
+      1,
+      60_000,
+      60_001,
+      120_001,
+      300_000,
+      2_592_000_000,
+      2_592_000_001,
+      5_184_000_001,
+    ),
     covers: fc.constantFrom(...CHANNELS),
     program: fc.constantFrom(...PROGRAMS),
   }),
@@ -39,6 +49,20 @@ test('E3 D2 what still counts says the same as the whole history, on every chann
     }),
     { numRuns: 600 },
   );
+});
+
+test('E3 a YES that answered the question of one channel is not lost among all that say YES later', () => {
+  // Would break: who confirms appointments every day would lose the consent once given.
+  const yes = (day: number): ScopedSignal => ({
+    ...{ id: `y${day}`, kind: 'opt_in', atMs: day * 86_400_000, covers: 'all', program: 'all' },
+  });
+  let counting = reduceScoped([
+    { id: 'q', kind: 'pending', atMs: 99.5 * 86_400_000, covers: 'sms', program: 'news' },
+  ]);
+  for (let day = 0; day < 300; day += 1) counting = reduceScoped([...counting, yes(day)]);
+  expect(stateAt(counting, 'sms', 'news')).toBe('opted_in');
+  expect(stateAt(counting, 'email', 'news')).toBe('unknown');
+  expect(counting.length).toBeLessThan(40);
 });
 
 test('E1 the scopes of opt-outs cover all places where somebody is out of everything, and only where they are out', () => {

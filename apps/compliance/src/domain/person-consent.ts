@@ -1,5 +1,8 @@
 import {
+  answered,
+  compareSignals,
   consentOf,
+  hasDialogue,
   reduceSignals,
   type ConsentSignal,
   type ConsentState,
@@ -29,27 +32,41 @@ export const covers = (outer: Scope, inner: Scope): boolean =>
   (outer.channel === 'all' || outer.channel === inner.channel) &&
   (outer.program === SCOPE_ALL || outer.program === inner.program);
 
-/** Where a person stands on one channel, for one program. */
+/** Where a person stands on one channel, for one program. @param asOfMs see `consentOf`. */
 export const stateAt = (
   signals: readonly ScopedSignal[],
   channel: SendChannel,
   program: string,
+  asOfMs?: number,
 ): ConsentState =>
   consentOf(
     signals.filter((signal) =>
       covers({ channel: signal.covers, program: signal.program }, { channel, program }),
     ),
+    asOfMs,
   );
 
 /** What of the signals still counts, for every channel and program. */
 export function reduceScoped(signals: readonly ScopedSignal[]): ScopedSignal[] {
   const groups = new Map<string, ScopedSignal[]>();
-  for (const signal of signals) {
+  for (const signal of [...signals].sort(compareSignals)) {
     const key = `${signal.covers}:${signal.program}`;
     groups.set(key, [...(groups.get(key) ?? []), signal]);
   }
-  return [...groups.values()].flatMap((group) => reduceSignals(group));
+  const kept = new Set([...groups.values()].flatMap((group) => reduceSignals(group)));
+  // YES is for every channel, the question was about one: without both the answer would get lost among later ones.
+  const open = [...groups.values()].filter(hasDialogue);
+  for (const asked of open)
+    for (const said of open)
+      if (asked !== said && overlap(asked[0]!, said[0]!))
+        for (const signal of answered(asked, said) ?? []) kept.add(signal);
+  return [...kept];
 }
+
+/** Whether there is a place that both are about. */
+const overlap = (a: ScopedSignal, b: ScopedSignal): boolean =>
+  (a.covers === 'all' || b.covers === 'all' || a.covers === b.covers) &&
+  (a.program === SCOPE_ALL || b.program === SCOPE_ALL || a.program === b.program);
 
 /**
  * What the person is opted out of, in as few scopes as it takes: all channels in one, programs only where the
@@ -78,13 +95,29 @@ export const channelsTurned = (
     (channel) => stateAt(after, channel, program) === state && stateAt(before, channel, program) !== state,
   );
 
-/** A row as it is stored: kind, covers, program, time, ID. */
-export type StoredSignal = readonly [SignalKind, string, string, number, string];
+/** A row as it is stored: kind, covers, program, time, ID; of a question also when it closes. */
+export type StoredSignal = readonly [SignalKind, string, string, number, string, number?];
 
-export const storedSignal = ({ kind, covers: channel, program, atMs, id }: ScopedSignal): StoredSignal => [
-  ...([kind, channel, program, atMs, id] as const),
-];
+export const storedSignal = ({
+  kind,
+  covers: channel,
+  program,
+  atMs,
+  id,
+  openUntilMs,
+}: ScopedSignal): StoredSignal =>
+  openUntilMs === undefined
+    ? [kind, channel, program, atMs, id]
+    : [kind, channel, program, atMs, id, openUntilMs];
 
-export const scopedSignal = ([kind, channel, program, atMs, id]: StoredSignal): ScopedSignal => ({
+export const scopedSignal = ([
+  kind,
+  channel,
+  program,
+  atMs,
+  id,
+  openUntilMs,
+]: StoredSignal): ScopedSignal => ({
   ...{ kind, covers: channel, program, atMs, id },
+  ...(openUntilMs === undefined ? {} : { openUntilMs }),
 });

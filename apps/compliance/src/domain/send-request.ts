@@ -1,4 +1,6 @@
 import type { Person } from './person.js';
+import { hasHours } from './sending-rules/decide.js';
+import type { Candidate } from './sending-rules/recipient-places.js';
 import type { SendFacts } from './sending-rules/send-facts.js';
 
 /** A message that wants to leave, as dispatcher describes it. IDs are UUID texts. */
@@ -33,13 +35,28 @@ export const PERMIT_VALID_MS = 400;
  */
 export const PERMIT_OPEN_MS = 500;
 
-/** What a decision rests on, as it is kept: no address, no postal code. */
+/**
+ * What a decision rests on, as it is kept: no address, no postal code.
+ * `places` has every place where the recipient may be with the zones whose clocks were judged there; the clocks
+ * decided nothing unless `hasHours`.
+ */
 export const keptFacts = (
-  { provider, contact, lastInboundAtMs, isTemplate, answersEventId, isSendingPaused }: SendRequest,
-  { suppressions, consent, isPendingOptOut, sentRecently }: StoredFacts,
+  request: SendRequest,
+  { suppressions, consent, isPendingOptOut, sentRecently, policy }: StoredFacts,
   isCaughtUp: boolean,
-): Readonly<Record<string, unknown>> => ({
-  ...{ consent, suppressions, isPendingOptOut, isCaughtUp, isSendingPaused, isTemplate, provider },
-  ...{ sentRecently: sentRecently.length, lastInboundAtMs, isAnswer: answersEventId !== undefined },
-  ...{ timeZone: contact.timeZone, country: contact.country },
-});
+  candidates: readonly Candidate[],
+): Readonly<Record<string, unknown>> => {
+  const { provider, contact, lastInboundAtMs, isTemplate, answersEventId, isSendingPaused } = request;
+  return {
+    ...{ consent, suppressions, isPendingOptOut, isCaughtUp, isSendingPaused, isTemplate, provider },
+    ...{ sentRecently: sentRecently.length, lastInboundAtMs, isAnswer: answersEventId !== undefined },
+    ...{ timeZone: contact.timeZone, country: contact.country },
+    ...{ places: zonesByPlace(candidates), hasHours: hasHours({ ...request, policy }) },
+  };
+};
+
+const zonesByPlace = (candidates: readonly Candidate[]): Readonly<Record<string, readonly string[]>> => {
+  const zones = new Map<string, Set<string>>();
+  for (const { place, zone } of candidates) zones.set(place, (zones.get(place) ?? new Set()).add(zone));
+  return Object.fromEntries([...zones].map(([place, each]) => [place, [...each]]));
+};

@@ -19,6 +19,8 @@ export interface ConsentEntry {
   readonly proof: ConsentProof | undefined;
   readonly counting: readonly ScopedSignal[];
   readonly suppressions: readonly SuppressionMark[];
+  /** When that was so. */
+  readonly readAtMs: number;
   /** Where the next page begins. */
   readonly at: string;
 }
@@ -37,6 +39,7 @@ interface Row {
   readonly proof: ConsentProof | null;
   readonly counting: StoredSignal[] | null;
   readonly suppressions: SuppressionMark[] | null;
+  readonly read_at: Date;
   readonly at: string;
 }
 
@@ -55,7 +58,8 @@ export class ConsentRead {
         name: 'list_consents',
         text: `SELECT signal.signal_id, signal.person_hash, signal.kind, signal.covers, signal.program, signal.channel,
                       signal.signaled_at, signal.recorded_at, signal.recorded_at::text AS at, signal.event_id,
-                      signal.actor_id, proof.proof, person.signals AS counting, held.suppressions
+                      signal.actor_id, proof.proof, person.signals AS counting, held.suppressions,
+                      clock_timestamp() AS read_at
                FROM compliance.consent_signal AS signal
                LEFT JOIN compliance.consent_proof AS proof USING (tenant_id, signal_id)
                LEFT JOIN compliance.person ON person.tenant_id = signal.tenant_id
@@ -89,4 +93,5 @@ const entryOf = (row: Row): ConsentEntry => ({
   proof: row.proof ?? undefined,
   counting: (row.counting ?? []).map(scopedSignal),
   suppressions: row.suppressions ?? [],
+  readAtMs: row.read_at.getTime(),
 });

@@ -34,6 +34,7 @@ const insert = new BatchInsert<ObservedSignal, Row>({
     { name: 'actor_id', type: 'text' },
     { name: 'covers', type: 'text' },
     { name: 'program', type: 'text' },
+    { name: 'open_until', type: 'timestamptz' },
   ],
   suffix: 'ON CONFLICT (tenant_id, signal_id) DO NOTHING RETURNING tenant_id, signal_id',
   rowsMax: SIGNALS_MAX,
@@ -55,6 +56,7 @@ export class ConsentStore {
       signal.actorId,
       signal.covers,
       signal.program,
+      signal.openUntilMs === undefined ? null : new Date(signal.openUntilMs),
     ]);
     const added = new Set(rows.map((row) => `${row.tenant_id}:${row.signal_id}`));
     // The same event may be there twice, by two facts: it is new once.
@@ -101,10 +103,11 @@ export class ConsentStore {
       signaled_at: Date;
       covers: string;
       program: string;
+      open_until: Date | null;
     }>(
       {
         name: 'consent_history',
-        text: `SELECT signal_id, kind, signaled_at, covers, program FROM compliance.consent_signal AS signal
+        text: `SELECT signal_id, kind, signaled_at, covers, program, open_until FROM compliance.consent_signal AS signal
                WHERE tenant_id = $1 AND person_hash = $2 AND kind IN ('opt_out', 'opt_in', 'lift', 'pending', 'grant')
                  AND NOT EXISTS (SELECT FROM compliance.review
                                  WHERE review.tenant_id = signal.tenant_id AND review.event_id = signal.signal_id
@@ -113,8 +116,9 @@ export class ConsentStore {
       },
       [person.tenantId, person.hash],
     );
-    return rows.map(({ signal_id, kind, signaled_at, covers, program }) => ({
+    return rows.map(({ signal_id, kind, signaled_at, covers, program, open_until }) => ({
       ...{ id: signal_id, kind, atMs: signaled_at.getTime(), covers, program },
+      ...(open_until === null ? {} : { openUntilMs: open_until.getTime() }),
     }));
   }
 

@@ -1,6 +1,7 @@
 import { uuidBytes } from '@posthorn/clock/id.js';
 import type { Tx } from '@posthorn/postgres/database.js';
-import type { Person } from '../domain/person.js';
+import type { ConsentStatus } from '../domain/consent-state.js';
+import { distinctPersons, personKey, type Person } from '../domain/person.js';
 import type { OutgoingType } from '../domain/suppression-plan.js';
 
 /** Something this service did, to be told to the log. */
@@ -11,7 +12,10 @@ export interface OutgoingEvent {
   readonly eventId: string;
   readonly causeId: string;
   readonly isCausedByEvent: boolean;
+  /** Empty for all. */
   readonly channel: string;
+  /** Where the person stands now, there. */
+  readonly status: ConsentStatus;
   readonly occurredAtMs: number;
   readonly traceparent: string;
 }
@@ -24,6 +28,7 @@ export interface NumberedEvent {
   readonly type: string;
   readonly personHash: Buffer;
   readonly channel: string;
+  readonly status: string;
   /** Empty when a member of staff caused it. */
   readonly causedBy: Buffer;
   readonly occurredAtMs: number;
@@ -37,6 +42,7 @@ interface Row {
   readonly type: string;
   readonly person_hash: Buffer;
   readonly channel: string;
+  readonly status: string;
   readonly cause_id: string;
   readonly is_caused_by_event: boolean;
   readonly occurred_at: Date;
@@ -48,11 +54,17 @@ const NONE = Buffer.alloc(0);
 /** What is to be told to the log: numbered without gaps, in the transaction of what it tells. */
 export class OutgoingStore {
   /**
-   * Numbers and adds events. The last statement of its transaction: from here to the commit nobody else can
-   * number any.
+   * Numbers and adds events of persons that the transaction has locked. The last thing it does: from here to the
+   * commit nobody else can number any.
+   * None of a person's is told as older than what was told before: of two, readers of the log believe the later one,
+   * and a signal may come to be known late.
    */
   async add(tx: Tx, events: readonly OutgoingEvent[]): Promise<void> {
     if (events.length === 0) return;
+    const times = placed(
+      events,
+      await this.lastTold(tx, distinctPersons(events.map(({ person }) => person))),
+    );
     const { rows } = await tx.query<{ value: string }>(
       {
         name: 'number_outgoing',
@@ -68,16 +80,35 @@ export class OutgoingStore {
             name: 'insert_outgoing',
             text: `INSERT INTO compliance.outgoing
                      (number, event_id, tenant_id, type, person_hash, channel, cause_id, is_caused_by_event,
-                      occurred_at, traceparent)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+                      occurred_at, traceparent, status)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
           },
           [
             ...[String(first + BigInt(index)), event.eventId, event.person.tenantId, event.type],
             ...[event.person.hash, event.channel, event.causeId, event.isCausedByEvent],
-            ...[new Date(event.occurredAtMs), event.traceparent],
+            ...[new Date(times[index]!), event.traceparent, event.status],
           ],
         ),
       ),
+    );
+  }
+
+  /** When, of what was told of these persons, the latest was; by `personKey`. */
+  private async lastTold(tx: Tx, persons: readonly Person[]): Promise<Map<string, number>> {
+    const { rows } = await tx.query<{ n: string; occurred_at: Date }>(
+      {
+        name: 'last_told',
+        text: `SELECT asked.n, told.occurred_at
+               FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS asked (tenant_id, person_hash, n)
+               CROSS JOIN LATERAL (
+                 SELECT occurred_at FROM compliance.outgoing
+                 WHERE outgoing.tenant_id = asked.tenant_id AND outgoing.person_hash = asked.person_hash
+                 ORDER BY occurred_at DESC LIMIT 1) AS told`,
+      },
+      [persons.map(({ tenantId }) => tenantId), persons.map(({ hash }) => hash)],
+    );
+    return new Map(
+      rows.map(({ n, occurred_at }) => [personKey(persons[Number(n) - 1]!), occurred_at.getTime()]),
     );
   }
 
@@ -97,7 +128,7 @@ export class OutgoingStore {
       {
         name: 'outgoing_page',
         text: `SELECT number, event_id, tenant_id, type, person_hash, channel, cause_id, is_caused_by_event,
-                      occurred_at, traceparent
+                      occurred_at, traceparent, status
                FROM compliance.outgoing WHERE number > $1 ORDER BY number LIMIT $2`,
       },
       [String(after), limit],
@@ -109,6 +140,7 @@ export class OutgoingStore {
       type: row.type,
       personHash: row.person_hash,
       channel: row.channel,
+      status: row.status,
       causedBy: row.is_caused_by_event ? uuidBytes(row.cause_id) : NONE,
       occurredAtMs: row.occurred_at.getTime(),
       traceparent: row.traceparent,
@@ -125,4 +157,14 @@ export class OutgoingStore {
       [String(through)],
     );
   }
+}
+
+/** The time of each event, in order: after those of the same person before it. */
+function placed(events: readonly OutgoingEvent[], lastTold: ReadonlyMap<string, number>): number[] {
+  const last = new Map(lastTold);
+  return events.map(({ person, occurredAtMs }) => {
+    const atMs = Math.max(occurredAtMs, (last.get(personKey(person)) ?? -Infinity) + 1);
+    last.set(personKey(person), atMs);
+    return atMs;
+  });
 }

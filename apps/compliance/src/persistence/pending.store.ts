@@ -2,13 +2,15 @@ import { uuidBytes } from '@posthorn/clock/id.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import type { ObservedSignal } from '../domain/observed-signal.js';
 
-/** An opt-out that intake stored and nobody has applied. IDs are 16 bytes. */
+/** An opt-out, or a dead address, that intake stored and nobody has applied. IDs are 16 bytes. */
 export interface PendingSignal {
   readonly tenantId: Buffer;
   readonly personHash: Buffer;
   readonly eventId: Buffer;
   readonly channel: string;
   readonly signal: string;
+  /** What of the channel it is about: a program, or `all`; empty = every channel. */
+  readonly program: string;
   /** 0 = the provider did not say. */
   readonly occurredAtMs: number;
   readonly storedAtMs: number;
@@ -20,6 +22,7 @@ interface Row {
   readonly event_id: string;
   readonly channel: string;
   readonly signal: string;
+  readonly program: string;
   readonly occurred_at: Date | null;
   readonly stored_at: Date;
 }
@@ -50,7 +53,7 @@ export class PendingStore {
     const { rows } = await tx.query<Row>(
       {
         name: 'abandoned_pending',
-        text: `SELECT tenant_id, person_hash, event_id, channel, signal, occurred_at, stored_at
+        text: `SELECT tenant_id, person_hash, event_id, channel, signal, program, occurred_at, stored_at
                FROM compliance.pending_signal WHERE stored_at < clock_timestamp() - $1 * interval '1 millisecond'
                ORDER BY stored_at LIMIT $2`,
       },
@@ -62,6 +65,7 @@ export class PendingStore {
       eventId: uuidBytes(row.event_id),
       channel: row.channel,
       signal: row.signal,
+      program: row.program,
       occurredAtMs: row.occurred_at?.getTime() ?? 0,
       storedAtMs: row.stored_at.getTime(),
     }));

@@ -1,5 +1,5 @@
 import type { Tx } from '@posthorn/postgres/database.js';
-import { DEFAULT_POLICY, type TenantPolicy } from '../domain/sending-rules/tenant-policy.js';
+import { DEFAULT_POLICY, storedPolicy, type TenantPolicy } from '../domain/sending-rules/tenant-policy.js';
 
 /** One version of a tenant's policy. Version 0 is the default: nobody wrote it. */
 export interface StoredPolicy {
@@ -7,6 +7,12 @@ export interface StoredPolicy {
   readonly policy: TenantPolicy;
   readonly actorId: string;
   readonly createdAtMs: number;
+}
+
+/** What of a policy intake has to know. */
+export interface PolicyKeywords {
+  readonly version: number;
+  readonly keywords: TenantPolicy['keywords'];
 }
 
 const DEFAULT: StoredPolicy = { version: 0, policy: DEFAULT_POLICY, actorId: '', createdAtMs: 0 };
@@ -30,7 +36,23 @@ export class PolicyStore {
     const row = rows[0];
     if (row === undefined) return DEFAULT;
     const { version, body, actor_id, created_at } = row;
-    return { version, policy: body, actorId: actor_id, createdAtMs: created_at.getTime() };
+    return { version, policy: storedPolicy(body), actorId: actor_id, createdAtMs: created_at.getTime() };
+  }
+
+  /** The version and the keywords in force, of those of these tenants that have a policy. @param tenantIds UUID texts. */
+  async keywordsInForce(
+    db: Pick<Tx, 'query'>,
+    tenantIds: readonly string[],
+  ): Promise<ReadonlyMap<string, PolicyKeywords>> {
+    const { rows } = await db.query<PolicyKeywords & { tenantId: string }>(
+      {
+        name: 'policy_keywords_in_force',
+        text: `SELECT DISTINCT ON (tenant_id) tenant_id AS "tenantId", version, body -> 'keywords' AS keywords
+               FROM compliance.policy WHERE tenant_id = ANY ($1::uuid[]) ORDER BY tenant_id, version DESC`,
+      },
+      [tenantIds],
+    );
+    return new Map(rows.map(({ tenantId, version, keywords }) => [tenantId, { version, keywords }]));
   }
 
   /** @returns false when that version is there already. */

@@ -2,11 +2,15 @@ import type { SchemaDefinition } from '@posthorn/postgres/migrate.js';
 import { SUPPRESSIONS } from './migrations/0001-suppressions.js';
 import { PERMITS } from './migrations/0002-permits.js';
 import { CONSENTS } from './migrations/0003-consents.js';
+import { SCOPED_SIGNALS } from './migrations/0004-scoped-signals.js';
+import { TOLD_STANDING } from './migrations/0005-told-standing.js';
+import { TOLD_PERSONS } from './migrations/0006-told-persons.js';
+import { AUDIT_OUTGOING } from './migrations/0007-audit-outgoing.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
 export const COMPLIANCE_SCHEMA: SchemaDefinition = {
   schema: SCHEMA,
   roles: [WORKER_ROLE, READER_ROLE],
-  migrations: [SUPPRESSIONS, PERMITS, CONSENTS],
+  migrations: [SUPPRESSIONS, PERMITS, CONSENTS, SCOPED_SIGNALS, TOLD_STANDING, TOLD_PERSONS, AUDIT_OUTGOING],
 };

@@ -1,7 +1,7 @@
 import { uuidBytes, uuidText } from '@posthorn/clock/id.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import type { Person } from '../domain/person.js';
-import { DEFAULT_POLICY, type TenantPolicy } from '../domain/sending-rules/tenant-policy.js';
+import { DEFAULT_POLICY, storedPolicy, type TenantPolicy } from '../domain/sending-rules/tenant-policy.js';
 import { ADDRESS_REASONS } from '../domain/suppression.js';
 
 /** Of one person and those linked: more than that decide nothing else. */
@@ -62,15 +62,16 @@ export class SendFactsRead {
     return byPerson(persons, rows, ({ channel, scope, reason }) => ({ channel, scope, reason }));
   }
 
-  /** Whether an opt-out of the person waits to be applied. */
+  /** Whether an opt-out of the person waits to be applied; that an address is dead says nothing of linked ones. */
   async pending(tx: Tx, persons: readonly Person[]): Promise<boolean[]> {
     const { rows } = await tx.query<{ n: string }>(
       {
         name: 'send_pending',
         text: `${GROUPS}
-               SELECT DISTINCT grouped.n FROM grouped JOIN compliance.pending_signal USING (tenant_id, person_hash)`,
+               SELECT DISTINCT grouped.n FROM grouped JOIN compliance.pending_signal AS held USING (tenant_id, person_hash)
+               WHERE grouped.is_own OR held.signal <> ALL ($3::text[])`,
       },
-      columnsOf(persons),
+      [...columnsOf(persons), ADDRESS_REASONS],
     );
     return byPerson(persons, rows, () => true).map((found) => found.length > 0);
   }
@@ -108,7 +109,8 @@ export class SendFactsRead {
     const found = new Map<string, VersionedPolicy>(
       tenantIds.map((id) => [id, { version: 0, policy: DEFAULT_POLICY }]),
     );
-    for (const { tenant_id, version, body } of rows) found.set(tenant_id, { version, policy: body });
+    for (const { tenant_id, version, body } of rows)
+      found.set(tenant_id, { version, policy: storedPolicy(body) });
     return found;
   }
 }

@@ -46,15 +46,15 @@ interface Row {
 
 /** Suppressions. One is never deleted: it is lifted, and says by whom and why. */
 export class SuppressionStore {
-  /** The opt-outs of these persons that are in force, by `personKey`. */
-  async optOutsInForce(tx: Tx, persons: readonly Person[]): Promise<Map<string, Suppression[]>> {
+  /** The persons' own that are in force, whatever the reason, by `personKey`. */
+  async held(tx: Tx, persons: readonly Person[]): Promise<Map<string, Suppression[]>> {
     const { rows } = await tx.query<Row & { n: string }>(
       {
-        name: 'opt_outs_in_force',
+        name: 'held_suppressions',
         text: `SELECT person.n, ${COLUMNS}
                FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS person (tenant_id, person_hash, n)
                JOIN compliance.suppression USING (tenant_id, person_hash)
-               WHERE suppression.reason IN ('opt_out', 'phrase') AND suppression.lifted_at IS NULL`,
+               WHERE suppression.lifted_at IS NULL`,
       },
       [persons.map(({ tenantId }) => tenantId), persons.map(({ hash }) => hash)],
     );

@@ -3,6 +3,7 @@ import {
   type ConsentQueryServiceController,
   ConsentQueryServiceControllerMethods,
   type ConsentServiceController,
+  type ConsentRow,
   ConsentServiceControllerMethods,
   type CreateConsentRequest,
   type CreateConsentResponse,
@@ -12,7 +13,8 @@ import {
   type ListConsentsResponse,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import { CreateConsent } from '../application/create-consent.js';
-import { importRows } from '../application/import-rows.js';
+import { importRows, type TakenRow } from '../application/import-rows.js';
+import { PermitDrain } from '../application/permit-drain.js';
 import { ReadPersons } from '../application/read-persons.js';
 import { isUuid } from '../domain/uuid.js';
 import { afterOf, badCursor, pageLimit, pageOf } from './page.js';
@@ -42,6 +44,7 @@ export class ConsentController implements ConsentServiceController {
   constructor(
     private readonly create: CreateConsent,
     private readonly read: ReadPersons,
+    private readonly drain: PermitDrain,
   ) {}
 
   async createConsent(request: CreateConsentRequest): Promise<CreateConsentResponse> {
@@ -50,11 +53,13 @@ export class ConsentController implements ConsentServiceController {
     return { consent: entry === undefined ? undefined : consentMessage(entry) };
   }
 
-  async importConsents({ tenantId, actorId, rows }: ImportConsentsRequest): Promise<ImportConsentsResponse> {
-    const results = await importRows(rows, async (row) => {
-      const { signal, isNew } = await this.create.run({ tenantId, actorId, ...row });
-      return { id: signal.id, isNew };
-    });
+  async importConsents(request: ImportConsentsRequest): Promise<ImportConsentsResponse> {
+    const { tenantId, actorId, principal, rows } = request;
+    const take = async (row: ConsentRow): Promise<TakenRow> => {
+      const { signal, ...made } = await this.create.take({ tenantId, actorId, principal, ...row });
+      return { id: signal.id, ...made };
+    };
+    const results = await importRows(rows, take, (permits) => this.drain.wait(permits));
     return { results: results.map((result) => rowMessage(result, 'evt')) };
   }
 }

@@ -20,7 +20,7 @@ export function consentMessage(entry: ConsentEntry): Consent {
     id: idOfUuid('evt', entry.id),
     personId: formatId('per', entry.personHash),
     ...{ channel, program: entry.program, kind: KINDS[entry.kind] ?? entry.kind },
-    status: entryStatus(entry.counting, entry.suppressions, channel, entry.program),
+    status: entryStatus(entry.counting, entry.suppressions, channel, entry.program, entry.readAtMs),
     occurredAtMs: entry.signaledAtMs,
     createdAtMs: entry.recordedAtMs,
     eventId: eventIdOf(entry.eventId),

@@ -27,10 +27,13 @@ import { suppressionMessage } from './suppressions.dto.js';
 export class PersonQueryController implements PersonQueryServiceController {
   constructor(private readonly read: ReadPersons) {}
 
-  async lookupPerson({ tenantId, address }: LookupPersonRequest): Promise<LookupPersonResponse> {
-    const { hashes, suppressions } = await this.read.lookup(tenantId, address);
+  async lookupPerson({ tenantId, ...who }: LookupPersonRequest): Promise<LookupPersonResponse> {
+    const { hashes, suppressions } = await this.read.lookup(tenantId, who);
     const [personId, ...linkedPersonIds] = hashes.map((hash) => formatId('per', hash)) as [string];
-    return { personId, linkedPersonIds, suppressions: suppressions.map(suppressionMessage) };
+    return {
+      ...{ personId, linkedPersonIds, personHashes: hashes },
+      suppressions: suppressions.map(suppressionMessage),
+    };
   }
 
   async listPersonHistory(request: ListPersonHistoryRequest): Promise<ListPersonHistoryResponse> {

@@ -21,12 +21,14 @@ import {
   SuppressionQueryServiceControllerMethods,
   type SuppressionServiceController,
   SuppressionServiceControllerMethods,
+  type SuppressionRow,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import { CorrectSuppression } from '../application/correct-suppression.js';
 import { CreateSuppression } from '../application/create-suppression.js';
 import { DecideReview } from '../application/decide-review.js';
 import { DeleteSuppression } from '../application/delete-suppression.js';
-import { importRows } from '../application/import-rows.js';
+import { importRows, type TakenRow } from '../application/import-rows.js';
+import { PermitDrain } from '../application/permit-drain.js';
 import { ReadSuppressions } from '../application/read-suppressions.js';
 import { beforeOf, pageLimit, pageOf } from './page.js';
 import { reviewMessage, rowMessage, suppressionMessage } from './suppressions.dto.js';
@@ -67,6 +69,7 @@ export class SuppressionController implements SuppressionServiceController {
     private readonly remove: DeleteSuppression,
     private readonly correct: CorrectSuppression,
     private readonly decide: DecideReview,
+    private readonly drain: PermitDrain,
   ) {}
 
   async createSuppression(request: CreateSuppressionRequest): Promise<CreateSuppressionResponse> {
@@ -84,11 +87,12 @@ export class SuppressionController implements SuppressionServiceController {
   }
 
   async importSuppressions(request: ImportSuppressionsRequest): Promise<ImportSuppressionsResponse> {
-    const { tenantId, actorId } = request;
-    const results = await importRows(request.rows, async (row) => {
-      const { suppression, isNew } = await this.create.run({ tenantId, actorId, ...row });
-      return { id: suppression.id, isNew };
-    });
+    const { tenantId, actorId, principal } = request;
+    const take = async (row: SuppressionRow): Promise<TakenRow> => {
+      const { suppression, ...made } = await this.create.take({ tenantId, actorId, principal, ...row });
+      return { id: suppression.id, ...made };
+    };
+    const results = await importRows(request.rows, take, (permits) => this.drain.wait(permits));
     return { results: results.map((result) => rowMessage(result, 'sup')) };
   }
 

@@ -21,10 +21,18 @@ export const PENDING_RETRY_MS = 1_000;
 /**
  * Whether this message may be sent, now. The first rule that speaks against it decides, in the order: sending as a
  * whole, the recipient's wish, consent, the channel, how often, when.
+ * @param candidates where the recipient may be.
  */
-export function decide(facts: SendFacts): Decision {
-  return askAgain(facts) ?? decideRecipient(facts);
+export function decide(facts: SendFacts, candidates = candidatesOf(facts)): Decision {
+  return askAgain(facts) ?? decideRecipient(facts, candidates);
 }
+
+/** Whether the hours of where the recipient is hold for a message. */
+export const hasHours = ({ category, channel, policy: { quietHours } }: Judged): boolean =>
+  (category === 'marketing' || quietHours.isTransactionalQuiet) &&
+  (QUIET_CHANNELS.includes(channel) || quietHours.channels.includes(channel));
+
+type Judged = Pick<SendFacts, 'category' | 'channel' | 'policy'>;
 
 /** What holds for every message of the moment, or ends by itself within it. */
 function askAgain(facts: SendFacts): Decision | undefined {
@@ -42,8 +50,7 @@ function askAgain(facts: SendFacts): Decision | undefined {
     : defer('opt_out.pending', detail, facts.nowMs + PENDING_RETRY_MS);
 }
 
-function decideRecipient(facts: SendFacts): Decision {
-  const candidates = candidatesOf(facts);
+function decideRecipient(facts: SendFacts, candidates: readonly Candidate[]): Decision {
   const places = [...new Set(candidates.map(({ place }) => place))];
   const answer = answerOf(facts);
   const denial =
@@ -57,18 +64,16 @@ function decideRecipient(facts: SendFacts): Decision {
 }
 
 function decideTime(facts: SendFacts, candidates: readonly Candidate[], places: readonly string[]): Decision {
-  const { category, channel, nowMs, policy, sentRecently } = facts;
+  const { category, nowMs, policy, sentRecently } = facts;
   const isMarketing = category === 'marketing';
-  const hasHours =
-    (isMarketing || policy.quietHours.isTransactionalQuiet) &&
-    (QUIET_CHANNELS.includes(channel) || policy.quietHours.channels.includes(channel));
-  if (hasHours && candidates.length === 0) {
+  const isTimed = hasHours(facts);
+  if (isTimed && candidates.length === 0) {
     const detail = 'Neither time zone, postal code, number nor country tells where the recipient is.';
     return { kind: 'deny', rule: 'recipient.unknown_place', detail };
   }
-  const caps = isMarketing ? capsOf(hasHours ? places : [], policy.caps) : [];
+  const caps = isMarketing ? capsOf(isTimed ? places : [], policy.caps) : [];
   const cap = reachedCap(caps, sentRecently, nowMs);
-  const openings = hasHours ? openingsOf(candidates, policy) : [];
+  const openings = isTimed ? openingsOf(candidates, policy) : [];
   if (cap !== undefined) {
     const detail = `${cap.count} messages in ${cap.windowHours} hours were sent.`;
     return deferToOpening(openings, cap.rule, detail, cap.untilMs);

@@ -1,5 +1,6 @@
 import { AppError, type FieldError } from '@posthorn/errors/app-error.js';
-import { foldKeyword, keywordSignal } from '@posthorn/providers/opt-out-keywords.js';
+import { readTenantKeywords } from '@posthorn/providers/tenant-keywords.js';
+import { QUESTION_DAYS_MAX, QUESTION_DAYS_MIN } from '../consent-state.js';
 import { isSendChannel, type SendChannel } from '../suppression.js';
 import { isKnownPlace } from './place-tables.js';
 import {
@@ -17,8 +18,6 @@ export const CAPS_MAX = 8;
 export const CAP_COUNT_MAX = 1_000;
 /** Earlier sends are known for so long. */
 export const CAP_WINDOW_HOURS_MAX = 24;
-export const KEYWORDS_MAX = 50;
-export const KEYWORD_LENGTH_MAX = 40;
 export const RETENTION_DAYS_MAX = 3_650;
 
 const HOURS = /^(?:[01]\d|2[0-3]):[0-5]\d-(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/;
@@ -62,13 +61,8 @@ class PolicyReader {
     const policy = this.record(value, '', Object.keys(DEFAULT_POLICY));
     const quiet = this.record(policy['quietHours'], 'quietHours', Object.keys(DEFAULT_POLICY.quietHours));
     const words = this.record(policy['keywords'], 'keywords', Object.keys(DEFAULT_POLICY.keywords));
-    const keywords = {
-      optOut: this.words(words['optOut'], 'keywords.optOut', 'opt_out'),
-      optIn: this.words(words['optIn'], 'keywords.optIn', 'opt_in'),
-      help: this.words(words['help'], 'keywords.help', 'help'),
-    };
-    const all = [...keywords.optOut, ...keywords.optIn, ...keywords.help];
-    if (new Set(all).size < all.length) this.wrong('keywords', 'has a word twice');
+    const { keywords, errors } = readTenantKeywords(words);
+    this.errors.push(...errors);
     return {
       quietHours: {
         hours: this.placeHours(quiet['hours'], 'quietHours.hours', true),
@@ -78,6 +72,7 @@ class PolicyReader {
       caps: this.caps(policy['caps'], 'caps'),
       keywords,
       retention: this.retention(policy['retention']),
+      doubleOptIn: this.doubleOptIn(policy['doubleOptIn']),
       replacedHours: this.placeHours(policy['replacedHours'], 'replacedHours', false),
     };
   }
@@ -140,10 +135,18 @@ class PolicyReader {
     return { rawDays: days('rawDays'), contentDays: days('contentDays'), eventDays: days('eventDays') };
   }
 
-  private integer(value: unknown, path: string, max: number): number {
-    if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max) return value;
-    this.wrong(path, `must be a whole number, 1–${max}`);
-    return 1;
+  private doubleOptIn(value: unknown): TenantPolicy['doubleOptIn'] {
+    const { answerDays } = this.record(value, 'doubleOptIn', Object.keys(DEFAULT_POLICY.doubleOptIn));
+    if (answerDays === undefined) return DEFAULT_POLICY.doubleOptIn;
+    return {
+      answerDays: this.integer(answerDays, 'doubleOptIn.answerDays', QUESTION_DAYS_MAX, QUESTION_DAYS_MIN),
+    };
+  }
+
+  private integer(value: unknown, path: string, max: number, min = 1): number {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+    this.wrong(path, `must be a whole number, ${min}–${max}`);
+    return min;
   }
 
   private placeHours(value: unknown, path: string, canBeEverywhere: boolean): readonly PlaceHours[] {
@@ -174,18 +177,5 @@ class PolicyReader {
     if (typeof value === 'string' && HOURS.test(value) && value.slice(0, 5) < value.slice(6)) return value;
     this.wrong(path, 'must be hours such as 09:00-18:00, or empty for a closed day');
     return '';
-  }
-
-  private words(value: unknown, path: string, meaning: string): readonly string[] {
-    return this.list(value, path, KEYWORDS_MAX).map((word, index) => {
-      const at = `${path}.${index}`;
-      const text = typeof word === 'string' ? foldKeyword(word) : '';
-      if (text === '' || text.length > KEYWORD_LENGTH_MAX) {
-        this.wrong(at, `must be a word of at most ${KEYWORD_LENGTH_MAX} characters`);
-      }
-      // A tenant must not give STOP another meaning.
-      if (meaning !== 'opt_out' && keywordSignal(text) === 'opt_out') this.wrong(at, 'is an opt-out');
-      return text;
-    });
   }
 }

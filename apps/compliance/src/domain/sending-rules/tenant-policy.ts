@@ -1,3 +1,5 @@
+import { NO_KEYWORDS, type TenantKeywords } from '@posthorn/providers/tenant-keywords.js';
+import { QUESTION_DAYS_MAX } from '../consent-state.js';
 import type { SendChannel } from '../suppression.js';
 
 export const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
@@ -40,14 +42,12 @@ export interface TenantPolicy {
   };
   /** Marketing messages to one person, on all channels together. */
   readonly caps: readonly FrequencyCap[];
-  /** Words that count as keywords beside the usual ones. */
-  readonly keywords: {
-    readonly optOut: readonly string[];
-    readonly optIn: readonly string[];
-    readonly help: readonly string[];
-  };
+  /** Words that count as keywords beside the usual ones. Intake knows them by tenants. */
+  readonly keywords: TenantKeywords;
   /** After how many days the event log forgets: raw requests, contents (addresses, texts), events. */
   readonly retention: { readonly rawDays: number; readonly contentDays: number; readonly eventDays: number };
+  /** For how many days after it was asked the question of a double opt-in can be answered. */
+  readonly doubleOptIn: { readonly answerDays: number };
   /** Hours in the place of the table's row, looser or not. Only an operator sets them. */
   readonly replacedHours: readonly PlaceHours[];
 }
@@ -56,7 +56,11 @@ export interface TenantPolicy {
 export const DEFAULT_POLICY: TenantPolicy = {
   quietHours: { hours: [], channels: [], isTransactionalQuiet: false },
   caps: [],
-  keywords: { optOut: [], optIn: [], help: [] },
+  keywords: NO_KEYWORDS,
   retention: { rawDays: 30, contentDays: 396, eventDays: 396 },
+  doubleOptIn: { answerDays: QUESTION_DAYS_MAX },
   replacedHours: [],
 };
+
+/** A policy as it was stored, with the defaults of what there was not when it was written. */
+export const storedPolicy = (body: Partial<TenantPolicy>): TenantPolicy => ({ ...DEFAULT_POLICY, ...body });

@@ -1,0 +1,121 @@
+import type { ObservedSignal } from '../observed-signal.js';
+import { personKey, personLock, type Person } from '../person.js';
+import type { ScopedSignal } from '../person-consent.js';
+import type { Suppression } from '../suppression.js';
+
+/** A row of `compliance.permit`; times on the store's clock. */
+export interface PermitRow {
+  readonly person: Person;
+  readonly expiresAtMs: number;
+  readonly isClosed: boolean;
+}
+
+/** Everything that is committed, at one moment. It is never changed: a snapshot is the value itself. */
+export interface Rows {
+  /** Opt-outs in the log, by their dedup key; each is in once. */
+  readonly log: ReadonlyMap<string, ObservedSignal>;
+  readonly pending: ReadonlyMap<string, ObservedSignal>;
+  /** IDs of signals that are recorded. */
+  readonly recorded: ReadonlySet<string>;
+  /** By `personKey`. */
+  readonly counting: ReadonlyMap<string, readonly ScopedSignal[]>;
+  readonly suppressions: ReadonlyMap<string, readonly Suppression[]>;
+  readonly permits: ReadonlyMap<string, PermitRow>;
+  readonly links: readonly (readonly Person[])[];
+}
+
+/** The person, and those linked. */
+export const groupOf = ({ links }: Rows, person: Person): readonly Person[] =>
+  links.find((group) => group.some((one) => personKey(one) === personKey(person))) ?? [person];
+
+export const locksOf = (persons: readonly Person[]): bigint[] =>
+  [...new Set(persons.map(personLock))].sort((a, b) => (a < b ? -1 : 1));
+
+/** A moment at which somebody else may run; with a condition: not to go on before it holds. */
+export type Steps = Generator<(() => boolean) | undefined, void, void>;
+
+type Mode = 'shared' | 'exclusive';
+
+/**
+ * What the promise takes from Postgres, and no more: a statement sees what was committed when it began and what its own
+ * transaction wrote (READ COMMITTED); a commit is visible at once and as a whole, then its locks are free; whoever
+ * dies leaves nothing.
+ */
+export class ModelStore {
+  rows: Rows;
+  private readonly open = new Map<ModelTx, string>();
+
+  constructor(rows: Rows) {
+    this.rows = rows;
+  }
+
+  begin(process: string): ModelTx {
+    const tx = new ModelTx(this);
+    this.open.set(tx, process);
+    return tx;
+  }
+
+  /** Ends the transactions of a process, or all of them. */
+  abort(process?: string): void {
+    for (const [tx, owner] of this.open) if (process === undefined || owner === process) this.open.delete(tx);
+  }
+
+  end(tx: ModelTx): void {
+    this.open.delete(tx);
+  }
+
+  isFree(lock: bigint, mode: Mode, asking: ModelTx): boolean {
+    return [...this.open.keys()].every((tx) => {
+      const held = tx === asking ? undefined : tx.held.get(lock);
+      return held === undefined || (held === 'shared' && mode === 'shared');
+    });
+  }
+}
+
+/** One transaction; without locks and with one write it is a statement of its own. */
+export class ModelTx {
+  readonly held = new Map<bigint, Mode>();
+  private readonly writes: ((rows: Rows) => Partial<Rows>)[] = [];
+
+  constructor(private readonly store: ModelStore) {}
+
+  /** What a statement that begins now sees. */
+  read(): Rows {
+    return this.applied(this.store.rows);
+  }
+
+  write(change: (rows: Rows) => Partial<Rows>): void {
+    this.writes.push(change);
+  }
+
+  /** One after the other, in the order of their numbers. */
+  *lock(locks: readonly bigint[], mode: Mode): Steps {
+    for (const lock of locks) {
+      yield () => this.store.isFree(lock, mode, this);
+      this.held.set(lock, mode);
+    }
+  }
+
+  commit(): void {
+    this.store.rows = this.applied(this.store.rows);
+    this.store.end(this);
+  }
+
+  rollback(): void {
+    this.store.end(this);
+  }
+
+  private applied(rows: Rows): Rows {
+    return this.writes.reduce((seen, change) => ({ ...seen, ...change(seen) }), rows);
+  }
+}
+
+/** A copy of a map with one more entry. */
+export const withEntry = <K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> =>
+  new Map(map).set(key, value);
+
+export const without = <K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> => {
+  const left = new Map(map);
+  left.delete(key);
+  return left;
+};

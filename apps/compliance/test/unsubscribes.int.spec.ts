@@ -1,0 +1,110 @@
+import { formatId, idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
+import type { IntakeSignal } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import type { Database } from '@posthorn/postgres/database.js';
+import { eventually } from '@posthorn/testing/eventually.js';
+import { INTAKE_ROLE } from '../src/persistence/roles.js';
+import { CALL, clock, House, type Tenant } from './harness.js';
+
+let house: House;
+let one: Awaited<ReturnType<House['start']>>;
+let acme: Tenant;
+let intake: Database;
+let people = 0;
+const newMail = (): string => `u${(people += 1)}@example.test`;
+
+beforeAll(async () => {
+  house = await House.open('compliance unsubscribes');
+  [acme] = house.tenants.tenants as [Tenant];
+  await house.db.query(`ALTER ROLE ${INTAKE_ROLE} PASSWORD '${house.db.password}'`);
+  intake = house.db.database(INTAKE_ROLE);
+  one = await house.start();
+  await eventually(async () => expect(await decided(newMail(), 'a')).toBe('allow'));
+});
+afterAll(() => house.close());
+
+/** What is said to a message of no marketing: what stops it, stops marketing too. */
+async function decided(address: string, program: string, channel = 'email'): Promise<string> {
+  const permit = await one.permits.requestPermit(
+    {
+      ...{ tenantId: acme.id, messageId: formatId('msg', newUuid(clock.nowMs())), sourceId: '', channel },
+      ...{ address, program, category: 'transactional', answersEventId: '', timeZone: '', country: 'AT' },
+      ...{ postalCode: '', lastInboundAtMs: 0, isReplay: false, provider: 'sendgrid', isTemplate: false },
+    },
+    CALL,
+  );
+  if (permit.decision === 'allow')
+    await one.permits.closePermit({ tenantId: acme.id, permitId: permit.permitId, outcome: 'sent' }, CALL);
+  return permit.decision === 'allow' ? 'allow' : permit.rule;
+}
+
+const unsubscribed = (address: string, program: string | undefined): IntakeSignal => ({
+  ...{ tenantId: acme.uuid, eventId: newUuid(clock.nowMs()), sourceId: Buffer.alloc(16) },
+  ...{ personHash: acme.hashOf(address), channel: 'email', signal: 'opt_out', program, occurredAtMs: 0 },
+  ...{ receivedAtMs: clock.nowMs(), provider: 'ingress', traceparent: '' },
+});
+const suppressionsOf = async (address: string) =>
+  (await one.query.checkAddress({ tenantId: acme.id, address, channel: '' }, CALL)).suppressions.map(
+    ({ channel, scope, reason, eventId }) => [channel, scope, reason, eventId],
+  );
+
+test('E1 a link takes the person off the program of its mail, by mail: what else they get goes on', async () => {
+  const address = newMail();
+  const signal = unsubscribed(address, 'news');
+  expect(await one.signals.applySignals({ signals: [signal] }, CALL)).toEqual({ isInForce: [true] });
+  expect(await decided(address, 'news')).toBe('suppression.opt_out');
+  // Nobody knows which program it is of.
+  expect(await decided(address, '')).toBe('suppression.opt_out');
+  expect(await decided(address, 'receipts')).toBe('allow');
+  expect(await decided(address, 'news', 'push')).toBe('allow');
+  const event = idOfUuid('evt', uuidText(signal.eventId));
+  expect(await suppressionsOf(address)).toEqual([['email', 'news', 'opt_out', event]]);
+});
+
+test('E1 a link of a mail without a program takes the person off all mails; STOP still is for everything', async () => {
+  const [address, stopped] = [newMail(), newMail()];
+  await one.signals.applySignals(
+    { signals: [unsubscribed(address, 'all'), unsubscribed(stopped, undefined)] },
+    CALL,
+  );
+  expect(await decided(address, 'receipts')).toBe('suppression.opt_out');
+  expect(await decided(address, 'receipts', 'push')).toBe('allow');
+  expect(await decided(stopped, 'receipts', 'push')).toBe('suppression.opt_out');
+});
+
+test('E1 the same opt-out by its fact, before or after, has the same scope and is told once', async () => {
+  for (const isFactFirst of [true, false]) {
+    const address = newMail();
+    const signal = unsubscribed(address, 'news');
+    const fact = { ...signal, type: 'person.unsubscribed', storedAtMs: signal.receivedAtMs };
+    const apply = () => one.signals.applySignals({ signals: [signal] }, CALL);
+    if (!isFactFirst) await apply();
+    house.events.add(1, fact);
+    await eventually(async () => expect(await suppressionsOf(address)).toHaveLength(1));
+    await apply();
+    // A later one by the same link.
+    await one.signals.applySignals({ signals: [unsubscribed(address, 'news')] }, CALL);
+    expect((await suppressionsOf(address)).map(([channel, scope]) => [channel, scope])).toEqual([
+      ['email', 'news'],
+    ]);
+    const told = () =>
+      [...house.events.appended.values()].filter(({ personHash }) => personHash.equals(signal.personHash));
+    await eventually(() => expect(told()).toHaveLength(1));
+    expect(told()[0]).toMatchObject({ type: 'consent.opted_out', attributes: { causedBy: signal.eventId } });
+  }
+});
+
+test('E1 one that nobody asked for is applied by itself, with its scope', async () => {
+  const address = newMail();
+  const { tenantId, personHash, eventId } = unsubscribed(address, 'news');
+  await intake.query(
+    `INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal, program)
+     VALUES ($1, $2, $3, 'email', 'opt_out', 'news')`,
+    [uuidText(tenantId), personHash, uuidText(eventId)],
+  );
+  expect(await decided(address, 'receipts')).not.toBe('allow');
+  await eventually(async () => expect(await decided(address, 'receipts')).toBe('allow'), {
+    timeoutMs: 10_000,
+  });
+  const event = idOfUuid('evt', uuidText(eventId));
+  expect(await suppressionsOf(address)).toEqual([['email', 'news', 'opt_out', event]]);
+});

@@ -17,7 +17,10 @@ import {
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { FactPublisher } from '@posthorn/jetstream/fact-publisher.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
+import { AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
+import { AuditRelay } from '@posthorn/postgres/audit-relay.js';
 import { Partitions } from '@posthorn/postgres/partitions.js';
+import { AuditAppend } from '@posthorn/server/audit-append.js';
 import { type GrpcExposure, processProviders } from '@posthorn/server/grpc-service.js';
 import { Health } from '@posthorn/server/health.js';
 import { Logger } from '@posthorn/server/logger.js';
@@ -34,6 +37,7 @@ import { ErasePerson } from './application/erase-person.js';
 import { KeepHouse } from './application/keep-house.js';
 import { KeepRefusals } from './application/keep-refusals.js';
 import { OperateIntake } from './application/operate-intake.js';
+import { PassOnErasures } from './application/pass-on-erasures.js';
 import { PurgeKeys } from './application/purge-keys.js';
 import { ReplayErasures } from './application/replay-erasures.js';
 import { RetainData } from './application/retain-data.js';
@@ -58,7 +62,8 @@ import { TendHandoffs } from './application/tend-handoffs.js';
 import { WatchMessages } from './application/watch-messages.js';
 import { StoreReadiness } from '@posthorn/postgres/store-readiness.js';
 import { Wake } from './application/wake.js';
-import { ComplianceChannel } from './clients/compliance.client.js';
+import { ComplianceChannel, ComplianceClient } from './clients/compliance.client.js';
+import { DispatcherClient } from './clients/dispatcher.client.js';
 import { ErasureJournal } from './clients/erasure-journal.js';
 import { RetentionPolicies } from './clients/retention-policies.client.js';
 import { EVENTS_CONFIG_KINDS, TenantsChannel, TenantsClient } from './clients/tenants.client.js';
@@ -147,6 +152,7 @@ export class AppModule {
         ...watch(),
         ...ruleProviders(process),
         ...intake(),
+        ...auditing(),
         ...keeping(process),
       ],
     };
@@ -309,12 +315,12 @@ const handoffs = () => [
   provide(
     CreateHandoff,
     ...([ReaderDatabase, ConversationRead, HandoffStore, HandoffStepStore] as const),
-    ...([SealContent, AppendSteps, Clock] as const),
+    ...([SealContent, AppendSteps, AuditOutgoing, Clock] as const),
   ),
   provide(
     StepHandoff,
     ...([ReaderDatabase, ConversationRead, HandoffStore, HandoffStepStore] as const),
-    ...([SealContent, AppendSteps, Clock] as const),
+    ...([SealContent, AppendSteps, AuditOutgoing, Clock] as const),
   ),
   provide(
     TendHandoffs,
@@ -340,7 +346,13 @@ const intake = () => [
   provide(RetentionRead),
   provide(KeepRefusals, KeeperDatabase, RefusalStore, Clock),
   provide(ReverifyRefusals, ...([KeeperDatabase, RefusalStore, ReverificationStore, Clock, Logger] as const)),
-  provide(OperateIntake, ReaderDatabase, EdgeConfig, RefusalRead, QuarantineStore),
+  provide(OperateIntake, ReaderDatabase, EdgeConfig, RefusalRead, QuarantineStore, AuditOutgoing),
+];
+
+const auditing = () => [
+  provideValue(AuditOutgoing, new AuditOutgoing(EVENTS_SCHEMA.schema)),
+  provide(AuditAppend, TenantsChannel, Metrics, Logger),
+  provide(AuditRelay, WorkerDatabase, AuditOutgoing, AuditAppend, LogLeases, Logger),
 ];
 
 const keeping = ({ config }: Process<Config>) => [
@@ -348,6 +360,26 @@ const keeping = ({ config }: Process<Config>) => [
   provide(ErasureStore),
   provide(ErasePerson, KeeperDatabase, ErasureStore, ErasureJournal, Clock, Logger),
   provide(ReplayErasures, KeeperDatabase, ErasureStore, ErasureJournal, ErasePerson, Logger),
+  provideFactory(
+    PassOnErasures,
+    (
+      ...[db, store, dispatcher, compliance, clock, log]: [
+        ...[KeeperDatabase, ErasureStore, DispatcherClient, ComplianceClient],
+        ...[Clock, Logger],
+      ]
+    ) =>
+      new PassOnErasures(
+        db,
+        store,
+        {
+          dispatcher: (order) => dispatcher.erasePerson(order.tenantId, order.actor, order.personHashes),
+          compliance: (order) => compliance.erasePerson(order.tenantId, order.actor, order.personHashes),
+        },
+        clock,
+        log,
+      ),
+    ...([KeeperDatabase, ErasureStore, DispatcherClient, ComplianceClient, Clock, Logger] as const),
+  ),
   provide(RetentionPolicies, ComplianceChannel),
   provide(RetentionStore),
   provide(
@@ -359,6 +391,7 @@ const keeping = ({ config }: Process<Config>) => [
   provide(PurgeKeys, KeeperDatabase, PurgeStore),
   provide(
     KeepHouse,
-    ...([ReplayErasures, ErasePerson, RetainData, PurgeKeys, LogLeases, Clock, Logger] as const),
+    ...([ReplayErasures, ErasePerson, PassOnErasures, RetainData, PurgeKeys] as const),
+    ...([LogLeases, Clock, Logger] as const),
   ),
 ];

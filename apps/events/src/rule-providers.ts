@@ -1,5 +1,6 @@
 import { Clock } from '@posthorn/clock/clock.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
+import { AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import { Logger } from '@posthorn/server/logger.js';
 import { Metrics } from '@posthorn/server/metrics.js';
 import { type Process } from '@posthorn/server/process.js';
@@ -72,6 +73,6 @@ export const ruleProviders = (process: Process<Config>) => [
       RuleMetrics,
     ] as const),
   ),
-  provide(SaveRule, ReaderDatabase, RuleStore, RuleRead, RuleBook, Clock),
+  provide(SaveRule, ReaderDatabase, RuleStore, RuleRead, RuleBook, AuditOutgoing, Clock),
   provide(DryRunRule, ReaderDatabase, RuleRead, RuleEffectRead, RuleDryRunRead),
 ];

@@ -89,8 +89,10 @@ class Contact {
     return { tenantId: this.tenantId, conversationId: this.conversationId };
   }
 
-  owner = () =>
-    service.owners.checkOwner({ tenantId: this.tenant.uuid, conversationId: this.conversation }, CALL);
+  owner = () => {
+    const [tenantId, conversationId, personHash] = [this.tenant.uuid, this.conversation, this.person];
+    return service.owners.checkOwner({ tenantId, conversationId, personHash, channel: 'sms' }, CALL);
+  };
 
   handsOver = (over: { key?: string; contextJson?: string; reason?: string } = {}) =>
     service.handoffs.createHandoff(
@@ -147,11 +149,8 @@ test('D5 F8 a command, its callbacks and the reply to it are one conversation', 
 
 test('H5 a reply’s timeline tells what it did to the conversation, and names both facts', async () => {
   const contact = new Contact(rig.tenants[0]);
-  const eventId = await contact.receives('Hallo');
-  const { entries, factIds } = await service.query.getEventTimeline(
-    { tenantId: contact.tenantId, id: formatId('evt', eventId) },
-    CALL,
-  );
+  const asked = { tenantId: contact.tenantId, id: formatId('evt', await contact.receives('Hallo')) };
+  const { entries, factIds } = await service.query.getEventTimeline(asked, CALL);
   expect(entries.find(({ stage }) => stage === 'conversation')).toMatchObject({
     fromState: 'open',
     toState: 'replied',
@@ -288,6 +287,7 @@ test('D6 a hand-off is queued, offered, accepted, released and closed; each step
     ['message.received', ''],
   ]);
   expect(events[0]).toMatchObject({ conversationFromState: 'claimed', conversationToState: 'closed' });
+  expect(events.every(({ personHash }) => personHash.equals(contact.person))).toBe(true);
   const { rows } = await rig.database.query(
     `SELECT count(*)::int AS open FROM events.handoff_step WHERE NOT is_appended OR content IS NOT NULL`,
   );

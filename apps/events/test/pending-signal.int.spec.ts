@@ -35,7 +35,7 @@ const pendingOf = async (tenantId: Buffer) =>
   (
     await database.query<{ event_id: string; channel: string; signal: string; occurred: number | null }>(
       `SELECT event_id, channel, signal, date_part('epoch', occurred_at) * 1000 AS occurred
-       FROM compliance.pending_signal WHERE tenant_id = $1 ORDER BY event_id`,
+       FROM compliance.pending_signal WHERE tenant_id = $1 ORDER BY signal, event_id`,
       [uuidText(tenantId)],
     )
   ).rows;
@@ -55,17 +55,18 @@ test('E1 an opt-out is pending from the commit that stores it; its duplicate is 
   expect(await pendingOf(tenantId)).toEqual([]);
 });
 
-test('E1 a complaint is pending too; words without a person, and compliance’s own, are not', async () => {
+test('E1 a complaint and a dead address are pending too; words without a person, and compliance’s own, are not', async () => {
   const tenantId = id();
   const complaint = stop({ attributes: { signal: 'complaint', channel: 'email' } });
+  const bounce = eventOf({ attributes: { status: 'undelivered', signal: 'hard_bounce', channel: 'email' } });
+  const harmless = ['help', 'opt_in', 'soft_bounce'].map((signal) => stop({ attributes: { signal } }));
   await store.insert([
-    requestOf([complaint, stop({ personHash: Buffer.alloc(0) }), stop({ attributes: { signal: 'help' } })], {
-      tenantId,
-    }),
+    requestOf([complaint, bounce, stop({ personHash: Buffer.alloc(0) }), ...harmless], { tenantId }),
     requestOf([stop()], { tenantId, sourceId: Buffer.alloc(16), provider: 'compliance' }),
   ]);
   expect(await pendingOf(tenantId)).toMatchObject([
     { event_id: uuidText(complaint.eventId), channel: 'email', signal: 'complaint' },
+    { event_id: uuidText(bounce.eventId), channel: 'email', signal: 'hard_bounce' },
   ]);
 });
 

@@ -139,7 +139,7 @@ test('A6 the payload comes back byte for byte, also when its key is not in memor
   stream.end();
 });
 
-test('B10 B21 another tenant sees nothing: no event, no payload, no message, and no list of them', async () => {
+test('B10 another tenant sees nothing: no event, no payload, no message, and no list of them', async () => {
   const [tenant, other] = rig.tenants;
   const stream = await service.stream();
   const request = sealedRequest(tenant, 'SM-3');

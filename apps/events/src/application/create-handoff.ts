@@ -1,6 +1,7 @@
 import type { Clock } from '@posthorn/clock/clock.js';
-import { newUuid, uuidBytes, uuidText } from '@posthorn/clock/id.js';
+import { idOfUuid, newUuid, uuidBytes, uuidText } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import type { AuditActor, AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { isHandoffReason, type Handoff } from '../domain/handoff.js';
 import type { HandoffStep } from '../domain/handoff-step.js';
@@ -15,6 +16,7 @@ export interface HandoffRequest {
   readonly tenantId: string;
   readonly conversationId: string;
   readonly actor: string;
+  readonly by: AuditActor;
   readonly key: string;
   readonly reason: string;
   readonly queue: string;
@@ -37,6 +39,7 @@ export class CreateHandoff {
     private readonly steps: Pick<HandoffStepStore, 'add'>,
     private readonly seal: SealContent,
     private readonly append: AppendSteps,
+    private readonly audit: Pick<AuditOutgoing, 'add'>,
     private readonly clock: Clock,
   ) {}
 
@@ -71,6 +74,9 @@ export class CreateHandoff {
         sealed,
       };
       await this.steps.add(tx, added);
+      const detail = { reason, handoffId: idOfUuid('evt', draft.handoffId) };
+      const act = { action: added.type, target: idOfUuid('cnv', conversationId), detail };
+      await this.audit.add(tx, [{ tenantId, actor: request.by, ...act }]);
       return { ...created, step: added };
     });
     await this.append.run(step === undefined ? [] : [step]);

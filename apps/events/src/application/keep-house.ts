@@ -2,6 +2,7 @@ import type { Clock } from '@posthorn/clock/clock.js';
 import type { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import type { ErasePerson } from './erase-person.js';
+import type { PassOnErasures } from './pass-on-erasures.js';
 import type { PurgeKeys } from './purge-keys.js';
 import type { ReplayErasures } from './replay-erasures.js';
 import type { RetainData } from './retain-data.js';
@@ -22,6 +23,7 @@ export class KeepHouse {
   private running: Promise<void> = Promise.resolve();
   /** Beside the erasures, which must not wait for it. */
   private chores: Promise<void> | undefined;
+  private passing: Promise<void> | undefined;
   private isStopped = false;
   private retainAtMs = -Infinity;
   private purgeAtMs = -Infinity;
@@ -29,6 +31,7 @@ export class KeepHouse {
   constructor(
     private readonly replay: ReplayErasures,
     private readonly erase: Pick<ErasePerson, 'finish'>,
+    private readonly passOn: Pick<PassOnErasures, 'run'>,
     private readonly retain: Pick<RetainData, 'run'>,
     private readonly purge: Pick<PurgeKeys, 'run'>,
     private readonly leases: Pick<ShardLeases, 'held'>,
@@ -43,7 +46,7 @@ export class KeepHouse {
   async beforeApplicationShutdown(): Promise<void> {
     this.isStopped = true;
     clearTimeout(this.timer);
-    await Promise.all([this.running, this.chores]);
+    await Promise.all([this.running, this.passing, this.chores]);
   }
 
   private async round(): Promise<void> {
@@ -51,6 +54,7 @@ export class KeepHouse {
       if (!this.replay.isReady) await this.replay.run(this.hasStopped);
       if (this.leases.held().has(HOUSE_SHARD)) {
         await this.erase.finish(ERASE_WITHIN_MS);
+        this.passing ??= this.passOnErasures().finally(() => (this.passing = undefined));
         this.chores ??= this.doChores().finally(() => (this.chores = undefined));
       }
     } catch (err) {
@@ -63,6 +67,14 @@ export class KeepHouse {
   }
 
   private readonly hasStopped = (): boolean => this.isStopped;
+
+  private async passOnErasures(): Promise<void> {
+    try {
+      await this.passOn.run(this.hasStopped);
+    } catch (err) {
+      this.log.warn({ err, stage: 'erasure' }, 'erasures are not done again elsewhere');
+    }
+  }
 
   private async doChores(): Promise<void> {
     this.retainAtMs = await this.whenDue(this.retainAtMs, RETAIN_INTERVAL_MS, () =>

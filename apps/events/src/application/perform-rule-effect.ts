@@ -1,5 +1,6 @@
 import { formatId, idOfUuid } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { auditActor } from '@posthorn/postgres/audit-outgoing.js';
 import type { ComplianceClient } from '../clients/compliance.client.js';
 import type { DispatcherClient } from '../clients/dispatcher.client.js';
 import { fillTemplate, parseTemplate } from '../domain/rule-template.js';
@@ -83,6 +84,7 @@ export class PerformRuleEffect {
       tenantId,
       conversationId: needed(effect.conversationId),
       actor: ruleId,
+      by: auditActor(undefined, ruleId),
       key: effectId,
       ...{ reason, queue, priority, traceparent },
       contextJson: JSON.stringify({ decisions: [decision] }),

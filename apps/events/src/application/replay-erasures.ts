@@ -1,7 +1,7 @@
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import type { ErasureJournal } from '../clients/erasure-journal.js';
-import type { ErasureOrder } from '../domain/erasure.js';
+import { ERASING_SERVICES, type ErasureOrder } from '../domain/erasure.js';
 import type { ErasureStore } from '../persistence/erasure.store.js';
 import type { ErasePerson } from './erase-person.js';
 
@@ -10,7 +10,8 @@ const STEP_WITHIN_MS = 1_000;
 
 /**
  * Does again, at every start, what the journal has and the database has not: a backup was restored, or a crash came
- * between the two. Until then the process is not ready: nobody reads what was erased.
+ * between the two. Until then the process is not ready: nobody reads what was erased. The other services are told
+ * afterwards: they need this one to answer.
  */
 export class ReplayErasures {
   private isDone = false;
@@ -54,7 +55,7 @@ export class ReplayErasures {
   private async order(orders: readonly ErasureOrder[]): Promise<number> {
     if (orders.length === 0) return 0;
     const missing = await this.store.missing(this.db, orders);
-    for (const order of missing) await this.store.order(this.db, order);
+    for (const order of missing) await this.store.order(this.db, order, ERASING_SERVICES);
     return missing.length;
   }
 }

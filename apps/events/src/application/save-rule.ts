@@ -1,6 +1,7 @@
 import type { Clock } from '@posthorn/clock/clock.js';
-import { newUuid, uuidBytes, uuidText } from '@posthorn/clock/id.js';
+import { idOfUuid, newUuid, uuidBytes, uuidText } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import type { AuditActor, AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import type { Database, Tx } from '@posthorn/postgres/database.js';
 import { ruleFaults } from '../domain/rule-check.js';
 import { InvalidExpression } from '../domain/rule-expression.js';
@@ -23,6 +24,7 @@ export interface RuleChange {
 export interface RuleActor {
   readonly tenantId: string;
   readonly actor: string;
+  readonly by: AuditActor;
 }
 
 /** Makes and changes rules. In force everywhere within two seconds, here at once. */
@@ -32,6 +34,7 @@ export class SaveRule {
     private readonly store: Pick<RuleStore, 'lockOthers' | 'create' | 'update' | 'remove'>,
     private readonly read: Pick<RuleRead, 'get'>,
     private readonly book: Pick<RuleBook, 'changed'>,
+    private readonly audit: Pick<AuditOutgoing, 'add'>,
     private readonly clock: Clock,
   ) {}
 
@@ -48,6 +51,7 @@ export class SaveRule {
         throw new AppError('limit.reached', { detail: `a tenant has at most ${RULES_PER_TENANT_MAX} rules` });
       const rule = writeOf(by, { ruleId, name, version: 1, isEnabled, definition }, others.cost);
       await this.store.create(tx, rule);
+      return { action: 'rule.created', detail: { after: seenOf(rule) } };
     });
   }
 
@@ -62,31 +66,46 @@ export class SaveRule {
       const version = known.version + 1;
       const rule = writeOf(by, { ruleId, name, version, isEnabled, definition }, others.cost);
       await this.store.update(tx, rule);
+      return { action: 'rule.updated', detail: { before: seenOf(known), after: seenOf(rule) } };
     });
   }
 
   /** @throws AppError `request.not_found`. */
-  async remove({ tenantId }: RuleActor, ruleId: string): Promise<void> {
-    const isRemoved = await this.db.tenantTransaction(tenantId, (tx) =>
-      this.store.remove(tx, tenantId, ruleId),
-    );
-    if (!isRemoved) throw new AppError('request.not_found');
+  async remove({ tenantId, by }: RuleActor, ruleId: string): Promise<void> {
+    await this.db.tenantTransaction(tenantId, async (tx) => {
+      const known = await this.read.get(tx, tenantId, ruleId);
+      if (known === undefined || !(await this.store.remove(tx, tenantId, ruleId)))
+        throw new AppError('request.not_found');
+      const act = { action: 'rule.deleted', detail: { before: seenOf(known) } };
+      await this.audit.add(tx, [{ tenantId, actor: by, target: idOfUuid('rul', ruleId), ...act }]);
+    });
     await this.book.changed();
   }
 
   private async save(
-    { tenantId }: RuleActor,
+    { tenantId, by }: RuleActor,
     ruleId: string,
-    write: (tx: Tx, others: { readonly rules: number; readonly cost: number }) => Promise<void>,
+    write: (tx: Tx, others: { readonly rules: number; readonly cost: number }) => Promise<RuleAct>,
   ): Promise<RuleView> {
     const saved = await this.db.tenantTransaction(tenantId, async (tx) => {
-      await write(tx, await this.store.lockOthers(tx, tenantId, ruleId));
-      return this.read.get(tx, tenantId, ruleId);
+      const act = await write(tx, await this.store.lockOthers(tx, tenantId, ruleId));
+      const rule = await this.read.get(tx, tenantId, ruleId);
+      await this.audit.add(tx, [{ tenantId, actor: by, target: idOfUuid('rul', ruleId), ...act }]);
+      return rule;
     });
     await this.book.changed();
     return saved!;
   }
 }
+
+/** What the audit log says of it. */
+interface RuleAct {
+  readonly action: string;
+  readonly detail: object;
+}
+
+/** Each version is kept: its number leads to what it says. */
+const seenOf = ({ version, isEnabled }: Pick<RuleWrite, 'version' | 'isEnabled'>) => ({ version, isEnabled });
 
 type Draft = Pick<RuleWrite, 'ruleId' | 'name' | 'version' | 'isEnabled' | 'definition'>;
 

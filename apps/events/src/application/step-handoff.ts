@@ -1,6 +1,7 @@
 import type { Clock } from '@posthorn/clock/clock.js';
-import { newUuid, uuidBytes } from '@posthorn/clock/id.js';
+import { idOfUuid, newUuid, uuidBytes } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import type { AuditActor, AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import type { Database, Tx } from '@posthorn/postgres/database.js';
 import type { Handoff } from '../domain/handoff.js';
 import type { HandoffStep } from '../domain/handoff-step.js';
@@ -15,6 +16,7 @@ export interface HandoffAct {
   readonly tenantId: string;
   readonly conversationId: string;
   readonly actor: string;
+  readonly by: AuditActor;
   readonly traceparent: string;
   /** What the actor says about it; kept encrypted. */
   readonly note: string;
@@ -42,6 +44,7 @@ export class StepHandoff {
     private readonly steps: Pick<HandoffStepStore, 'add'>,
     private readonly seal: SealContent,
     private readonly append: AppendSteps,
+    private readonly audit: Pick<AuditOutgoing, 'add'>,
     private readonly clock: Clock,
   ) {}
 
@@ -134,12 +137,19 @@ export class StepHandoff {
         sealed,
       };
       await this.steps.add(tx, added);
+      const detail = { before: seenOf(open), after: seenOf(stepped?.handoff), to: target };
+      const acted = { action: type, target: idOfUuid('cnv', conversationId), detail };
+      await this.audit.add(tx, [{ tenantId, actor: act.by, ...acted }]);
       return { step: added, handoff: stepped?.handoff };
     });
     await this.append.run([step]);
     return handoff;
   }
 }
+
+/** What the audit log says of a hand-off. */
+const seenOf = (handoff: Handoff | undefined) =>
+  handoff === undefined ? null : { id: idOfUuid('evt', handoff.handoffId), state: handoff.state };
 
 function owned(open: Handoff | undefined, token: bigint): Handoff {
   if (open === undefined) throw new AppError('handoff.not_found');

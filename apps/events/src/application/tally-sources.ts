@@ -1,6 +1,6 @@
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import type { IntakeRequest } from '../domain/intake.js';
+import { NO_SOURCE, type IntakeRequest } from '../domain/intake.js';
 import { addRequest, emptyTally, type SourceTally } from '../domain/source-tally.js';
 import type { SourceTallyStore } from '../persistence/source-tally.store.js';
 
@@ -39,7 +39,7 @@ export class TallySources {
 
   /** @param request committed. @param stored how many of its events are new. */
   count(request: IntakeRequest, stored: number): void {
-    if (request.requestId.length === 0) return; // of a service of ours
+    if (request.requestId.length === 0 || request.sourceId.equals(NO_SOURCE)) return; // of a service of ours
     const name = request.sourceId.toString('latin1');
     let tally = this.tallies.get(name);
     if (tally === undefined) {

@@ -1,4 +1,8 @@
-import { SuppressionServiceService } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import {
+  PersonServiceService,
+  SuppressionServiceService,
+} from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import { formatId } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 
@@ -21,8 +25,10 @@ export interface RuleSuppression {
 /** Who keeps suppressions. */
 export class ComplianceClient {
   private readonly suppressions;
+  private readonly persons;
 
   constructor(channel: ComplianceChannel) {
+    this.persons = grpcClient(PersonServiceService, channel);
     this.suppressions = grpcClient(SuppressionServiceService, channel);
   }
 
@@ -41,5 +47,17 @@ export class ComplianceClient {
     if (result === undefined || result.outcome === 'refused')
       throw new AppError('request.invalid', { detail: `${result?.path}: ${result?.detail}` });
     return result.id;
+  }
+
+  /**
+   * Takes away what may say who a person is, address by address: whom it is linked with may not be known there.
+   * @param tenantId 16 bytes. @throws AppError `tenant.not_found`, `service.unavailable`, `service.deadline`.
+   */
+  async erasePerson(tenantId: Buffer, actorId: string, personHashes: readonly Buffer[]): Promise<void> {
+    for (const hash of personHashes)
+      await this.persons.erasePerson(
+        { tenantId: formatId('ten', tenantId), actorId, personId: formatId('per', hash) },
+        { deadlineMs: DEADLINE_MS },
+      );
   }
 }

@@ -1,10 +1,14 @@
 import {
   CommandServiceService,
   type CreateMessageRequest,
+  ErasureServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
+import { formatId } from '@posthorn/clock/id.js';
 import { GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 
 const DEADLINE_MS = 5_000;
+/** It goes through all commands to a person, and waits until the log has what it was told before. */
+const ERASE_DEADLINE_MS = 10_000;
 
 /** The connection to dispatcher. */
 export class DispatcherChannel extends GrpcChannel {}
@@ -34,8 +38,10 @@ export interface RuleMessage {
 /** Who sends. */
 export class DispatcherClient {
   private readonly commands;
+  private readonly erasures;
 
   constructor(channel: DispatcherChannel) {
+    this.erasures = grpcClient(ErasureServiceService, channel);
     this.commands = grpcClient(CommandServiceService, channel);
   }
 
@@ -50,6 +56,18 @@ export class DispatcherClient {
       ...(traceparent !== '' && { traceparent }),
     });
     return command?.id ?? '';
+  }
+
+  /**
+   * Takes away what messages to a person say. Once it has answered, none of it is on its way into the log.
+   * @param tenantId 16 bytes. @throws AppError `service.unavailable`, `service.deadline`.
+   */
+  async erasePerson(tenantId: Buffer, actorId: string, personHashes: readonly Buffer[]): Promise<void> {
+    const hashes = personHashes.map((hash) => hash.toString('hex'));
+    await this.erasures.erasePerson(
+      { tenantId: formatId('ten', tenantId), actorId, personHashes: hashes },
+      { deadlineMs: ERASE_DEADLINE_MS },
+    );
   }
 }
 

@@ -19,6 +19,16 @@ export interface Erasure extends ErasureOrder {
   readonly erased: readonly { readonly table: string; readonly rows: bigint }[];
 }
 
+/** The other services that hold something of a person; the first one also tells the log of it. */
+export const ERASING_SERVICES = ['dispatcher', 'compliance'] as const;
+export type ErasingService = (typeof ERASING_SERVICES)[number];
+
+/** An erasure that other services have to do again. */
+export interface OwedErasure extends Pick<ErasureOrder, 'tenantId' | 'erasureId' | 'actor' | 'personHashes'> {
+  /** In the order in which they are to be asked. */
+  readonly owed: readonly ErasingService[];
+}
+
 const HASH = /^[0-9a-f]{32}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

@@ -10,6 +10,7 @@ import {
   factsOf,
   isInbound,
   placeMsOf,
+  unsubscribedByOf,
   type ConversationChange,
   type FactDraft,
   type LoggedEvent,
@@ -93,6 +94,7 @@ export class FoldEvents {
       {
         event,
         messageId: undefined,
+        mentions: unsubscribedByOf(event),
         fromState: '',
         toState: '',
         effect: 'applied',

@@ -77,6 +77,15 @@ test('the history is told from its beginning, and says what was erased', () => {
   });
 });
 
+test('D6 the history that the bot tells stands beside ours, and only as a list', () => {
+  const reportedOf = (context: PackageParts['context']): unknown =>
+    (JSON.parse(handoffPackage(parts({ context })).full) as { history: Record<string, unknown> }).history[
+      'reported'
+    ];
+  const history = [{ from: 'bot', text: 'Hi' }];
+  expect([{ history }, {}, { history: 'Hi' }].map(reportedOf)).toEqual([history, [], []]);
+});
+
 test('until when one may write freely is said for WhatsApp only', () => {
   const windowOf = (provider: string): unknown =>
     (JSON.parse(handoffPackage(parts({ provider })).full) as { compliance: Record<string, unknown> })

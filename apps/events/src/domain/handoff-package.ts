@@ -103,6 +103,8 @@ function fullOf(parts: PackageParts) {
         at: iso(atMs),
         ...(content ?? { isErased: true }),
       })),
+      // What the bot says was spoken, here or where this platform does not carry the messages.
+      reported: Array.isArray(context['history']) ? context['history'] : [],
       rest: `/v1/tenants/${tenantId}/conversations/${conversationId}`,
     },
     understanding: {

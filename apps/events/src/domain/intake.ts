@@ -19,6 +19,8 @@ export interface EventAttributes {
   readonly messageId: Buffer;
   /** The provider's ID of the message that this one answers; or empty. */
   readonly replyToProviderMessageId: string;
+  /** What of its channel a signal is about: a program, or `all`; undefined = every channel. */
+  readonly program?: string | undefined;
 }
 
 /** One event of a request. */
@@ -59,6 +61,9 @@ export interface IntakeRequest {
 
 /** The source of what our own services did. */
 export const NO_SOURCE: Buffer = Buffer.alloc(16);
+
+/** Who takes requests: what a person says without a provider, by a link of ours, is its event. */
+export const INTAKE_SERVICE = 'ingress';
 
 /** Lanes of the log, fixed for life. */
 export const SHARD_COUNT = 64;

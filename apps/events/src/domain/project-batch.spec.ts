@@ -1,7 +1,8 @@
+import fc from 'fast-check';
 import { newUuid } from '@posthorn/clock/id.js';
 import { NO_SOURCE, type EventAttributes } from './intake.js';
 import { Batch, type LaneCursor } from './project-batch.js';
-import { factIdOf, type LoggedEvent } from './project-event.js';
+import { factIdOf, type LoggedEvent, type MessageRecord } from './project-event.js';
 
 const NONE = Buffer.alloc(0);
 const [TENANT, SOURCE] = [newUuid(1), newUuid(2)];
@@ -125,4 +126,71 @@ test('an event that the store refused is put aside, and its lane goes on', () =>
   expect(quarantined).toEqual([{ event: bad, cause: 'refused' }]);
   expect(facts).toHaveLength(1);
   expect(lanes[0]!.after.position).toBe(good.position);
+});
+
+/** The facts of some events of one message, projected in batches of one. */
+function factsOneByOne(events: readonly LoggedEvent[]) {
+  let [messages, head] = [EMPTY.messages as MessageRecord[], 0n];
+  return events.flatMap((one) => {
+    const batch = new Batch([one]);
+    const { created, changed, facts, lanes } = batch.project(
+      { ...EMPTY, messages, cursors: new Map([cursor(1, head)]) },
+      newUuid,
+    );
+    messages = [...created, ...changed].length > 0 ? [...created, ...changed] : messages;
+    head = lanes[0]!.after.headSequence;
+    return facts.map(({ draft }) => draft);
+  });
+}
+
+test('E1 E3 D2 every signal about a message makes one fact, whatever the order of its reports', () => {
+  // Would break: an address that bounced after "delivered" would be written to for ever.
+  const email = { channel: 'email' };
+  const reports = () => [
+    event('message.sent', {}, email),
+    event('message.delivered', {}, email),
+    event('message.undelivered', {}, { ...email, signal: 'hard_bounce' }),
+    event('message.undelivered', {}, { ...email, signal: 'soft_bounce' }),
+    event('message.delivered', {}, { ...email, signal: 'opt_in' }),
+    event('message.read', {}, email),
+  ];
+  fc.assert(
+    fc.property(fc.shuffledSubarray([0, 1, 2, 3, 4, 5], { minLength: 6 }), (order) => {
+      const all = reports();
+      const facts = factsOneByOne(order.map((n) => all[n]!));
+      for (const one of all.filter(({ attributes }) => attributes.signal !== ''))
+        expect(facts.filter(({ event: of }) => of === one)).toHaveLength(1);
+      const [internal, told] = [true, false].map((is) =>
+        facts.filter(({ type }) => (type === 'signal.observed') === is),
+      );
+      // Destinations hear of changes only, each once.
+      expect(new Set(told!.map(({ state }) => state)).size).toBe(told!.length);
+      expect(internal!.every(({ event: of }) => of.attributes.signal !== '')).toBe(true);
+    }),
+  );
+});
+
+test('E1 a mail that came back without a word tells compliance once, also after it was delivered', () => {
+  const came = (over = {}) => event('message.undelivered', {}, { channel: 'email', ...over });
+  const after = [event('message.delivered', {}, { channel: 'email' }), came(), came()];
+  expect(factsOneByOne(after).map(({ type, state }) => [type, state])).toEqual([
+    ['message.delivered', 'delivered'],
+    ['signal.observed', 'undelivered'],
+  ]);
+  const sms = [event('message.delivered'), event('message.undelivered')];
+  expect(factsOneByOne(sms).map(({ type }) => type)).toEqual(['message.delivered']);
+});
+
+test('E3 an opt-in that is reported again without a time is as old as its first report', () => {
+  // Would break: START, STOP, and the late second report of the START would opt the person in again.
+  const at = 1_700_000_000_000;
+  const said = (receivedAtMs: number, occurredAtMs = 0, signal = 'opt_in') =>
+    event('message.received', { receivedAtMs, occurredAtMs }, { signal, direction: 'inbound' });
+  const times = (...events: LoggedEvent[]) =>
+    factsOneByOne(events).map((fact) => [fact.type, fact.occurredAtMs ?? fact.event.occurredAtMs]);
+  expect(times(said(at, 0, ''), said(at + 60_000))).toEqual([
+    ['message.received', 0],
+    ['signal.observed', at],
+  ]);
+  expect(times(said(at), said(at + 60_000, at - 5))[1]).toEqual(['signal.observed', at - 5]);
 });

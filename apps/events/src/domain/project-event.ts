@@ -1,5 +1,5 @@
 import { derivedUuid, uuidTimeMs } from '@posthorn/clock/id.js';
-import { NO_SOURCE, type EventAttributes } from './intake.js';
+import { INTAKE_SERVICE, NO_SOURCE, type EventAttributes } from './intake.js';
 import type { ConversationStep } from './conversation-state.js';
 import { isReportedState, type Effect, type Evidence, type ReportedState } from './message-state.js';
 
@@ -52,6 +52,8 @@ export interface Transition {
   readonly event: LoggedEvent;
   /** Undefined for an event that is not about a message. */
   readonly messageId: Buffer | undefined;
+  /** The message that an event names without telling its state. */
+  readonly mentions?: Buffer | undefined;
   readonly fromState: string;
   /** The new state, or the reported one when nothing changed. */
   readonly toState: string;
@@ -75,6 +77,8 @@ export interface FactDraft {
   readonly message: MessageRecord | undefined;
   readonly state: string;
   readonly previousState: string;
+  /** When that was, where the event does not say. */
+  readonly occurredAtMs?: number;
 }
 
 /** Why an event cannot be projected; it goes to quarantine with this text. */
@@ -82,6 +86,9 @@ export class UnprojectableEvent extends Error {}
 
 const MESSAGE_TYPE_PREFIX = 'message.';
 const INBOUND_TYPE = 'message.received';
+const UNSUBSCRIBED_TYPE = 'person.unsubscribed';
+/** A fact for our own services alone: destinations get state changes. */
+const SIGNAL_TYPE = 'signal.observed';
 
 /** The service that keeps conversations, as its own events name it. */
 export const OWN_SERVICE = 'events';
@@ -91,8 +98,8 @@ export const factIdOf = (eventId: Buffer, type: string): Buffer =>
   derivedUuid(uuidTimeMs(eventId), eventId, type);
 
 /**
- * The facts that a transition made, in their order: state changes of messages and conversations, and every other
- * event as it is.
+ * The facts for destinations that a transition made, in their order: state changes of messages and conversations, and
+ * every other event as it is.
  */
 export function factTypesOf(
   eventType: string,
@@ -155,6 +162,20 @@ export function reportedStateOf(event: LoggedEvent): ReportedState | undefined {
   return state;
 }
 
+/** The message whose link somebody unsubscribed by; undefined for any other event. */
+export const unsubscribedByOf = ({
+  type,
+  provider,
+  sourceId,
+  attributes,
+}: LoggedEvent): Buffer | undefined =>
+  type === UNSUBSCRIBED_TYPE &&
+  provider === INTAKE_SERVICE &&
+  sourceId.equals(NO_SOURCE) &&
+  attributes.messageId.length > 0
+    ? attributes.messageId
+    : undefined;
+
 /**
  * When it happened: by the provider's clock, which is inside what it signed, but never after it came to us.
  * Why: a clock that is ahead, or lies, must not outrank what people say later.
@@ -171,7 +192,7 @@ export const conversationIdOf = (attributes: EventAttributes): Buffer | undefine
 /** The facts of a transition, not numbered yet. @param message after the event. */
 export function factsOf(transition: Transition, message: MessageRecord | undefined): FactDraft[] {
   const { event, conversation } = transition;
-  return factTypesOf(event.type, transition).map((type) => {
+  const facts = factTypesOf(event.type, transition).map((type): FactDraft => {
     const isOfConversation = isConversationType(type) || type === 'conversation.replied';
     const [from, to] = isOfConversation
       ? [conversation?.from ?? '', conversation?.to ?? '']
@@ -181,4 +202,27 @@ export function factsOf(transition: Transition, message: MessageRecord | undefin
         ];
     return { factId: factIdOf(event.eventId, type), type, event, message, state: to, previousState: from };
   });
+  return facts.length === 0 && hasSignal(transition) ? [signalFactOf(transition, message)] : facts;
+}
+
+/** Whether compliance has to hear of it: a signal, or a mail that came back without a word whether for good. */
+const hasSignal = ({ event: { attributes }, toState, effect }: Transition): boolean =>
+  attributes.signal !== '' ||
+  (toState === 'undelivered' && attributes.channel === 'email' && effect !== 'repeated');
+
+function signalFactOf(
+  { event, toState, fromState }: Transition,
+  message: MessageRecord | undefined,
+): FactDraft {
+  const type = SIGNAL_TYPE;
+  const fact = { type, event, message, state: toState, previousState: fromState };
+  const factId = factIdOf(event.eventId, type);
+  if (!isInbound(event) || event.occurredAtMs > 0) return { factId, ...fact };
+  // What somebody wrote is as old as its first report: an opt-in told again must not outlive an opt-out in between.
+  const first = message?.evidence.get('received');
+  return {
+    factId,
+    ...fact,
+    occurredAtMs: first === undefined ? 0 : first.occurredAtMs || first.receivedAtMs,
+  };
 }

@@ -1,5 +1,5 @@
 import type { Database, Statement } from '@posthorn/postgres/database.js';
-import { NO_SOURCE, type IntakeEvent, type IntakeRequest } from '../domain/intake.js';
+import { INTAKE_SERVICE, NO_SOURCE, type IntakeEvent, type IntakeRequest } from '../domain/intake.js';
 import { digestOf, firstOfEachNonce, nameOfNonce } from '../domain/nonce.js';
 import { encodeAttributes } from './attributes.codec.js';
 import { byteaArray, int2Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
@@ -63,13 +63,14 @@ const INSERT: Statement = { name: 'append', text: insertSql() };
 
 /**
  * The same for a batch with opt-outs: from this commit on no permit can be given to these people until compliance
- * has applied what they said. The one write into another schema; its role may insert there, nothing else.
+ * has applied what they said. An address that a provider calls dead counts as one. The one write into another schema;
+ * its role may insert there, nothing else.
  * Why a statement of its own: a batch without opt-outs must not pay for it.
  */
 const OPT_OUTS_SQL = `, o AS (
-  INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal, occurred_at)
-  SELECT e.tenant_id, e.person_hash, e.event_id, o.channel, o.signal, e.occurred_at
-  FROM unnest($25::uuid[], $26::text[], $27::text[]) AS o (event_id, channel, signal)
+  INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal, program, occurred_at)
+  SELECT e.tenant_id, e.person_hash, e.event_id, o.channel, o.signal, o.program, e.occurred_at
+  FROM unnest($25::uuid[], $26::text[], $27::text[], $28::text[]) AS o (event_id, channel, signal, program)
   JOIN e ON e.event_id = o.event_id
   WHERE (e.event_id IN (SELECT event_id FROM d)) IS TRUE
 )`;
@@ -116,7 +117,7 @@ const INSERT_WITH_NONCES: Statement = {
 };
 const INSERT_WITH_BOTH: Statement = {
   name: 'append_with_opt_outs_and_nonces',
-  text: insertSql({ tables: OPT_OUTS_SQL, nonces: noncesSql(28) }),
+  text: insertSql({ tables: OPT_OUTS_SQL, nonces: noncesSql(29) }),
 };
 
 /** What one transaction of intake did. */
@@ -221,18 +222,19 @@ function eventColumns(rows: readonly Row[]): Buffer[] {
   ];
 }
 
-const OPT_OUTS: ReadonlySet<string> = new Set(['opt_out', 'complaint']);
+const OPT_OUTS: ReadonlySet<string> = new Set(['opt_out', 'complaint', 'hard_bounce']);
 
-/** What a person said through a source; what compliance itself made of it comes without one. */
+/** What a person said through a source, or by a link of ours; what compliance itself made of it comes without both. */
 const isOptOut = ({ event, request }: Row): boolean =>
   OPT_OUTS.has(event.attributes?.signal ?? '') &&
   event.personHash.length > 0 &&
-  !request.sourceId.equals(NO_SOURCE);
+  (!request.sourceId.equals(NO_SOURCE) || request.provider === INTAKE_SERVICE);
 
 const optOutColumns = (rows: readonly Row[]): Buffer[] => [
   uuidArray(rows.map(({ event }) => event.eventId)),
   textArray(rows.map(({ event }) => event.attributes!.channel)),
   textArray(rows.map(({ event }) => event.attributes!.signal)),
+  textArray(rows.map(({ event }) => event.attributes!.program ?? '')),
 ];
 
 /** The nonces, each once, and every request that has one: only those whose nonce is theirs are stored. */

@@ -116,6 +116,11 @@ const OPEN = {
   text: `SELECT ${HANDOFF_COLUMNS} FROM events.handoff h
          WHERE h.tenant_id = $1 AND h.conversation_id = $2 AND h.state IN ('escalated', 'claimed')`,
 };
+const LAST_INBOUND = {
+  name: 'conversation_last_inbound',
+  text: `SELECT ${ms('last_inbound_at')} AS last_inbound FROM events.conversation c
+         WHERE c.tenant_id = $1 AND c.conversation_id = $2 AND c.person_hash = $3 AND c.channel = $4`,
+};
 
 /** Reads conversations and hand-offs of one tenant; every transaction must have that tenant set. */
 export class ConversationRead {
@@ -183,6 +188,18 @@ export class ConversationRead {
   async openHandoff(tx: Tx, tenantId: string, conversationId: string): Promise<Handoff | undefined> {
     const { rows } = await tx.query<HandoffRow>(OPEN, [tenantId, conversationId]);
     return rows[0] && handoffOf(rows[0]);
+  }
+
+  /** When the person last wrote into the conversation. @returns 0 for never, or when it is of somebody else. */
+  async lastInboundMs(
+    tx: Tx,
+    tenantId: string,
+    conversationId: string,
+    { personHash, channel }: { readonly personHash: Buffer; readonly channel: string },
+  ): Promise<number> {
+    const values = [tenantId, conversationId, personHash, channel];
+    const { rows } = await tx.query<Pick<Row, 'last_inbound'>>(LAST_INBOUND, values);
+    return rows[0]?.last_inbound ?? 0;
   }
 }
 

@@ -1,9 +1,19 @@
 import { uuidBytes, uuidText } from '@posthorn/clock/id.js';
 import type { Database, Statement, Tx } from '@posthorn/postgres/database.js';
-import type { Erasure, ErasureOrder } from '../domain/erasure.js';
+import {
+  ERASING_SERVICES,
+  type Erasure,
+  type ErasureOrder,
+  type ErasingService,
+  type OwedErasure,
+} from '../domain/erasure.js';
 import { uuidArray } from './pg-arrays.js';
 
 type Db = Pick<Database, 'query'>;
+type ErasureName = Pick<ErasureOrder, 'tenantId' | 'erasureId'>;
+type OwedRow = Pick<Row, 'tenant_id' | 'erasure_id' | 'actor' | 'person_hashes'> & {
+  readonly owed: readonly string[];
+};
 
 interface Row {
   tenant_id: string;
@@ -24,10 +34,12 @@ const COLUMNS = `tenant_id, erasure_id, actor, person_hashes, date_part('epoch',
   through, done_through, messages_through, raw_rows, content_rows, step_rows,
   date_part('epoch', completed_at) * 1000 AS completed`;
 
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
 const ORDER: Statement = {
   name: 'erasure_order',
-  text: `INSERT INTO events.erasure (tenant_id, erasure_id, actor, person_hashes, requested_at, through)
-         VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000), $6) ON CONFLICT DO NOTHING`,
+  text: `INSERT INTO events.erasure (tenant_id, erasure_id, actor, person_hashes, requested_at, through, owed)
+         VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000), $6, $7) ON CONFLICT DO NOTHING`,
 };
 const MISSING: Statement = {
   name: 'erasure_missing',
@@ -43,6 +55,30 @@ const LOCK: Statement = { name: 'erasure_lock', text: `${GET.text} FOR UPDATE` }
 const OPEN: Statement = {
   name: 'erasure_open',
   text: `SELECT ${COLUMNS} FROM events.erasure WHERE completed_at IS NULL ORDER BY requested_at LIMIT $1::int`,
+};
+
+const OWED: Statement = {
+  name: 'erasure_owed',
+  text: `SELECT tenant_id, erasure_id, actor, person_hashes, owed FROM events.erasure
+         WHERE owed <> '{}'
+           AND (asked_at IS NULL OR asked_at < clock_timestamp() - $2::float8 * interval '1 millisecond')
+         ORDER BY asked_at NULLS FIRST, requested_at LIMIT $1::int`,
+};
+const ASKED: Statement = {
+  name: 'erasure_asked',
+  text: `UPDATE events.erasure SET asked_at = clock_timestamp() WHERE tenant_id = $1 AND erasure_id = $2`,
+};
+/**
+ * Dispatcher may have told the log of messages until now, from before the order: whoever goes on with it looks at the
+ * log once more.
+ */
+const TOLD: Statement = {
+  name: 'erasure_told',
+  text: `UPDATE events.erasure SET owed = array_remove(owed, $3),
+           done_through = CASE WHEN $4::bool THEN '${NO_ID}'::uuid ELSE done_through END,
+           messages_through = CASE WHEN $4::bool THEN NULL ELSE messages_through END,
+           completed_at = CASE WHEN $4::bool THEN NULL ELSE completed_at END
+         WHERE tenant_id = $1 AND erasure_id = $2`,
 };
 
 /** Deletes what these events carry. Why arrays: a join would have the planner read whole tables. */
@@ -99,7 +135,6 @@ const MOVED: Statement = {
            completed_at = CASE WHEN $8::bool THEN clock_timestamp() END
          WHERE tenant_id = $1 AND erasure_id = $2`,
 };
-const NO_ID = '00000000-0000-0000-0000-000000000000';
 
 interface Taken {
   raw: number;
@@ -109,12 +144,33 @@ interface Taken {
 
 /** Erasures of people, and how far each is. */
 export class ErasureStore {
-  /** Once: the same order again changes nothing. */
-  async order(db: Db, order: ErasureOrder): Promise<void> {
+  /** Once: the same order again changes nothing. @param owed who else has to be told. */
+  async order(db: Db, order: ErasureOrder, owed: readonly ErasingService[] = []): Promise<void> {
     await db.query(ORDER, [
       ...[uuidText(order.tenantId), uuidText(order.erasureId), order.actor, order.personHashes],
-      ...[order.requestedAtMs, uuidText(order.through)],
+      ...[order.requestedAtMs, uuidText(order.through), owed],
     ]);
+  }
+
+  /** Those of which other services have to be told, oldest first. @param againMs not before so long after the last try. */
+  async owed(db: Db, limit: number, againMs: number): Promise<OwedErasure[]> {
+    const { rows } = await db.query<OwedRow>(OWED, [limit, againMs]);
+    return rows.map((row) => ({
+      tenantId: uuidBytes(row.tenant_id),
+      erasureId: uuidBytes(row.erasure_id),
+      actor: row.actor,
+      personHashes: row.person_hashes,
+      owed: ERASING_SERVICES.filter((service) => row.owed.includes(service)),
+    }));
+  }
+
+  async asked(db: Db, { tenantId, erasureId }: ErasureName): Promise<void> {
+    await db.query(ASKED, [uuidText(tenantId), uuidText(erasureId)]);
+  }
+
+  /** A service has done it. */
+  async told(db: Db, { tenantId, erasureId }: ErasureName, service: ErasingService): Promise<void> {
+    await db.query(TOLD, [uuidText(tenantId), uuidText(erasureId), service, service === 'dispatcher']);
   }
 
   /** Those of the orders that are not here. */

@@ -1,7 +1,9 @@
+import { uuidTimeMs } from '@posthorn/clock/id.js';
 import { Fact } from '@posthorn/contracts/posthorn/events/v1/events.js';
-import { conversationIdOf, type FactDraft } from '../domain/project-event.js';
+import { conversationIdOf, unsubscribedByOf, type FactDraft } from '../domain/project-event.js';
 
 const NONE = Buffer.alloc(0);
+const ID_BYTES = 16;
 
 /** A fact with its number, as the outbox holds it and the relay sends it. */
 export function factOf(draft: FactDraft, sequence: bigint, committedAtMs: number, traceparent: string): Fact {
@@ -14,7 +16,7 @@ export function factOf(draft: FactDraft, sequence: bigint, committedAtMs: number
     type: draft.type,
     eventId: event.eventId,
     sourceId: event.sourceId,
-    messageId: message?.messageId ?? NONE,
+    messageId: message?.messageId ?? unsubscribedByOf(event) ?? NONE,
     conversationId: conversationIdOf(attributes) ?? message?.conversationId ?? NONE,
     personHash: event.personHash ?? message?.personHash ?? NONE,
     channel: attributes.channel || (message?.channel ?? ''),
@@ -25,13 +27,19 @@ export function factOf(draft: FactDraft, sequence: bigint, committedAtMs: number
     provider: event.provider,
     providerMessageId: attributes.providerMessageId || (message?.providerMessageId ?? ''),
     errorCode: attributes.errorCode,
-    occurredAtMs: event.occurredAtMs,
+    occurredAtMs: draft.occurredAtMs ?? event.occurredAtMs,
     receivedAtMs: event.receivedAtMs,
     storedAtMs: event.storedAtMs,
     committedAtMs,
     traceparent,
+    program: attributes.program,
+    causeReceivedAtMs: causeReceivedAtMsOf(attributes.causedBy),
   };
 }
+
+/** Ingress makes the ID of an event when it comes; a fact's ID has the time of its event's. 0 = no cause. */
+const causeReceivedAtMsOf = (causedBy: Buffer): number =>
+  causedBy.length === ID_BYTES ? uuidTimeMs(causedBy) : 0;
 
 /** The column `outbox.fact`: read for as long as consumers may be behind, so in proto's growing form. */
 export const encodeFact = (fact: Fact): Buffer => Buffer.from(Fact.encode(fact).finish());

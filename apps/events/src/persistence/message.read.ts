@@ -114,7 +114,8 @@ const STEPS = {
          CROSS JOIN LATERAL (
            SELECT t.message_id, t.event_id, t.from_state, t.to_state, t.effect,
              date_part('epoch', t.occurred_at) * 1000 AS occurred, date_part('epoch', t.received_at) * 1000 AS received
-           FROM events.transition t WHERE t.tenant_id = $1 AND t.message_id = k.message_id
+           FROM events.transition t
+           WHERE t.tenant_id = $1 AND t.message_id = k.message_id AND t.to_state <> ''
            ORDER BY t.event_id LIMIT $3::int
          ) t`,
 };

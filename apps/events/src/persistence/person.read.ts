@@ -21,6 +21,8 @@ export interface PersonEventRecord {
   readonly occurredAtMs: number;
   readonly receivedAtMs: number;
   readonly projectedAtMs: number;
+  /** Of those asked for, the one whose conversation it is in. */
+  readonly personHash: Buffer;
 }
 
 interface Row {
@@ -39,6 +41,7 @@ interface Row {
   occurred: number | null;
   received: number;
   projected: number;
+  person_hash: Buffer;
 }
 
 /** No request makes the database look at more of a person's life than this. */
@@ -54,26 +57,27 @@ const LIST = {
   name: 'person_events',
   text: `
 WITH c AS MATERIALIZED (
-  SELECT conversation_id FROM events.conversation
+  SELECT conversation_id, person_hash FROM events.conversation
   WHERE tenant_id = $1 AND person_hash = ANY ($2::bytea[]) ORDER BY created_at DESC LIMIT ${CONVERSATIONS_MAX}
 ), m AS MATERIALIZED (
-  SELECT m.message_id, m.conversation_id FROM c
+  SELECT m.message_id, m.conversation_id, c.person_hash FROM c
   JOIN events.message m ON m.tenant_id = $1 AND m.conversation_id = c.conversation_id
   WHERE m.message_id < $4::uuid ORDER BY m.message_id DESC LIMIT ${MESSAGES_MAX}
 ), e AS (
-  SELECT t.event_id, m.conversation_id FROM m CROSS JOIN LATERAL (
+  SELECT t.event_id, m.conversation_id, m.person_hash FROM m CROSS JOIN LATERAL (
     SELECT event_id FROM events.transition t
     WHERE t.tenant_id = $1 AND t.message_id = m.message_id AND t.event_id >= $3::uuid AND t.event_id < $4::uuid
     ORDER BY event_id DESC LIMIT ${EVENTS_PER_MESSAGE_MAX}
   ) t
   UNION ALL
-  SELECT s.event_id, c.conversation_id FROM c
+  SELECT s.event_id, c.conversation_id, c.person_hash FROM c
   JOIN events.handoff_step s ON s.tenant_id = $1 AND s.conversation_id = c.conversation_id
   WHERE s.event_id >= $3::uuid AND s.event_id < $4::uuid
 )
 SELECT l.event_id, l.type, l.provider, l.source_id, t.message_id, e.conversation_id, l.attributes, t.from_state,
   t.to_state, t.effect, t.conversation_from, t.conversation_to, date_part('epoch', l.occurred_at) * 1000 AS occurred,
-  date_part('epoch', l.received_at) * 1000 AS received, date_part('epoch', t.projected_at) * 1000 AS projected
+  date_part('epoch', l.received_at) * 1000 AS received, date_part('epoch', t.projected_at) * 1000 AS projected,
+  e.person_hash
 FROM (SELECT * FROM e ORDER BY event_id DESC LIMIT $5::int) e
 JOIN events.event_log l ON l.tenant_id = $1 AND l.event_id = e.event_id
 JOIN events.transition t ON t.tenant_id = $1 AND t.event_id = e.event_id
@@ -114,4 +118,5 @@ const recordOf = (row: Row): PersonEventRecord => ({
   occurredAtMs: row.occurred ?? 0,
   receivedAtMs: row.received,
   projectedAtMs: row.projected,
+  personHash: row.person_hash,
 });

@@ -263,7 +263,7 @@ function transitionColumns({ transitions, projectedAtMs }: ProjectionWrite): unk
   return [
     uuidArray(transitions.map(({ event }) => event.tenantId)),
     uuidArray(transitions.map(({ event }) => event.eventId)),
-    uuidArray(transitions.map(({ messageId }) => messageId)),
+    uuidArray(transitions.map(({ messageId, mentions }) => messageId ?? mentions)),
     textArray(transitions.map(({ fromState }) => fromState)),
     textArray(transitions.map(({ toState }) => toState)),
     textArray(transitions.map(({ effect }) => effect)),

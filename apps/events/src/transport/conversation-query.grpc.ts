@@ -114,18 +114,24 @@ export class ConversationQueryController {
   }
 
   @GrpcMethod('ConversationService', 'checkOwner')
-  async checkOwner({ tenantId, conversationId }: CheckOwnerRequest): Promise<CheckOwnerResponse> {
+  async checkOwner(request: CheckOwnerRequest): Promise<CheckOwnerResponse> {
+    const { tenantId, conversationId } = request;
     if (tenantId.length !== ID_BYTES || conversationId.length !== ID_BYTES)
       throw new AppError('request.invalid', { detail: 'tenant and conversation must be IDs of 16 bytes' });
-    const tenant = uuidText(tenantId);
-    const open = await this.db.tenantTransaction(tenant, (tx) =>
-      this.conversations.openHandoff(tx, tenant, uuidText(conversationId)),
+    const name = [uuidText(tenantId), uuidText(conversationId)] as const;
+    // Sent together: they travel in one round trip.
+    const [open, lastInboundAtMs] = await this.db.tenantTransaction(name[0], (tx) =>
+      Promise.all([
+        this.conversations.openHandoff(tx, ...name),
+        this.conversations.lastInboundMs(tx, ...name, request),
+      ]),
     );
     const isOwned = open?.state === 'claimed';
     return {
       owner: isOwned ? 'agent' : 'bot',
       fencingToken: isOwned ? open.fencingToken : 0n,
       handoffState: open?.state ?? '',
+      lastInboundAtMs,
     };
   }
 

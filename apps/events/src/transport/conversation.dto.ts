@@ -64,5 +64,6 @@ export function personEventOf(record: PersonEventRecord): PersonEvent {
     occurredAtMs: record.occurredAtMs,
     receivedAtMs: record.receivedAtMs,
     projectedAtMs: record.projectedAtMs,
+    personHash: record.personHash,
   };
 }

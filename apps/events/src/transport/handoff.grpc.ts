@@ -13,6 +13,7 @@ import {
   type ReleaseConversationResponse,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { auditActor, type AuditActor } from '@posthorn/postgres/audit-outgoing.js';
 import { CreateHandoff, NAME_LENGTH_MAX } from '../application/create-handoff.js';
 import { StepHandoff, type HandoffAct } from '../application/step-handoff.js';
 import { handoffMessageOf } from './conversation.dto.js';
@@ -22,6 +23,7 @@ interface Call {
   readonly tenantId: string;
   readonly conversationId: string;
   readonly actor: string;
+  readonly principal?: AuditActor | undefined;
   readonly traceparent: string;
 }
 
@@ -36,7 +38,8 @@ export class HandoffController {
   @GrpcMethod('HandoffService', 'createHandoff')
   async createHandoff(request: CreateHandoffRequest): Promise<CreateHandoffResponse> {
     const { tenantId, conversationId } = idsOf(request);
-    const { handoff, isNew } = await this.create.run({ ...request, tenantId, conversationId });
+    const by = auditActor(request.principal, request.actor);
+    const { handoff, isNew } = await this.create.run({ ...request, tenantId, conversationId, by });
     return { handoff: handoffMessageOf(handoff), isNew };
   }
 
@@ -79,5 +82,5 @@ function actOf(call: Call, note: string): HandoffAct {
     throw new AppError('request.invalid', {
       fields: [{ path: 'actor', message: `must be 1 to ${NAME_LENGTH_MAX} characters` }],
     });
-  return { ...idsOf(call), actor, traceparent, note };
+  return { ...idsOf(call), actor, by: auditActor(call.principal, actor), traceparent, note };
 }

@@ -9,6 +9,7 @@ import type {
   RetryQuarantineRequest,
   RetryQuarantineResponse,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
+import { auditActor } from '@posthorn/postgres/audit-outgoing.js';
 import { ErasePerson } from '../application/erase-person.js';
 import { OperateIntake } from '../application/operate-intake.js';
 import { uuidOr } from './event-query.dto.js';
@@ -26,13 +27,14 @@ export class IntakeOperationController {
   async requestReverification(request: RequestReverificationRequest): Promise<RequestReverificationResponse> {
     const tenant = uuidOr('ten', request.tenantId, 'tenant.not_found');
     const source = uuidOr('src', request.sourceId, 'source.not_found');
-    return { requests: await this.operate.reverify(tenant, source) };
+    return { requests: await this.operate.reverify(tenant, source, auditActor(request.principal, '')) };
   }
 
   @GrpcMethod('IntakeOperationService', 'retryQuarantine')
-  async retryQuarantine({ tenantId, filter }: RetryQuarantineRequest): Promise<RetryQuarantineResponse> {
-    const tenant = uuidOr('ten', tenantId, 'tenant.not_found');
-    return this.operate.retryQuarantine(tenant, quarantineFilterOf(filter));
+  async retryQuarantine(request: RetryQuarantineRequest): Promise<RetryQuarantineResponse> {
+    const tenant = uuidOr('ten', request.tenantId, 'tenant.not_found');
+    const filter = quarantineFilterOf(request.filter);
+    return this.operate.retryQuarantine(tenant, filter, auditActor(request.principal, ''));
   }
 
   @GrpcMethod('IntakeOperationService', 'erasePerson')

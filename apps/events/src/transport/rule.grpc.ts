@@ -17,6 +17,7 @@ import {
   type UpdateRuleResponse,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { auditActor, type AuditActor } from '@posthorn/postgres/audit-outgoing.js';
 import { DryRunRule } from '../application/dry-run-rule.js';
 import { SaveRule, type RuleActor } from '../application/save-rule.js';
 import { pageLimit } from '../domain/page.js';
@@ -101,10 +102,17 @@ export class RuleController {
   }
 }
 
-function actorOf({ tenantId, actorId }: { readonly tenantId: string; readonly actorId: string }): RuleActor {
+interface Asked {
+  readonly tenantId: string;
+  readonly actorId: string;
+  readonly principal?: AuditActor | undefined;
+}
+
+function actorOf({ tenantId, actorId, principal }: Asked): RuleActor {
   if (actorId === '' || actorId.length > ACTOR_LENGTH_MAX)
     throw new AppError('request.invalid', {
       fields: [{ path: 'actorId', message: `must be 1 to ${ACTOR_LENGTH_MAX} characters` }],
     });
-  return { tenantId: uuidOr('ten', tenantId, 'tenant.not_found'), actor: actorId };
+  const by = auditActor(principal, actorId);
+  return { tenantId: uuidOr('ten', tenantId, 'tenant.not_found'), actor: actorId, by };
 }

@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import { eventually } from '@posthorn/testing/eventually.js';
+import { eventOf, id, requestOf } from './intake.builder.js';
+import { CALL, Rig, type AppendStream } from './service.rig.js';
+
+let rig: Rig;
+let service: Awaited<ReturnType<Rig['start']>>;
+let stream: AppendStream;
+beforeAll(async () => {
+  rig = await Rig.open();
+  service = await rig.start();
+  await eventually(() => expect(service.process.health.readiness()).toMatchObject({ isReady: true }));
+  stream = await service.stream();
+});
+afterAll(() => rig.close());
+
+const AT_MS = 1_790_000_000_000;
+
+test('E2 whoever sends is told when that person last wrote on that channel, and nothing of anybody else', async () => {
+  // Would break: a window would be open because a caller says so, or because somebody else wrote.
+  const [{ uuid: tenantId, shards }, other] = rig.tenants;
+  const [conversationId, personHash, sourceId] = [randomBytes(16), randomBytes(16), id()];
+  const chat = { channel: 'chat', conversationHash: conversationId };
+  const wrote = (occurredAtMs: number) =>
+    eventOf({
+      ...{ type: 'message.received', shard: shards[0]!, personHash, occurredAtMs },
+      attributes: { ...chat, status: 'received', direction: 'inbound' },
+    });
+  const sent = eventOf({
+    ...{ shard: shards[0]!, personHash, occurredAtMs: AT_MS + 9_000 },
+    attributes: { ...chat, status: 'sent' },
+  });
+  const whom = { tenantId, conversationId, personHash, channel: 'chat' };
+  const ask = async (over: Partial<typeof whom> = {}) =>
+    (await service.owners.checkOwner({ ...whom, ...over }, CALL)).lastInboundAtMs;
+
+  expect(await ask()).toBe(0);
+  // Late ones do not move it back, and what we send does not move it at all.
+  for (const event of [wrote(AT_MS + 5_000), wrote(AT_MS), sent]) {
+    const { results } = await stream.send([requestOf([event], { tenantId, sourceId })]);
+    expect(results).toMatchObject([{ eventsStored: 1 }]);
+  }
+  await eventually(async () => expect(await ask()).toBe(AT_MS + 5_000));
+  for (const over of [
+    { personHash: randomBytes(16) },
+    { personHash: Buffer.alloc(0) },
+    { channel: 'sms' },
+    { conversationId: randomBytes(16) },
+    { tenantId: other.uuid },
+  ])
+    expect(await ask(over)).toBe(0);
+});

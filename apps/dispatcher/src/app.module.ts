@@ -6,12 +6,16 @@ import {
   DeliveryQueryServiceService,
   DeliveryServiceService,
   ErasureServiceService,
+  RetentionQueryServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { EgressClient } from '@posthorn/egress/egress-client.js';
 import { FactFeed } from '@posthorn/jetstream/fact-feed.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
+import { AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
+import { AuditRelay } from '@posthorn/postgres/audit-relay.js';
 import { Partitions } from '@posthorn/postgres/partitions.js';
+import { AuditAppend } from '@posthorn/server/audit-append.js';
 import { type GrpcExposure, processProviders } from '@posthorn/server/grpc-service.js';
 import { Health } from '@posthorn/server/health.js';
 import { Logger } from '@posthorn/server/logger.js';
@@ -32,6 +36,7 @@ import { DeliveryMetrics } from './application/delivery-metrics.js';
 import { EndMessage } from './application/end-message.js';
 import { ErasePerson } from './application/erase-person.js';
 import { FindOutcome } from './application/find-outcome.js';
+import { KeepRetention } from './application/keep-retention.js';
 import { Lifecycle, StopTimes } from './application/lifecycle.js';
 import { COMMANDS_WAKE, DELIVERIES_WAKE, LoadCommands, LoadDeliveries } from './application/load-due.js';
 import { PurgeKeys } from './application/purge-keys.js';
@@ -40,6 +45,7 @@ import { RecordOutcomes } from './application/record-outcomes.js';
 import { RelayOutgoing } from './application/relay-outgoing.js';
 import { RelayWake } from './application/relay-wake.js';
 import { ResolveByFacts } from './application/resolve-by-facts.js';
+import { RetainData } from './application/retain-data.js';
 import { RetryDeliveries } from './application/retry-deliveries.js';
 import { RunCommands } from './application/run-commands.js';
 import { RunDeliveries } from './application/run-deliveries.js';
@@ -50,6 +56,7 @@ import { StoreReadiness } from '@posthorn/postgres/store-readiness.js';
 import { TestDestination } from './application/test-destination.js';
 import { ComplianceChannel, ComplianceClient } from './clients/compliance.client.js';
 import { EventsChannel, EventsClient } from './clients/events.client.js';
+import { RetentionPolicies } from './clients/retention-policies.client.js';
 import { senderOf } from './clients/senders/registry.js';
 import { SEND_TIMEOUT_MS } from './clients/senders/send-http.js';
 import { DISPATCH_CONFIG_KINDS, openConfigStream, TenantsChannel } from './clients/tenants.client.js';
@@ -66,6 +73,8 @@ import { ErasureStore } from './persistence/erasure.store.js';
 import { LineStore } from './persistence/line.store.js';
 import { OutgoingStore } from './persistence/outgoing.store.js';
 import { PositionStore } from './persistence/position.store.js';
+import { RetentionRead } from './persistence/retention.read.js';
+import { RetentionStore } from './persistence/retention.store.js';
 import { ROLES } from './persistence/roles.js';
 import { SCHEMA } from './persistence/schema.js';
 import { CommandQueryController } from './transport/command-query.grpc.js';
@@ -73,6 +82,7 @@ import { CommandController } from './transport/command.grpc.js';
 import { DeliveryQueryController } from './transport/delivery-query.grpc.js';
 import { DeliveryController } from './transport/delivery.grpc.js';
 import { ErasureController } from './transport/erasure.grpc.js';
+import { RetentionQueryController } from './transport/retention-query.grpc.js';
 
 /** What this service answers, and to whom. */
 export const EXPOSURES: readonly GrpcExposure[] = [
@@ -81,7 +91,8 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: CommandQueryServiceService, callers: ['api'] },
   // Rules of events send, too.
   { definition: CommandServiceService, callers: ['api', 'events'] },
-  { definition: ErasureServiceService, callers: ['api'] },
+  { definition: ErasureServiceService, callers: ['api', 'events'] },
+  { definition: RetentionQueryServiceService, callers: ['api'] },
 ];
 
 @Module({})
@@ -92,7 +103,7 @@ export class AppModule {
       module: AppModule,
       controllers: [
         ...[DeliveryController, DeliveryQueryController, CommandController, CommandQueryController],
-        ErasureController,
+        ...[ErasureController, RetentionQueryController],
       ],
       providers: [
         ...processProviders(process),
@@ -102,6 +113,8 @@ export class AppModule {
         ...commands(process),
         ...deliveries(process),
         ...acts(),
+        ...auditing(),
+        ...retention(),
       ],
     };
   }
@@ -222,9 +235,24 @@ const acts = () => [
   provide(LineStore),
   provide(
     RetryDeliveries,
-    ...([WorkerDatabase, LineStore, DeliveryStore, DeliveryRead, NatsLink, Clock, DeliveryMetrics] as const),
+    ...([WorkerDatabase, LineStore, DeliveryStore, DeliveryRead, NatsLink, AuditOutgoing] as const),
+    ...([Clock, DeliveryMetrics] as const),
   ),
-  provide(TestDestination, EdgeConfig, SendWebhook, Clock),
+  provide(TestDestination, EdgeConfig, SendWebhook, WorkerDatabase, AuditOutgoing, Clock),
+];
+
+const auditing = () => [
+  provideValue(AuditOutgoing, new AuditOutgoing(SCHEMA)),
+  provide(AuditAppend, TenantsChannel, Metrics, Logger),
+  provide(AuditRelay, WorkerDatabase, AuditOutgoing, AuditAppend, DeliveryLeases, Logger),
+];
+
+const retention = () => [
+  provide(RetentionStore),
+  provide(RetentionRead, ReaderDatabase),
+  provide(RetentionPolicies, ComplianceChannel),
+  provide(RetainData, WorkerDatabase, RetentionStore, RetentionPolicies, Clock, Logger),
+  provide(KeepRetention, RetainData, DeliveryLeases, Clock, Logger),
 ];
 
 const commandParts = () => [
@@ -249,13 +277,13 @@ const commandParts = () => [
   provide(CommandRead, ReaderDatabase),
   provide(
     CommitMessages,
-    ...([WorkerDatabase, CommandStore, CommandKeyStore, OutgoingStore, RelayWake] as const),
-    ...([NatsLink, Clock, CommandMetrics] as const),
+    ...([WorkerDatabase, CommandStore, CommandKeyStore, OutgoingStore, AuditOutgoing] as const),
+    ...([RelayWake, NatsLink, Clock, CommandMetrics] as const),
   ),
   provide(CreateMessage, SendRoutes, CommitMessages, Clock),
-  provide(EndMessage, WorkerDatabase, CommandStore, RecordCommands),
+  provide(EndMessage, WorkerDatabase, CommandStore, RecordCommands, AuditOutgoing),
   provide(ErasureStore),
-  provide(ErasePerson, WorkerDatabase, ErasureStore, Logger),
+  provide(ErasePerson, WorkerDatabase, ErasureStore, OutgoingStore, Clock, Logger),
 ];
 
 function commands({ config, clock, log }: Process<Config>) {

@@ -37,7 +37,8 @@ export const CONFIG_SCHEMA = {
   },
   publicIngressUrl: {
     env: 'PUBLIC_INGRESS_URL',
-    description: 'where providers reach ingress: they report there what became of a message',
+    description:
+      'where providers reach ingress: they report there what became of a message; marketing mails link there to unsubscribe, for which it has to be https',
     default: 'http://127.0.0.1:8081',
     parse: z.url({ protocol: /^https?$/ }),
   },

@@ -20,6 +20,7 @@ import {
 import {
   type AppendServiceEventsRequest,
   AppendServiceService,
+  type CheckOwnerRequest,
   type CheckOwnerResponse,
   ConversationServiceService,
   FactServiceService,
@@ -84,6 +85,20 @@ export class PlayedEvents {
   readonly facts = new HandMadeFacts();
   readonly appended = new Map<bigint, ServiceEvent>();
   owner: Partial<CheckOwnerResponse> = {};
+  readonly ownersAsked: CheckOwnerRequest[] = [];
+  /** While it is there, the log takes nothing; what is asked waits. */
+  held: { readonly asked: ServiceEvent[][]; readonly ended: Promise<void> } | undefined;
+
+  /** @returns what ends it. */
+  hold(): () => void {
+    let end = (): void => undefined;
+    const ended = new Promise<void>((done) => (end = done));
+    this.held = { asked: [], ended };
+    return () => {
+      this.held = undefined;
+      end();
+    };
+  }
 
   /** What the log says of a message, in order. */
   of(messageId: string): ServiceEvent[] {
@@ -94,7 +109,9 @@ export class PlayedEvents {
 
   readonly appendService: UntypedServiceImplementation = {
     append: () => {},
-    appendServiceEvents: (call: { request: AppendServiceEventsRequest }, answer: Answer<object>) => {
+    appendServiceEvents: async (call: { request: AppendServiceEventsRequest }, answer: Answer<object>) => {
+      this.held?.asked.push(call.request.events);
+      await this.held?.ended;
       for (const event of call.request.events)
         if (!this.appended.has(event.number)) this.appended.set(event.number, event);
       answer(null, { storedThrough: call.request.events.at(-1)!.number });
@@ -109,8 +126,10 @@ export class PlayedEvents {
   };
 
   readonly conversationService: UntypedServiceImplementation = {
-    checkOwner: (_call: unknown, answer: Answer<CheckOwnerResponse>) =>
-      answer(null, { owner: 'bot', fencingToken: 0n, handoffState: '', ...this.owner }),
+    checkOwner: ({ request }: { request: CheckOwnerRequest }, answer: Answer<CheckOwnerResponse>) => {
+      this.ownersAsked.push(request);
+      answer(null, { ...{ owner: 'bot', fencingToken: 0n, handoffState: '' }, ...this.owner });
+    },
   };
 }
 

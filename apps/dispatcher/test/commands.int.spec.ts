@@ -2,6 +2,7 @@ import { formatId, newUuid, parseId } from '@posthorn/clock/id.js';
 import { keyedHash } from '@posthorn/crypto/keyed-hash.js';
 import { EventContent } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { SealedBox, sealAad } from '@posthorn/crypto/sealed-box.js';
+import { normalizeAddress } from '@posthorn/providers/address.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { CALL, clock, CommandHouse, contentOf, requestOf, type Running } from './commands.fixture.js';
 import { FakeEndpoint, FakeTwilio } from './provider-fakes.fixture.js';
@@ -316,6 +317,35 @@ test('F8 F9 a source keeps its own rate, and holds back nobody else', async () =
   for (const id of slowIds) await reached(id, 'sent');
   expect(clock.monotonicMs() - startedMs).toBeGreaterThan(1_400); // two at once, then two a second
   expect(fastMs).toBeLessThan(clock.monotonicMs() - startedMs);
+});
+
+test('E2 a window rests on what the log knows; a caller can only say that it began earlier', async () => {
+  // Would break: whoever claims an inbound message could write to anybody on WhatsApp, outside of the 24 hours.
+  const now = Math.floor(clock.nowMs());
+  const cases: [known: number | undefined, claimed: number, asked: number][] = [
+    [0, now, 0],
+    [now - 90_000_000, now, now - 90_000_000],
+    [now, now - 90_000_000, now - 90_000_000],
+    [now - 1_000, 0, now - 1_000],
+    [undefined, now, now], // a version of events that does not tell
+  ];
+  for (const [known, claimed, asked] of cases) {
+    house.events.owner = known === undefined ? {} : { lastInboundAtMs: known };
+    const id = await send({ channel: 'chat', to: '+43664123', from: '+4315', lastInboundAtMs: claimed });
+    await reached(id, 'sent');
+    expect(house.compliance.asked.at(-1)).toMatchObject({ messageId: id, lastInboundAtMs: asked });
+  }
+  expect(house.events.ownersAsked.at(-1)).toEqual({
+    tenantId: tenant.uuid,
+    conversationId: keyedHash(
+      Buffer.alloc(32, 7),
+      'conversation',
+      'chat',
+      ...['+43664123', '+4315'].map(normalizeAddress),
+    ),
+    personHash: keyedHash(Buffer.alloc(32, 7), 'person', normalizeAddress('+43664123')),
+    channel: 'chat',
+  });
 });
 
 test('B10 another tenant neither sends through this source, nor sees its messages', async () => {

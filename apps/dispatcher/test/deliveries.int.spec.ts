@@ -1,3 +1,4 @@
+import { SystemClock } from '@posthorn/clock/clock.js';
 import { formatId } from '@posthorn/clock/id.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import type { TestDatabase } from '@posthorn/testing/test-database.js';
@@ -18,6 +19,7 @@ let facts: HandMadeFacts;
 let dispatcher: Dispatcher;
 let tenant: { id: string; uuid: Buffer };
 const SHARD = 7;
+const ACTOR = { id: 'key_1', kind: 'tenant', remoteAddress: '192.0.2.1' };
 
 beforeAll(async () => {
   database = await dispatchDatabase('deliveries');
@@ -94,7 +96,7 @@ test('F6 a fact is posted once, signed so that the reference library accepts it'
   expect((await rowsOf(type))[0]).toMatchObject({ attempt_count: 1, outcomes: ['succeeded'] });
 });
 
-test('B3 during a rotation both secrets sign, afterwards only the new one', async () => {
+test('B7 during a rotation both secrets sign, afterwards only the new one', async () => {
   const [current, previous, expired] = [
     newSecret('current'),
     newSecret('previous', 4_000_000_000_000),
@@ -183,7 +185,7 @@ test('F5 a dead letter keeps its history and can be redriven, one or by filter',
 
   isBroken = false;
   const first = (await rowsOf(type))[0]!;
-  const retried = await dispatcher.retries.retry(tenantUuid, first.id);
+  const retried = await dispatcher.retries.retry(tenantUuid, first.id, ACTOR);
   expect(retried).toMatchObject({ state: 'pending', attemptCount: 2, finishedAtMs: 0 });
   await eventually(async () => expect((await states(type)).sort()).toEqual(['dead', 'dead', 'succeeded']));
   expect((await rowsOf(type)).find(({ id }) => id === first.id)?.outcomes).toEqual([
@@ -191,18 +193,30 @@ test('F5 a dead letter keeps its history and can be redriven, one or by filter',
     'http_error',
     'succeeded',
   ]);
-  await expect(dispatcher.retries.retry(tenantUuid, first.id)).rejects.toMatchObject({
+  await expect(dispatcher.retries.retry(tenantUuid, first.id, ACTOR)).rejects.toMatchObject({
     code: 'delivery.not_retryable',
   });
-  await expect(dispatcher.retries.retry(tenantUuid, tenantUuid)).rejects.toMatchObject({
+  await expect(dispatcher.retries.retry(tenantUuid, tenantUuid, ACTOR)).rejects.toMatchObject({
     code: 'delivery.not_found',
   });
 
   const dead = { destinationUuid: undefined, type, fromMs: undefined, toMs: undefined };
-  expect(await dispatcher.retries.redrive(tenantUuid, { ...dead, type: 'other' }, 10)).toBe(0);
-  expect(await dispatcher.retries.redrive(tenantUuid, dead, 1)).toBe(1);
-  expect(await dispatcher.retries.redrive(tenantUuid, dead, 10)).toBe(1);
+  expect(await dispatcher.retries.redrive(tenantUuid, { ...dead, type: 'other' }, 10, ACTOR)).toBe(0);
+  expect(await dispatcher.retries.redrive(tenantUuid, dead, 1, ACTOR)).toBe(1);
+  expect(await dispatcher.retries.redrive(tenantUuid, dead, 10, ACTOR)).toBe(1);
   await eventually(async () => expect(await states(type)).toEqual(['succeeded', 'succeeded', 'succeeded']));
+});
+
+test('F6 what the log tells services alone reaches no destination, also none that takes everything', async () => {
+  const everything = config.setDestination({ tenantId: tenant.id, url: `${sink.url}/all` });
+  const [first, last] = ['test.before', 'test.after'];
+  for (const type of [first, 'signal.observed', last]) facts.add(SHARD, { tenantId: tenant.uuid, type });
+  await eventually(async () => expect(await states(last)).toEqual(['succeeded']));
+  const all = sink.received.filter(({ path }) => path === '/all');
+  const types = all.map(({ body }) => (JSON.parse(body.toString()) as { type: string }).type);
+  expect(types.sort()).toEqual([last, first]);
+  expect(await rowsOf('signal.observed')).toEqual([]);
+  config.deleteDestination(everything.id);
 });
 
 test('C3 the same facts again, under another epoch, make no second delivery', async () => {
@@ -287,7 +301,7 @@ test('a rate per second is kept', async () => {
 
 test('a test posts one signed endpoint.test and stores nothing', async () => {
   const { destination, path } = destinationOf();
-  const attempt = await dispatcher.tests.test(tenant.id, destination.id);
+  const attempt = await dispatcher.tests.test(tenant.id, destination.id, ACTOR);
   expect(attempt).toMatchObject({ number: 1, statusCode: 204, outcome: 'succeeded' });
   const { headers, body } = sink.received.find((one) => one.path === path)!;
   const payload = new Webhook(destination.secrets[0]!.value).verify(body, headers as Record<string, string>);
@@ -295,7 +309,7 @@ test('a test posts one signed endpoint.test and stores nothing', async () => {
   const { rows } = await database.query(`SELECT 1 FROM dispatch.delivery WHERE type = 'endpoint.test'`);
   expect(rows).toEqual([]);
   const other = config.addTenant('other');
-  await expect(dispatcher.tests.test(other.id, destination.id)).rejects.toMatchObject({
+  await expect(dispatcher.tests.test(other.id, destination.id, ACTOR)).rejects.toMatchObject({
     code: 'destination.not_found',
   });
 });
@@ -315,6 +329,39 @@ test('I6 the reader sees the rows of its tenant only, and writes none', async ()
   expect((await reader.query<{ n: number }>(count)).rows[0]!.n).toBe(0);
   const write = `UPDATE dispatch.delivery SET state = 'dead'`;
   await expect(reader.tenantTransaction(own, (tx) => tx.query(write))).rejects.toThrow(/permission denied/);
+});
+
+test('H2 how long an opt-out takes to a destination counts from the event that caused it, also after retries', async () => {
+  const type = 'consent.opted_out';
+  const { path } = destinationOf({ eventTypes: [type] });
+  const [now, times] = [new SystemClock().nowMs(), { channel: 'sms', type, tenantId: tenant.uuid }];
+  const seen = async (labels: string) => {
+    const text = await dispatcher.metrics();
+    const of = (part: string) =>
+      Number(
+        new RegExp(`posthorn_opt_out_propagation_seconds_${part}\\{${labels}\\} ([0-9.]+)`).exec(text)?.[1],
+      );
+    return { count: of('count'), sum: of('sum') };
+  };
+  facts.add(SHARD, { ...times, receivedAtMs: now - 1_000, causeReceivedAtMs: now - 100_000 });
+  await eventually(async () =>
+    expect((await seen('channel="sms",tries="first"')).sum).toBeGreaterThanOrEqual(100),
+  );
+  let isFirst = true;
+  sink.answer = () => {
+    const status = isFirst ? 500 : undefined;
+    isFirst = false;
+    return status === undefined ? undefined : { status };
+  };
+  // A provider that says it itself: the fact's own event is the beginning.
+  facts.add(SHARD, { ...times, channel: '', receivedAtMs: now - 50_000 });
+  await eventually(async () => {
+    const { count, sum } = await seen('channel="all",tries="later"');
+    expect(count).toBe(1);
+    expect(Math.round(sum / 10)).toBe(5);
+  });
+  expect((await seen('channel="sms",tries="first"')).count).toBe(1);
+  expect(sink.received.filter((request) => request.path === path)).toHaveLength(3);
 });
 
 test('H2 the metrics count what happened', async () => {

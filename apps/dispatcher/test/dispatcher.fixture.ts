@@ -20,6 +20,7 @@ import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { EgressClient } from '@posthorn/egress/egress-client.js';
 import { FactFeed } from '@posthorn/jetstream/fact-feed.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
+import { AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import { Partitions } from '@posthorn/postgres/partitions.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
@@ -87,6 +88,7 @@ export class HandMadeFacts {
       errorCode: '',
       occurredAtMs: clock.nowMs(),
       receivedAtMs: clock.nowMs(),
+      causeReceivedAtMs: 0,
       storedAtMs: clock.nowMs(),
       committedAtMs: clock.nowMs(),
       traceparent: '',
@@ -301,9 +303,10 @@ export class Dispatcher {
     );
     this.read = new DeliveryRead(test.database(ROLES.reader));
     this.retries = new RetryDeliveries(
-      ...([worker, new LineStore(), store, this.read, link, clock, deliveryMetrics] as const),
+      ...([worker, new LineStore(), store, this.read, link, new AuditOutgoing(SCHEMA)] as const),
+      ...([clock, deliveryMetrics] as const),
     );
-    this.tests = new TestDestination(this.edge, webhooks, clock);
+    this.tests = new TestDestination(this.edge, webhooks, worker, new AuditOutgoing(SCHEMA), clock);
     const partitions = new Partitions(worker, clock, log, SCHEMA);
     this.parts = [link, partitions, this.edge, this.leases, feed, due, this.lifecycle, egress];
   }

@@ -54,6 +54,12 @@ const contents = async (): Promise<number> => {
   );
   return rows[0]!.n;
 };
+const contentsOf = async (id: string): Promise<number> => {
+  const { rows } = await house.db.query<{ n: number }>(
+    `SELECT count(*)::int AS n FROM dispatch.command_content WHERE message_id = '${uuidOfId('msg', id)}'`,
+  );
+  return rows[0]!.n;
+};
 
 test('E6 an erasure takes what commands to a person and those linked say, and nobody else’s; again, it finds nothing', async () => {
   const sent = [await send({ to: PERSON }), await send({ to: LINKED }), await send({ to: OTHER })];
@@ -75,6 +81,35 @@ test('E6 what has not left when it is erased never leaves', async () => {
   expect(await reached(id, 'failed')).toMatchObject({ errorCode: 'message.erased' });
   expect(provider.accepted.map(({ text }) => text)).not.toContain('too late');
 });
+
+test('E6 an erasure ends after what was on its way into the log is there', async () => {
+  const release = house.events.hold();
+  const { asked } = house.events.held!;
+  const id = await send({ to: PERSON, content: contentOf('on its way') });
+  await eventually(() => expect(asked.flat().some(({ content }) => content.length > 0)).toBe(true));
+  const answered = erase([hashOf(PERSON)]).then((erased) => ({ erased, inLog: house.events.of(id).length }));
+  await eventually(async () => expect(await contentsOf(id)).toBe(0));
+  // Long enough for an answer that does not wait.
+  for (let turn = 0; turn < 10; turn += 1) await dispatcher.get(tenant.id, id);
+  release();
+  expect((await answered).erased).toMatchObject({ command_content: 1 });
+  expect((await answered).inLog).toBeGreaterThan(0);
+  // Whoever erases the log from here on finds it.
+  expect(house.events.of(id)[0]).toMatchObject({ type: 'message.accepted', content: expect.any(Buffer) });
+});
+
+test('E6 an erasure does not wait for the log for ever, and the same again goes on', async () => {
+  const release = house.events.hold();
+  const id = await send({ to: PERSON });
+  await expect(erase([hashOf(PERSON)])).rejects.toMatchObject({
+    code: 'service.deadline',
+    entry: { retryable: true },
+  });
+  expect(await contentsOf(id)).toBe(0);
+  release();
+  expect(await erase([hashOf(PERSON)])).toMatchObject({ command_content: 0 });
+  expect(house.events.of(id)).not.toEqual([]);
+}, 20_000);
 
 test('E6 what somebody wrote about a message goes, its outcome stays', async () => {
   const id = await send({ to: PERSON });

@@ -5,7 +5,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import type { FactPosition, ShardFacts } from '@posthorn/jetstream/fact-feed.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import { fence } from '@posthorn/postgres/shard-leases.js';
-import { type DeliverableFact, type Delivery, orderKeyOf } from '../domain/delivery.js';
+import { type DeliverableFact, type Delivery, isDeliverable, orderKeyOf } from '../domain/delivery.js';
 import type { WorkerDatabase } from '../persistence/databases.js';
 import { DELIVERY_ROWS_MAX, type DeliveryStore } from '../persistence/delivery.store.js';
 import type { PositionStore } from '../persistence/position.store.js';
@@ -84,7 +84,7 @@ export class AcceptFacts {
 
   private plan({ shard, leaseEpoch, facts }: ShardFacts): Delivery[] {
     const nowMs = this.clock.nowMs();
-    return facts.flatMap((fact) =>
+    return facts.filter(isDeliverable).flatMap((fact) =>
       this.edge
         .destinationsOf(formatId('ten', fact.tenantId))
         .filter((destination) => isSubscribed(destination, fact))

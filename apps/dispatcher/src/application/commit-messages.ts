@@ -1,13 +1,15 @@
 import type { Clock } from '@posthorn/clock/clock.js';
+import { formatId, uuidText } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { NatsLink } from '@posthorn/jetstream/nats-link.js';
+import type { AuditAct, AuditActor, AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
+import { Batcher } from '@posthorn/postgres/batcher.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import { type NewCommand, NEW_COMMANDS_MAX } from '../persistence/command.inserts.js';
 import type { CommandKey, CommandKeyStore, KnownKey } from '../persistence/command-key.store.js';
 import type { CommandStore } from '../persistence/command.store.js';
 import type { WorkerDatabase } from '../persistence/databases.js';
 import type { OutgoingEvent, OutgoingStore } from '../persistence/outgoing.store.js';
-import { Batcher } from './batcher.js';
 import type { CommandMetrics } from './command-metrics.js';
 import { COMMANDS_WAKE } from './load-due.js';
 import type { RelayWake } from './relay-wake.js';
@@ -20,6 +22,7 @@ const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 export interface NewMessage {
   readonly command: NewCommand;
   readonly key: CommandKey | undefined;
+  readonly by: AuditActor | undefined;
 }
 
 /** Which command a request made, or had made before. */
@@ -29,15 +32,15 @@ export interface MadeMessage {
 }
 
 /**
- * Stores new commands, in one transaction what comes at the same time: keys, commands, sealed contents, and what
- * the log is told.
+ * Stores new commands, in one transaction what comes at the same time: keys, commands, sealed contents, what the
+ * log is told, and what the audit log is.
  * Why: the numbers of the log have no gaps, so that whoever takes one keeps all others from it until the commit.
  */
 export class CommitMessages {
   private readonly batcher = new Batcher<NewMessage, KnownKey | undefined>(
     (messages) => this.commit(messages),
     {
-      ...{ itemsMax: NEW_COMMANDS_MAX, bytesMax: BATCH_BYTES_MAX },
+      ...{ itemsMax: NEW_COMMANDS_MAX, lanesMax: 1, bytesMax: BATCH_BYTES_MAX },
       ...{ waitingMax: WAITING_MAX, waitingBytesMax: WAITING_BYTES_MAX },
     },
   );
@@ -47,6 +50,7 @@ export class CommitMessages {
     private readonly commands: Pick<CommandStore, 'insert'>,
     private readonly keys: Pick<CommandKeyStore, 'take'>,
     private readonly outgoing: Pick<OutgoingStore, 'add'>,
+    private readonly audit: Pick<AuditOutgoing, 'add'>,
     private readonly wake: Pick<RelayWake, 'committed'>,
     private readonly link: Pick<NatsLink, 'publish'>,
     private readonly clock: Clock,
@@ -77,12 +81,14 @@ export class CommitMessages {
       const earlier = await this.takeKeys(tx, messages, nowMs);
       const made = madeOf(messages, earlier);
       if (made.length === 0) return earlier;
-      await this.commands.insert(tx, made);
-      await this.outgoing.add(tx, made.flatMap(eventsOf), nowMs);
+      const commands = made.map(({ command }) => command);
+      await this.commands.insert(tx, commands);
+      await this.outgoing.add(tx, commands.flatMap(eventsOf), nowMs);
+      await this.audit.add(tx, made.flatMap(actsOf));
       return earlier;
     });
     const made = madeOf(messages, known);
-    for (const { state } of made) this.metrics.onState(state);
+    for (const { command } of made) this.metrics.onState(command.state);
     if (made.length > 0) {
       this.wake.committed();
       this.link.publish(COMMANDS_WAKE);
@@ -110,8 +116,16 @@ export class CommitMessages {
 const madeOf = (
   messages: readonly NewMessage[],
   known: readonly (KnownKey | undefined)[],
-): readonly NewCommand[] =>
-  messages.filter((_, index) => known[index] === undefined).map(({ command }) => command);
+): readonly NewMessage[] => messages.filter((_, index) => known[index] === undefined);
+
+function actsOf({ command, by }: NewMessage): AuditAct[] {
+  if (by === undefined) return [];
+  const { tenantId, messageId, sourceUuid, personHash, channel, category, sender, state } = command;
+  const ids = { sourceId: formatId('src', sourceUuid), personId: formatId('per', personHash) };
+  const act = { action: 'message.created', target: formatId('msg', messageId) };
+  const detail = { after: { ...ids, channel, category, sender, state } };
+  return [{ tenantId: uuidText(tenantId), actor: by, ...act, detail }];
+}
 
 /** The log learns of every command by `accepted`, with its content; of a scheduled one also until when it waits. */
 function eventsOf(command: NewCommand): OutgoingEvent[] {

@@ -3,6 +3,7 @@ import { newUuid } from '@posthorn/clock/id.js';
 import { keyedHash } from '@posthorn/crypto/keyed-hash.js';
 import type { EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import type { AuditActor } from '@posthorn/postgres/audit-outgoing.js';
 import { normalizeAddress } from '@posthorn/providers/address.js';
 import {
   type Category,
@@ -46,6 +47,8 @@ export interface MessageRequest {
   readonly notAfterMs: number;
   readonly lastInboundAtMs: number;
   readonly isReplay: boolean;
+  /** For the audit log; undefined when nobody asks. */
+  readonly by: AuditActor | undefined;
   readonly traceparent: string;
 }
 
@@ -69,7 +72,7 @@ export class CreateMessage {
     if (hashKey === undefined || route.tenant.shards.length === 0) throw new AppError('data_key.unavailable');
     const nowMs = this.clock.nowMs();
     const command = newCommand(request, route, hashKey, nowMs);
-    return this.messages.add({ command, key: keyOf(request, hashKey, nowMs) });
+    return this.messages.add({ command, key: keyOf(request, hashKey, nowMs), by: request.by });
   }
 }
 

@@ -3,6 +3,9 @@ import { type AttemptOutcome } from '../domain/retry-policy.js';
 
 /** 1 ms to a minute: from an idle platform to a backlog. */
 const AGE_BUCKETS = [0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60];
+/** To a destination that was down for a day. */
+const PROPAGATION_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3_600, 86_400];
+const CHANNELS: ReadonlySet<string> = new Set(['sms', 'email', 'chat', 'push']);
 
 /** What this service measures of itself. */
 export class DeliveryMetrics {
@@ -10,6 +13,7 @@ export class DeliveryMetrics {
   private readonly attempts;
   private readonly attemptSeconds;
   private readonly firstByteSeconds;
+  private readonly optOutSeconds;
   private readonly facts;
   private readonly batchRows;
   private readonly gauges;
@@ -33,6 +37,12 @@ export class DeliveryMetrics {
       name: 'posthorn_delivery_first_byte_seconds',
       help: 'From the arrival of the event to the first byte of the first attempt',
       buckets: AGE_BUCKETS,
+    });
+    this.optOutSeconds = metrics.histogram({
+      name: 'posthorn_opt_out_propagation_seconds',
+      help: 'From the arrival of an opt-out to a destination that has taken it; tries: first, or later when it had failed',
+      labels: ['channel', 'tries'],
+      buckets: PROPAGATION_BUCKETS,
     });
     this.facts = metrics.counter({
       name: 'posthorn_dispatch_facts_total',
@@ -59,6 +69,15 @@ export class DeliveryMetrics {
 
   onFirstByte(ageMs: number): void {
     this.firstByteSeconds.observe(Math.max(0, ageMs) / 1_000);
+  }
+
+  /** A destination knows of an opt-out. @param channel empty when it is for all. */
+  onOptOutDelivered(ageMs: number, channel: string, isFirstTry: boolean): void {
+    const labels = {
+      channel: CHANNELS.has(channel) ? channel : 'all',
+      tries: isFirstTry ? 'first' : 'later',
+    };
+    this.optOutSeconds.observe(Math.max(0, ageMs) / 1_000, labels);
   }
 
   /** @param outcome created, or the state it went to. */

@@ -2,7 +2,7 @@ import type { Clock } from '@posthorn/clock/clock.js';
 import { formatId, uuidText } from '@posthorn/clock/id.js';
 import type { EdgeConfig, EdgeDestination } from '@posthorn/edge-config/edge-config.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { type Delivery } from '../domain/delivery.js';
+import { beganAtMs, type Delivery, OPT_OUT_TYPE } from '../domain/delivery.js';
 import { FairQueue } from '../domain/fair-queue.js';
 import { type AttemptResult, isGone, judge, type Verdict } from '../domain/retry-policy.js';
 import type { DeliveryLeases } from '../persistence/delivery-leases.js';
@@ -178,7 +178,12 @@ export class RunDeliveries implements DueLine<Delivery> {
   private conclude(delivery: Delivery, attempt: AttemptResult | undefined, verdict: Verdict): void {
     this.metrics.onDeliveries(verdict.state);
     if (verdict.state !== 'succeeded') this.logUnsuccessful(delivery, attempt, verdict);
+    else if (delivery.fact.type === OPT_OUT_TYPE) this.measureOptOut(delivery);
     this.outcomes.add({ delivery, attempt, verdict });
+  }
+
+  private measureOptOut({ fact, attemptCount }: Delivery): void {
+    this.metrics.onOptOutDelivered(this.clock.nowMs() - beganAtMs(fact), fact.channel, attemptCount === 0);
   }
 
   private logUnsuccessful(delivery: Delivery, attempt: AttemptResult | undefined, verdict: Verdict): void {

@@ -8,6 +8,7 @@ import { EgressSendHttp } from '../clients/senders/send-http.js';
 import { type Command, type MessageBody } from '../domain/command.js';
 import { type CommandAttempt, type CommandChange, moveOf, postponementOf } from '../domain/command-change.js';
 import { settleAtMs } from '../domain/command-step.js';
+import { withUnsubscribe } from '../domain/unsubscribe.js';
 import type { AskPermits, Permit } from './ask-permits.js';
 import type { CommandContents } from './command-content.js';
 import type { CommandLimits } from './command-limits.js';
@@ -27,6 +28,9 @@ export class SendEgressClient {
 /** Until compliance, or events, is asked again after it was silent. */
 const SILENCE_MS = 1_000;
 const OWNED = 'conversation.owned';
+
+/** What events says of a conversation. */
+type Owner = Awaited<ReturnType<EventsClient['checkOwner']>>;
 
 /**
  * Sends one command, once: who may write into the conversation → may it be sent, now → the intent is committed →
@@ -49,13 +53,16 @@ export class SendCommand {
   async run(command: Command): Promise<void> {
     const route = this.routes.of(command);
     if (!isRoute(route)) return this.fail(command, route.errorCode, route.detail);
-    const body = await this.contents.read(command, route.tenant);
-    if (body === undefined) return this.fail(command, 'message.erased', 'its content was erased');
-    const refusal = await this.refusalOfOwner(command);
-    if (refusal === 'silent') return this.postpone(command);
+    const written = await this.contents.read(command, route.tenant);
+    if (written === undefined) return this.fail(command, 'message.erased', 'its content was erased');
+    const body = this.withLink(command, written, route);
+    const owner = await this.ownerOf(command);
+    if (owner === undefined) return this.postpone(command);
+    const refusal = refusalOf(command, owner);
     if (refusal !== undefined) return this.fail(command, OWNED, refusal);
     if (this.routes.isHeld(command)) return; // paused meanwhile: it stays in the store
-    const answer = await this.permits.ask(command, body, route.source.provider);
+    const told = { ...command, lastInboundAtMs: lastInboundMs(command, owner) };
+    const answer = await this.permits.ask(told, body, route.source.provider);
     switch (answer.kind) {
       case 'allow':
         return this.sendUnder(answer.permit, command, body, route);
@@ -66,6 +73,12 @@ export class SendCommand {
       case 'silent':
         return this.postpone(command);
     }
+  }
+
+  /** Made when it leaves: what is kept of it has no link that somebody could use. */
+  private withLink(command: Command, body: MessageBody, route: SendRoute): MessageBody {
+    const link = (): string => this.routes.unsubscribeUrl(route, command);
+    return { ...body, content: withUnsubscribe(command, body.content, link) };
   }
 
   private async sendUnder(
@@ -138,18 +151,14 @@ export class SendCommand {
     return judgeSend(command, attempt, result, { adapter, limits: this.limits, nowMs, random });
   }
 
-  /** Why this sender may not write into the conversation now; undefined when it may. */
-  private async refusalOfOwner(command: Command): Promise<string | undefined> {
-    let owner: { readonly owner: string; readonly fencingToken: bigint };
+  /** @returns undefined when nobody says. */
+  private async ownerOf(command: Command): Promise<Owner | undefined> {
     try {
-      owner = await this.events.checkOwner(command.tenantId, command.conversationId);
+      return await this.events.checkOwner(command);
     } catch (err) {
       this.log.debug({ stage: 'command', err }, 'nobody says who a conversation belongs to');
-      return 'silent';
+      return undefined;
     }
-    if (command.sender === 'bot') return owner.owner === 'bot' ? undefined : 'a person has the conversation';
-    const isClaimed = owner.owner === 'agent' && owner.fencingToken === command.fencingToken;
-    return isClaimed ? undefined : 'the claim is over';
   }
 
   private async defer(
@@ -172,6 +181,23 @@ export class SendCommand {
   private async fail(command: Command, errorCode: string, detail: string): Promise<void> {
     await this.record.settle(moveOf(command, 'failed', { errorCode, detail }));
   }
+}
+
+/** Why this sender may not write into the conversation now; undefined when it may. */
+function refusalOf(command: Command, owner: Owner): string | undefined {
+  if (command.sender === 'bot') return owner.owner === 'bot' ? undefined : 'a person has the conversation';
+  const isClaimed = owner.owner === 'agent' && owner.fencingToken === command.fencingToken;
+  return isClaimed ? undefined : 'the claim is over';
+}
+
+/**
+ * When the recipient last wrote: what the log knows. Whoever asked for the send may only have it earlier: a window is
+ * open because the person wrote, not because a caller says so.
+ */
+function lastInboundMs({ lastInboundAtMs: claimedMs }: Command, { lastInboundAtMs: knownMs }: Owner): number {
+  // A version of events that does not tell yet: as it was before.
+  if (knownMs === undefined) return claimedMs;
+  return claimedMs > 0 ? Math.min(claimedMs, knownMs) : knownMs;
 }
 
 const notSent = (detail: string): SendResult => ({ kind: 'not_sent', detail });

@@ -1,8 +1,10 @@
 import { formatId } from '@posthorn/clock/id.js';
+import { unsubscribeToken } from '@posthorn/crypto/unsubscribe-token.js';
 import type { EdgeConfig, EdgeSource, EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { SendAdapter, SendCredentials } from '../clients/senders/send-adapter.js';
 import { type Channel, type Command } from '../domain/command.js';
+import { unsubscribeProgramOf } from '../domain/unsubscribe.js';
 
 /** Who sends for which provider. */
 export class Senders {
@@ -82,6 +84,17 @@ export class SendRoutes {
     const url = new URL(typeof own === 'string' && own !== '' ? own : this.ingress.url);
     if (url.pathname === '/') url.pathname = `/in/${tenant.slug}/${source.id}`;
     return url.href;
+  }
+
+  /**
+   * Where one POST unsubscribes the recipient of a message.
+   * @throws AppError `data_key.unavailable`
+   */
+  unsubscribeUrl({ tenant }: Pick<SendRoute, 'tenant'>, command: Command): string {
+    const { hashKey } = tenant;
+    if (hashKey === undefined) throw new AppError('data_key.unavailable');
+    const program = unsubscribeProgramOf(command);
+    return new URL(`/u/${unsubscribeToken(hashKey, { ...command, program })}`, this.ingress.url).href;
   }
 
   private parse(source: EdgeSource, credentials: string): Pick<SendRoute, 'credentials' | 'settings'> {

@@ -43,6 +43,14 @@ export interface OutgoingRow {
   readonly dataKeyId: Buffer;
 }
 
+/** A conversation, and who is to be written to on which channel. IDs and hash are 16 bytes. */
+export interface OwnerQuestion {
+  readonly tenantId: Buffer;
+  readonly conversationId: Buffer;
+  readonly personHash: Buffer;
+  readonly channel: string;
+}
+
 /** The owner of the log: facts from it, what we did to it, and who a conversation belongs to. */
 export class EventsClient {
   private readonly facts;
@@ -64,9 +72,12 @@ export class EventsClient {
     return heads ?? { epoch: '', heads: [] };
   }
 
-  /** Who may write into a conversation now. */
-  checkOwner(tenantId: Buffer, conversationId: Buffer): Promise<CheckOwnerResponse> {
-    return this.conversations.checkOwner({ tenantId, conversationId }, { deadlineMs: OWNER_DEADLINE_MS });
+  /** Who may write into a conversation now, and when that person last did. */
+  checkOwner({ tenantId, conversationId, personHash, channel }: OwnerQuestion): Promise<CheckOwnerResponse> {
+    return this.conversations.checkOwner(
+      { tenantId, conversationId, personHash, channel },
+      { deadlineMs: OWNER_DEADLINE_MS },
+    );
   }
 
   /**

@@ -19,8 +19,23 @@ export interface DeliverableFact {
   readonly errorCode: string;
   readonly occurredAtMs: number;
   readonly receivedAtMs: number;
+  /** Of a fact of our own services: when the event behind it came. 0 = not known. */
+  readonly causeReceivedAtMs: number;
   readonly traceparent: string;
 }
+
+/** The fact that somebody must not be contacted any more. */
+export const OPT_OUT_TYPE = 'consent.opted_out';
+
+/** When what the fact tells began for us, Unix milliseconds. */
+export const beganAtMs = ({ causeReceivedAtMs, receivedAtMs }: DeliverableFact): number =>
+  causeReceivedAtMs === 0 ? receivedAtMs : Math.min(causeReceivedAtMs, receivedAtMs);
+
+/** Facts that the log tells our services alone. */
+const INTERNAL_TYPES: ReadonlySet<string> = new Set(['signal.observed']);
+
+/** Whether destinations get it. */
+export const isDeliverable = ({ type }: Pick<DeliverableFact, 'type'>): boolean => !INTERNAL_TYPES.has(type);
 
 /** One fact for one destination, still to be delivered. */
 export interface Delivery {

@@ -24,6 +24,7 @@ const fact: DeliverableFact = {
   errorCode: '',
   occurredAtMs: NOW_MS + 5,
   receivedAtMs: NOW_MS + 1_000,
+  causeReceivedAtMs: 0,
   traceparent: '',
 };
 const parsed = (of: DeliverableFact): Record<string, unknown> =>

@@ -2,6 +2,8 @@ import type { SchemaDefinition } from '@posthorn/postgres/migrate.js';
 import { DELIVERIES } from './migrations/0001-deliveries.js';
 import { COMMANDS } from './migrations/0002-commands.js';
 import { ERASURE } from './migrations/0003-erasure.js';
+import { RETENTION } from './migrations/0004-retention.js';
+import { AUDIT_OUTGOING } from './migrations/0005-audit-outgoing.js';
 import { ROLES } from './roles.js';
 
 export const SCHEMA = 'dispatch';
@@ -10,5 +12,5 @@ export const SCHEMA = 'dispatch';
 export const DISPATCH_SCHEMA: SchemaDefinition = {
   schema: SCHEMA,
   roles: Object.values(ROLES),
-  migrations: [DELIVERIES, COMMANDS, ERASURE],
+  migrations: [DELIVERIES, COMMANDS, ERASURE, RETENTION, AUDIT_OUTGOING],
 };

@@ -7,6 +7,7 @@ import {
   type MessageContent as ContentMessage,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import { AppError, type FieldError } from '@posthorn/errors/app-error.js';
+import { auditActor, type AuditActor } from '@posthorn/postgres/audit-outgoing.js';
 import { type MessageRequest } from '../application/create-message.js';
 import {
   CATEGORIES,
@@ -105,6 +106,8 @@ export function messageRequestOf(request: CreateMessageRequest, nowMs: number): 
     lastInboundAtMs: request.lastInboundAtMs,
     isReplay: request.isReplay,
     traceparent: request.traceparent,
+    // What a rule sends is told by its effect.
+    by: request.ruleId === '' ? auditActor(request.principal, request.actorId) : undefined,
   };
   const { ruleId, triggerEventId, idempotencyKey, notBeforeMs, notAfterMs } = parsed;
   const isPaired = ruleId.length === triggerEventId.length && (ruleId.length === 0 || idempotencyKey === '');
@@ -148,7 +151,7 @@ function fingerprintOf(request: CreateMessageRequest): Uint8Array {
   const data = Object.fromEntries(Object.entries(content?.data ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
   return CreateMessageRequest.encode({
     ...request,
-    ...{ idempotencyKey: '', actorId: '', traceparent: '' },
+    ...{ idempotencyKey: '', actorId: '', traceparent: '', principal: undefined },
     content: content && { ...content, data },
   }).finish();
 }
@@ -165,6 +168,7 @@ export function resolutionOf(request: {
   readonly outcome: string;
   readonly providerMessageId: string;
   readonly actorId: string;
+  readonly principal?: AuditActor | undefined;
   readonly reason: string;
 }) {
   const fields = new Fields();
@@ -172,7 +176,8 @@ export function resolutionOf(request: {
   const providerMessageId = fields.text(request.providerMessageId, 'providerMessageId', KEY_LENGTH_MAX);
   const reason = fields.text(request.reason, 'reason', REASON_LENGTH_MAX, true);
   fields.done();
-  return { outcome, providerMessageId, actorId: request.actorId, reason };
+  const by = auditActor(request.principal, request.actorId);
+  return { outcome, providerMessageId, actorId: request.actorId, by, reason };
 }
 
 /** @throws AppError `request.invalid` */

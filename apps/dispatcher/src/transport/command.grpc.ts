@@ -10,6 +10,7 @@ import {
   type ResolveMessageRequest,
   type ResolveMessageResponse,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
+import { auditActor } from '@posthorn/postgres/audit-outgoing.js';
 import { CreateMessage } from '../application/create-message.js';
 import { EndMessage } from '../application/end-message.js';
 import { CommandRead } from '../persistence/command.read.js';
@@ -35,9 +36,10 @@ export class CommandController {
   }
 
   @GrpcMethod('CommandService', 'cancelMessage')
-  async cancelMessage({ tenantId, id, actorId }: CancelMessageRequest): Promise<CancelMessageResponse> {
-    const [tenantUuid, messageUuid] = [tenantUuidOf(tenantId), messageUuidOf(id)];
-    await this.ends.cancel(tenantUuid, messageUuid, actorId);
+  async cancelMessage(request: CancelMessageRequest): Promise<CancelMessageResponse> {
+    const [tenantUuid, messageUuid] = [tenantUuidOf(request.tenantId), messageUuidOf(request.id)];
+    const { actorId, principal } = request;
+    await this.ends.cancel(tenantUuid, messageUuid, actorId, auditActor(principal, actorId));
     return { command: commandMessage(await this.commands.get(tenantUuid, messageUuid)) };
   }
 

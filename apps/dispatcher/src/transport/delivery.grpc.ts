@@ -8,6 +8,7 @@ import {
   type TestDestinationRequest,
   type TestDestinationResponse,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
+import { auditActor } from '@posthorn/postgres/audit-outgoing.js';
 import { RetryDeliveries } from '../application/retry-deliveries.js';
 import { TestDestination } from '../application/test-destination.js';
 import {
@@ -31,8 +32,9 @@ export class DeliveryController {
   ) {}
 
   @GrpcMethod('DeliveryService', 'retryDelivery')
-  async retryDelivery({ tenantId, id }: RetryDeliveryRequest): Promise<RetryDeliveryResponse> {
-    const delivery = await this.retries.retry(tenantUuidOf(tenantId), deliveryUuidOf(id));
+  async retryDelivery({ tenantId, id, principal }: RetryDeliveryRequest): Promise<RetryDeliveryResponse> {
+    const by = auditActor(principal, '');
+    const delivery = await this.retries.retry(tenantUuidOf(tenantId), deliveryUuidOf(id), by);
     return { delivery: deliveryMessage(delivery) };
   }
 
@@ -45,12 +47,14 @@ export class DeliveryController {
       toMs: filterMsOf(request.toMs),
     };
     const limit = limitOf(request.limit, REDRIVE_MAX);
-    return { redriven: await this.retries.redrive(tenantUuidOf(request.tenantId), filter, limit) };
+    const by = auditActor(request.principal, '');
+    return { redriven: await this.retries.redrive(tenantUuidOf(request.tenantId), filter, limit, by) };
   }
 
   @GrpcMethod('DeliveryService', 'testDestination')
   async testDestination(request: TestDestinationRequest): Promise<TestDestinationResponse> {
-    const attempt = await this.tests.test(request.tenantId, request.destinationId);
+    const by = auditActor(request.principal, '');
+    const attempt = await this.tests.test(request.tenantId, request.destinationId, by);
     return { attempt: attemptMessage(attempt) };
   }
 }

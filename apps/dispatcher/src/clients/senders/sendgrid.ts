@@ -24,6 +24,7 @@ import { SEND_TIMEOUT_MS, type SendHttp } from './send-http.js';
 const API = 'https://api.sendgrid.com';
 /** The custom argument that carries our reference; SendGrid repeats it in each event. */
 export const SENDGRID_REFERENCE = 'posthorn_message_id';
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]']);
 const NAMED_MAILBOX = /^\s*"?([^"<>]*?)"?\s*<([^<>]+)>\s*$/;
 
 /** Source: SendGrid, "Mail Send errors": 503 says the API is not available, read 2026-11. */
@@ -100,12 +101,16 @@ function partsOf({ text, html }: SendContent): readonly { type: string; value: s
   return parts;
 }
 
-/** One click takes the recipient off the list. Source: RFC 8058, section 3.1. */
+/**
+ * One click takes the recipient off the list; the DKIM signature, which SendGrid makes, has to cover both headers.
+ * Source: RFC 8058, section 3.1: an HTTPS URI; plain HTTP only where nobody else gets, on the local platform.
+ */
 function unsubscribeHeaders(text: string): Record<string, string> {
-  if (!URL.canParse(text) || !text.startsWith('https://'))
-    throw invalid('request', 'unsubscribeUrl is no https URL');
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.has(url.hostname));
+  if (url === undefined || !isSafe) throw invalid('request', 'the URL to unsubscribe is no https URL');
   return {
-    'List-Unsubscribe': `<${new URL(text).href}>`,
+    'List-Unsubscribe': `<${url.href}>`,
     'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
   };
 }

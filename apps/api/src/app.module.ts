@@ -10,6 +10,8 @@ import { ErasePerson } from './application/erase-person.js';
 import { ExplainEvent } from './application/explain-event.js';
 import { ExplainMessage } from './application/explain-message.js';
 import { ExplainPerson } from './application/explain-person.js';
+import { ListRetentionRuns } from './application/list-retention-runs.js';
+import { PutPolicy } from './application/put-policy.js';
 import { VerifyAudit } from './application/verify-audit.js';
 import { ComplianceClient } from './clients/compliance.client.js';
 import { DispatcherClient } from './clients/dispatcher.client.js';
@@ -46,6 +48,8 @@ export class AppModule {
         provide(VerifyAudit, TenantsClient),
         provide(CheckReadiness, TenantsClient, EventsClient, DispatcherClient, VerifyAudit),
         provide(ErasePerson, EventsClient, ComplianceClient, DispatcherClient, TenantsClient, Clock),
+        provide(ListRetentionRuns, EventsClient, DispatcherClient),
+        provide(PutPolicy, ComplianceClient, TenantsClient),
         provideValue(PublicUrls, new PublicUrls(config.publicIngressUrl.replace(/\/$/, ''))),
         provideValue(Documented, new Documented(ROUTES, API_VERSION)),
         provideValue(KeyQuota, new KeyQuota(config.apiRatePerSecond, config.apiBurst)),

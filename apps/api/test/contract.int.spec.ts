@@ -1,3 +1,4 @@
+import { parseId } from '@posthorn/clock/id.js';
 import { ROUTES } from '../src/transport/controllers.js';
 import { Declared } from './declared.js';
 import { type Caller, startApi, type TestApi, uniqueSlug } from './harness.js';
@@ -83,7 +84,7 @@ test('B7 sources and their secrets, and the catalogue of providers', async () =>
   expect((await call('GET', `/v1/tenants/${tenant.slug}/sources/${id}`)).status).toBe(404);
 });
 
-test('F2 F6 destinations and their secrets', async () => {
+test('B7 F2 F6 destinations and their secrets', async () => {
   const body = {
     name: 'crm',
     url: 'https://crm.example.com/hook',
@@ -110,13 +111,14 @@ test('F2 F6 destinations and their secrets', async () => {
   });
   const cleared = await checked(call, 'PATCH', `${T}/destinations/{id}`, { id }, { ratePerSecond: null });
   expect(cleared.body.ratePerSecond).toBeNull();
-  expect(
-    (await checked(call, 'POST', `${T}/destinations/{id}/secrets`, { id }, {})).body.signingSecret,
-  ).toMatch(/^whsec_/);
-  expect((await checked(call, 'POST', `${T}/destinations/{id}/disable`, { id })).body.status).toBe(
-    'disabled',
-  );
-  expect((await checked(call, 'POST', `${T}/destinations/{id}/enable`, { id })).body.status).toBe('active');
+  const rotated = await checked(call, 'POST', `${T}/destinations/{id}/secrets`, { id }, {});
+  expect(rotated.body.signingSecret).toMatch(/^whsec_/);
+  const [current, previous] = (await checked(call, 'GET', `${T}/destinations/{id}/secrets`, { id })).body
+    .data;
+  expect([current.id, previous.status]).toEqual([rotated.body.id, 'previous']);
+  await checked(call, 'DELETE', `${T}/destinations/{id}/secrets/{secretId}`, { id, secretId: previous.id });
+  for (const [act, status] of Object.entries({ disable: 'disabled', enable: 'active' }))
+    expect((await checked(call, 'POST', `${T}/destinations/{id}/${act}`, { id })).body.status).toBe(status);
   await checked(call, 'POST', `${T}/destinations/{id}/test`, { id });
   await checked(call, 'DELETE', `${T}/destinations/{id}`, { id });
 });
@@ -245,6 +247,13 @@ test('E5 people: looked up by address, told in one view with each decision and i
     ['send', 'sent', 'quiet_hours.us_federal'],
   ]);
   expect(story.body.data[0].message).toEqual({ from: 'sent', to: 'delivered' });
+  expect(story.body.data.every(({ personId }: Record<string, string>) => personId === PERSON_ID)).toBe(true);
+  // Everybody is asked about all addresses that are linked.
+  const hashes = [PERSON_ID, LINKED_ID].map((each) => parseId('per', each)!);
+  expect(api.played.lastOf('listPersonEvents')).toMatchObject({ personHashes: hashes });
+  expect(api.played.lastOf('listMessageCommands')).toMatchObject({
+    personHashes: hashes.map((hash) => hash.toString('hex')),
+  });
   expect((await sampled(call, 'POST', `${T}/people/{id}/link`)).body.personIds).toEqual([
     PERSON_ID,
     LINKED_ID,

@@ -1,3 +1,4 @@
+import { parseId } from '@posthorn/clock/id.js';
 import {
   ConsentQueryServiceService,
   ConsentServiceService,
@@ -17,6 +18,7 @@ import {
   DeliveryQueryServiceService,
   DeliveryServiceService,
   ErasureServiceService,
+  RetentionQueryServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import {
   ConversationQueryServiceService,
@@ -29,6 +31,7 @@ import {
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type ErrorCode } from '@posthorn/errors/registry.js';
+import { POLICY_HANDLERS } from './played-policies.js';
 import {
   ATTEMPT,
   COMMAND,
@@ -50,6 +53,7 @@ import {
   QUARANTINED,
   REFUSAL,
   RETENTION_RUN,
+  SENT_RETENTION_RUN,
   REVIEW,
   RULE,
   RULE_EFFECT,
@@ -83,10 +87,13 @@ export class PlayedWorld {
   /** `ten_…`; while it is undefined they have the things of everybody. */
   ownerId: string | undefined;
   readonly calls: PlayedCall[] = [];
+  /** What the next calls are refused with, whatever they ask for. */
+  readonly refusals: { readonly method: string; readonly code: ErrorCode }[] = [];
 
   /** @throws AppError as the service would, for what is not there for this tenant. */
   answer(method: string, { own, other }: Played, request: PlayedCall['request']): unknown {
     this.calls.push({ method, request });
+    if (this.refusals[0]?.method === method) throw new AppError(this.refusals.shift()!.code);
     if (this.ownerId === undefined || request.tenantId === this.ownerId) return own(request as never);
     if (typeof other === 'string') throw new AppError(other);
     return other;
@@ -285,6 +292,10 @@ const DISPATCHER: PlayedService = {
         },
       },
     },
+    {
+      definition: RetentionQueryServiceService,
+      handlers: { listRetentionRuns: list('runs', SENT_RETENTION_RUN) },
+    },
   ],
 };
 
@@ -344,8 +355,9 @@ const COMPLIANCE: PlayedService = {
             personId: PERSON_ID,
             linkedPersonIds: [LINKED_ID],
             suppressions: [SUPPRESSION],
+            personHashes: [PERSON_ID, LINKED_ID].map((each) => parseId('per', each)!),
           }),
-          other: { personId: 'per_none', linkedPersonIds: [], suppressions: [] },
+          other: { personId: 'per_none', linkedPersonIds: [], suppressions: [], personHashes: [] },
         },
         listPersonHistory: list('entries', HISTORY_ENTRY),
       },
@@ -366,21 +378,7 @@ const COMPLIANCE: PlayedService = {
     },
     {
       definition: PolicyServiceService,
-      handlers: {
-        getPolicy: {
-          own: always({
-            ...{ version: 3, createdAtMs: nowMs, actorId: 'key_x' },
-            policyJson: JSON.stringify({
-              quietHours: { hours: [], channels: ['email'], isTransactionalQuiet: false },
-              caps: [{ count: 2, windowHours: 24 }],
-              keywords: { optOut: ['basta'], optIn: [], help: [] },
-              replacedHours: [],
-            }),
-          }),
-          other: { version: 0, policyJson: '{}', createdAtMs: 0, actorId: '' },
-        },
-        putPolicy: { own: always({ version: 4, policyJson: '{}' }), other: { version: 1, policyJson: '{}' } },
-      },
+      handlers: POLICY_HANDLERS,
     },
   ],
 };

@@ -188,6 +188,7 @@ export const PERSON_EVENT: PersonEvent = {
   occurredAtMs: 0,
   receivedAtMs: nowMs,
   projectedAtMs: nowMs,
+  personHash: PERSON_HASH,
 };
 export const SUPPRESSION: Suppression = {
   id: id('sup'),
@@ -355,6 +356,15 @@ export const RETENTION_RUN: RetentionRun = {
   beforeMs: nowMs - 86_400_000,
   rows: 7n,
   partitions: ['raw_p20261124'],
+};
+export const SENT_RETENTION_RUN: RetentionRun = {
+  ...RETENTION_RUN,
+  ...{
+    id: 'run-of-dispatcher',
+    atMs: nowMs - 1,
+    dataClass: 'content',
+    partitions: ['command_content_p20261124'],
+  },
 };
 export const ERASURE: Erasure = {
   id: uuid(),

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
 import { type Clock } from '@posthorn/clock/clock.js';
 import { formatId, newUuid, parseId } from '@posthorn/clock/id.js';
+import {
+  type ErasePersonRequest,
+  type ErasePersonResponse,
+} from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import { type Actor } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type ComplianceClient } from '../clients/compliance.client.js';
@@ -27,6 +31,9 @@ export interface Receipt {
   readonly erased: readonly ErasedRows[];
 }
 
+/** Each waits, as long as dispatcher does, for what it told the log before. */
+const DISPATCHER_TRIES_MAX = 2;
+
 /** Erases a person and those linked everywhere, but for the hashes that keep them suppressed. */
 export class ErasePerson {
   constructor(
@@ -50,10 +57,8 @@ export class ErasePerson {
     await this.tenants.recordAccess(actor, tenantId, 'person.erasure_ordered', personId, { id });
     const personIds = await this.groupOf(tenantId, personId, actor);
     const hashes = [...new Set([personId, ...personIds])].map((linked) => parseId('per', linked)!);
-    const sent = await this.dispatcher.erasures.erasePerson(
-      { tenantId, actorId: actor.id, personHashes: hashes.map((hash) => hash.toString('hex')) },
-      this.dispatcher.long,
-    );
+    const personHashes = hashes.map((hash) => hash.toString('hex'));
+    const sent = await this.eraseSent({ tenantId, actorId: actor.id, personHashes });
     const { erasure } = await this.events.intake.erasePerson(
       { tenantId, id: uuid, actor: actor.id, personHashes: hashes },
       this.events.act,
@@ -76,6 +81,18 @@ export class ErasePerson {
     const detail = { id, hash, erased: receipt.erased };
     const auditId = await this.tenants.recordAccess(actor, tenantId, 'person.erased', personId, detail);
     return { receipt, hash, auditId };
+  }
+
+  /** Before the log: until dispatcher answers, contents may still be on their way there. */
+  private async eraseSent(request: ErasePersonRequest): Promise<ErasePersonResponse> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.dispatcher.erasures.erasePerson(request, this.dispatcher.long);
+      } catch (error) {
+        const isWorthIt = error instanceof AppError && error.code === 'service.deadline';
+        if (!isWorthIt || tries === DISPATCHER_TRIES_MAX) throw error;
+      }
+    }
   }
 
   /** Linking a person with nobody new changes nobody's group, and tells who is in it. */

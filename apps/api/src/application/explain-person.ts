@@ -15,7 +15,10 @@ export type PersonStep =
   | { readonly kind: 'compliance'; readonly atMs: number; readonly entry: HistoryAnswer['entries'][number] }
   | { readonly kind: 'send'; readonly atMs: number; readonly command: CommandsAnswer['commands'][number] };
 
-/** One person's story: events with what they changed, decisions with their rules, and sends, newest first. */
+/**
+ * One person's story, at all linked addresses: events with what they changed, decisions with their rules, and sends,
+ * newest first.
+ */
 export class ExplainPerson {
   constructor(
     private readonly events: Pick<EventsClient, 'conversations' | 'read'>,
@@ -25,12 +28,15 @@ export class ExplainPerson {
 
   /** @param personId `per_…` @throws AppError `person.not_found` for what is no such ID. */
   async run(tenantId: string, personId: string, page: { readonly cursor: string; readonly limit: number }) {
-    const hash = parseId('per', personId);
-    if (hash === undefined) throw new AppError('person.not_found');
+    if (parseId('per', personId) === undefined) throw new AppError('person.not_found');
+    const { personHashes } = await this.compliance.personQuery.lookupPerson(
+      { tenantId, address: '', personId },
+      this.compliance.call,
+    );
     const sources: ReadPage<PersonStep>[] = [
-      (cursor, limit) => this.eventsOf(tenantId, [hash], cursor, limit),
+      (cursor, limit) => this.eventsOf(tenantId, personHashes, cursor, limit),
       (cursor, limit) => this.historyOf(tenantId, personId, cursor, limit),
-      (cursor, limit) => this.sendsOf(tenantId, [hash], cursor, limit),
+      (cursor, limit) => this.sendsOf(tenantId, personHashes, cursor, limit),
     ];
     return mergeSources(sources, ({ atMs }) => atMs, page);
   }

@@ -4,6 +4,7 @@ import {
   DeliveryQueryServiceService,
   DeliveryServiceService,
   ErasureServiceService,
+  RetentionQueryServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import { type GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 
@@ -13,13 +14,14 @@ const ACT_DEADLINE_MS = 35_000;
 /** All commands to one person, however many. */
 const LONG_DEADLINE_MS = 30_000;
 
-/** Deliveries and messages to send: reads, acts on them, and their erasure. */
+/** Deliveries and messages to send: reads, acts on them, their erasure, and what is kept of them no more. */
 export class DispatcherClient {
   readonly query;
   readonly deliveries;
   readonly commandQuery;
   readonly commands;
   readonly erasures;
+  readonly retention;
   readonly read = { deadlineMs: READ_DEADLINE_MS };
   readonly act = { deadlineMs: ACT_DEADLINE_MS };
   readonly long = { deadlineMs: LONG_DEADLINE_MS };
@@ -30,6 +32,7 @@ export class DispatcherClient {
     this.commandQuery = grpcClient(CommandQueryServiceService, channel);
     this.commands = grpcClient(CommandServiceService, channel);
     this.erasures = grpcClient(ErasureServiceService, channel);
+    this.retention = grpcClient(RetentionQueryServiceService, channel);
   }
 
   onApplicationShutdown(): void {

@@ -4,6 +4,7 @@ import {
   AuditAppendServiceService,
   AuditServiceService,
   IdempotencyServiceService,
+  KeywordServiceService,
   OperatorServiceService,
   PrincipalServiceService,
   type Source,
@@ -29,6 +30,7 @@ export class TenantsClient {
   readonly admin;
   readonly operators;
   readonly audits;
+  readonly keywords;
   readonly change = { deadlineMs: CHANGE_DEADLINE_MS };
   readonly read = { deadlineMs: READ_DEADLINE_MS };
   readonly long = { deadlineMs: LONG_DEADLINE_MS };
@@ -40,6 +42,7 @@ export class TenantsClient {
     this.admin = grpcClient(AdminServiceService, channel);
     this.operators = grpcClient(OperatorServiceService, channel);
     this.audits = grpcClient(AuditServiceService, channel);
+    this.keywords = grpcClient(KeywordServiceService, channel);
     this.accesses = grpcClient(AuditAppendServiceService, channel);
     this.principals = grpcClient(PrincipalServiceService, channel);
     this.idempotency = grpcClient(IdempotencyServiceService, channel);

@@ -8,8 +8,19 @@ export const actorOf = (call: Call<unknown, unknown>): Actor => ({
   remoteAddress: call.remoteAddress,
 });
 
+/** Who asks, of which tenant, as the other services want to know it. */
+export const askedBy = (call: Call<unknown, unknown>) => ({
+  tenantId: call.tenant.id,
+  actorId: call.principal.keyId,
+  principal: actorOf(call),
+});
+
 /** The answer to a change: 202 with `pending` while a service has not confirmed it. */
-export function applied(status: number, body: object | undefined, change: Applied | undefined): Answer {
+export function applied(
+  status: number,
+  body: object | undefined,
+  change: Pick<Applied, 'pending'> | undefined,
+): Answer {
   const pending = change?.pending ?? [];
   return pending.length === 0 ? new Answer(status, body) : new Answer(202, { ...body, pending });
 }

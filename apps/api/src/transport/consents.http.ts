@@ -3,6 +3,7 @@ import { type z } from 'zod';
 import { importRows } from '../application/import-rows.js';
 import { ComplianceClient } from '../clients/compliance.client.js';
 import { maySeePersonalData } from '../domain/principal.js';
+import { askedBy } from './applied.js';
 import {
   consent,
   consentOf,
@@ -81,12 +82,12 @@ export class ConsentsController {
     status: 201,
     response: consent,
   })
-  async create(@CallOf() { tenant, principal, body }: Call<z.infer<typeof createConsent>>) {
+  async create(@CallOf() call: Call<z.infer<typeof createConsent>>) {
     const answer = await this.compliance.consents.createConsent(
-      { ...consentRowOf(body), tenantId: tenant.id, actorId: principal.keyId },
+      { ...consentRowOf(call.body), ...askedBy(call) },
       this.compliance.call,
     );
-    return consentOf(answer.consent!, maySeePersonalData(principal));
+    return consentOf(answer.consent!, maySeePersonalData(call.principal));
   }
 
   @Route({
@@ -99,10 +100,10 @@ export class ConsentsController {
     status: 200,
     response: importReport,
   })
-  async import(@CallOf() { tenant, principal, body }: Call<UploadedRow[]>) {
-    return importRows(readRows(body, consentRow), async (rows) => {
+  async import(@CallOf() call: Call<UploadedRow[]>) {
+    return importRows(readRows(call.body, consentRow), async (rows) => {
       const answer = await this.compliance.consents.importConsents(
-        { tenantId: tenant.id, actorId: principal.keyId, rows: rows.map(consentRowOf) },
+        { ...askedBy(call), rows: rows.map(consentRowOf) },
         this.compliance.importing,
       );
       return answer.results;

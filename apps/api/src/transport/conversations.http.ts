@@ -227,9 +227,10 @@ export class ConversationsController {
   }
 }
 
-const actOf = ({ tenant, params, principal, traceparent }: Call<unknown>) => ({
-  tenantId: tenant.id,
-  conversationId: params['id']!,
-  actor: principal.keyId,
-  traceparent,
+const actOf = (call: Call<unknown>) => ({
+  tenantId: call.tenant.id,
+  conversationId: call.params['id']!,
+  actor: call.principal.keyId,
+  principal: actorOf(call),
+  traceparent: call.traceparent,
 });

@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { type z } from 'zod';
 import { DispatcherClient } from '../clients/dispatcher.client.js';
+import { actorOf } from './applied.js';
 import {
   deadLettersQuery,
   deliveriesQuery,
@@ -66,7 +67,7 @@ export class DeliveriesController {
   })
   async retry(@CallOf() call: Call) {
     const answer = await this.dispatcher.deliveries.retryDelivery(
-      { tenantId: call.tenant.id, id: call.params['id']! },
+      { tenantId: call.tenant.id, id: call.params['id']!, principal: actorOf(call) },
       this.dispatcher.act,
     );
     return deliveryOf(answer.delivery!);
@@ -96,11 +97,13 @@ export class DeliveriesController {
     status: 200,
     response: redriven,
   })
-  async redrive(@CallOf() { tenant, body: { filter, limit } }: Call<z.infer<typeof redrive>>) {
+  async redrive(@CallOf() call: Call<z.infer<typeof redrive>>) {
+    const { filter, limit } = call.body;
     const ms = (text: string | undefined): number => (text === undefined ? 0 : Date.parse(text));
     const answer = await this.dispatcher.deliveries.redriveDeadLetters(
       {
-        tenantId: tenant.id,
+        tenantId: call.tenant.id,
+        principal: actorOf(call),
         destinationId: filter.destinationId ?? '',
         type: filter.type ?? '',
         fromMs: ms(filter.from),

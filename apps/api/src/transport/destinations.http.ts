@@ -15,7 +15,7 @@ import {
   updateDestination,
 } from './destinations.dto.js';
 import { type Call, CallOf, Route } from './route.js';
-import { listOf, type Page, page } from './shapes.dto.js';
+import { listOf, type Page, page, secretInfo } from './shapes.dto.js';
 import { secretInfoOf } from './tenants.dto.js';
 
 const read = { principal: 'tenant', scope: 'destinations:read' } as const;
@@ -173,6 +173,43 @@ export class DestinationsController {
   }
 
   @Route({
+    method: 'GET',
+    path: `${BASE}/{id}/secrets`,
+    tag: 'Destinations',
+    summary: 'The signing secrets of a destination, without their values',
+    access: read,
+    status: 200,
+    response: listOf(secretInfo),
+    errors: ['destination.not_found'],
+  })
+  async secrets(@CallOf() call: Call) {
+    return { data: (await this.get(call)).secrets, nextCursor: null };
+  }
+
+  @Route({
+    method: 'DELETE',
+    path: `${BASE}/{id}/secrets/{secretId}`,
+    tag: 'Destinations',
+    summary: 'Revoke a former signing secret now; the current one is rotated without overlap instead',
+    access: write,
+    status: 204,
+    changesConfiguration: true,
+    errors: ['destination.not_found', 'secret.not_found'],
+  })
+  async revoke(@CallOf() call: Call) {
+    const answer = await this.tenants.admin.revokeDestinationSecret(
+      {
+        actor: actorOf(call),
+        tenant: call.tenant.id,
+        destinationId: call.params['id']!,
+        secretId: call.params['secretId']!,
+      },
+      this.tenants.change,
+    );
+    return applied(204, undefined, answer.applied);
+  }
+
+  @Route({
     method: 'POST',
     path: `${BASE}/{id}/test`,
     tag: 'Destinations',
@@ -184,7 +221,7 @@ export class DestinationsController {
   })
   async test(@CallOf() call: Call) {
     const answer = await this.dispatcher.deliveries.testDestination(
-      { tenantId: call.tenant.id, destinationId: call.params['id']! },
+      { tenantId: call.tenant.id, destinationId: call.params['id']!, principal: actorOf(call) },
       this.dispatcher.act,
     );
     return attemptOf(answer.attempt!);

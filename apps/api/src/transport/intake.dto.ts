@@ -3,9 +3,9 @@ import {
   type QuarantinedEvent,
   type QuarantineFilter,
   type RefusedRequest,
-  type RetentionRun,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { z } from 'zod';
+import { type ServiceRetentionRun } from '../application/list-retention-runs.js';
 import { bodyMoment, idOf, moment, msOf, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 
 const TYPE_MAX = 128;
@@ -68,8 +68,9 @@ export const quarantineRetried = z.object({
 export const retentionRun = z.object({
   id: z.string(),
   at: time,
+  service: z.enum(['events', 'dispatcher']).describe('whose: the log, or what left'),
   dataClass: z.enum(['raw', 'content', 'events']),
-  before: time.describe('everything that arrived before is gone'),
+  before: time.describe('everything that came before is gone; of what left, only what has ended'),
   rows: z.number().describe('that were deleted; whole days are dropped without being counted'),
   partitions: z.array(z.string()).describe('days that were dropped'),
 });
@@ -119,8 +120,9 @@ export const quarantinedOf = (from: QuarantinedEvent): z.infer<typeof quarantine
 });
 
 /** What retention took away as the API shows it. */
-export const retentionRunOf = (from: RetentionRun): z.infer<typeof retentionRun> => ({
+export const retentionRunOf = (from: ServiceRetentionRun): z.infer<typeof retentionRun> => ({
   id: from.id,
+  service: from.service,
   at: timeAt(from.atMs),
   dataClass: from.dataClass as 'raw',
   before: timeAt(from.beforeMs),

@@ -1,5 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { type z } from 'zod';
+import { ListRetentionRuns } from '../application/list-retention-runs.js';
 import { EventsClient } from '../clients/events.client.js';
 import { TenantsClient } from '../clients/tenants.client.js';
 import { actorOf } from './applied.js';
@@ -33,6 +34,7 @@ export class IntakeController {
   constructor(
     private readonly events: EventsClient,
     private readonly tenants: TenantsClient,
+    private readonly retention: ListRetentionRuns,
   ) {}
 
   @Route({
@@ -67,8 +69,8 @@ export class IntakeController {
   async reverify(@CallOf() call: Call) {
     const [tenantId, sourceId] = [call.tenant.id, call.params['id']!];
     await this.tenants.source(tenantId, sourceId);
-    await this.tenants.recordAccess(actorOf(call), tenantId, 'refusals.reverified', sourceId);
-    const answer = await this.events.intake.requestReverification({ tenantId, sourceId }, this.events.act);
+    const request = { tenantId, sourceId, principal: actorOf(call) };
+    const answer = await this.events.intake.requestReverification(request, this.events.act);
     return { requests: answer.requests };
   }
 
@@ -122,10 +124,8 @@ export class IntakeController {
   })
   async retry(@CallOf() call: Call<z.infer<typeof retryQuarantine>>) {
     const [tenantId, filter] = [call.tenant.id, quarantineFilterOf(call.body.filter)];
-    const { eventIds, ...rest } = filter;
-    const detail = { ...rest, eventCount: eventIds.length };
-    await this.tenants.recordAccess(actorOf(call), tenantId, 'quarantine.retried', tenantId, detail);
-    return this.events.intake.retryQuarantine({ tenantId, filter }, this.events.act);
+    const principal = actorOf(call);
+    return this.events.intake.retryQuarantine({ tenantId, filter, principal }, this.events.act);
   }
 
   @Route({
@@ -139,11 +139,8 @@ export class IntakeController {
     response: listOf(retentionRun),
   })
   async retentionRuns(@CallOf() { tenant, query }: Call<unknown, Page>) {
-    const answer = await this.events.intakeQuery.listRetentionRuns(
-      pageFor(tenant.id, query),
-      this.events.read,
-    );
-    return pageOf(answer.runs, retentionRunOf, answer.nextCursor);
+    const { items, nextCursor } = await this.retention.run(tenant.id, pageFor(tenant.id, query));
+    return pageOf(items, retentionRunOf, nextCursor);
   }
 }
 

@@ -3,6 +3,7 @@ import {
   type MessageCommand,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import { type Message } from '@posthorn/contracts/posthorn/events/v1/events.js';
+import { type Actor } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { z } from 'zod';
 import { bodyMoment, channel, idOf, moment, msOf, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 
@@ -49,7 +50,11 @@ export const messagesQuery = page.extend({
 
 const content = z
   .strictObject({
-    text: z.string().max(TEXT_MAX).optional(),
+    text: z
+      .string()
+      .max(TEXT_MAX)
+      .optional()
+      .describe('email: `%unsubscribe_url%` becomes the link that unsubscribes, in `html` and `data` too'),
     html: z.string().max(HTML_MAX).optional(),
     subject: z.string().max(SUBJECT_MAX).optional(),
     title: z.string().max(SUBJECT_MAX).optional().describe('push'),
@@ -73,7 +78,7 @@ const content = z
       .url({ protocol: /^https?$/ })
       .max(URL_MAX)
       .optional()
-      .describe('email: one POST unsubscribes'),
+      .describe('email: where one POST unsubscribes; of marketing a link of ours, when absent'),
   })
   .refine(
     ({ unsubscribeUrl: _, ...said }) =>
@@ -104,7 +109,9 @@ export const createMessage = z
       .describe('for the single confirmation of an opt-out, and for HELP: the event that it answers'),
     lastInboundAt: bodyMoment
       .optional()
-      .describe("the recipient's last message to you, where known: for windows such as WhatsApp's"),
+      .describe(
+        "the recipient's last message to you, for windows such as WhatsApp's; counts only where it is earlier than what the log knows",
+      ),
   })
   .refine(({ sender, fencingToken: token }) => sender === 'bot' || token !== undefined, {
     path: ['fencingToken'],
@@ -185,6 +192,7 @@ export function createRequest(
   by: {
     readonly tenantId: string;
     readonly actorId: string;
+    readonly principal: Actor;
     readonly idempotencyKey: string;
     readonly traceparent: string;
   },

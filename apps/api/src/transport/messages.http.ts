@@ -3,6 +3,7 @@ import { type z } from 'zod';
 import { ExplainMessage } from '../application/explain-message.js';
 import { DispatcherClient } from '../clients/dispatcher.client.js';
 import { EventsClient } from '../clients/events.client.js';
+import { askedBy } from './applied.js';
 import {
   command,
   commandOf,
@@ -89,14 +90,9 @@ export class MessagesController {
     errors: ['source.not_found', 'source.cannot_send', 'data_key.unavailable'],
   })
   async create(@CallOf() call: Call<z.infer<typeof createMessage>>) {
-    const { tenant, principal, idempotencyKey, traceparent } = call;
+    const { idempotencyKey, traceparent } = call;
     const answer = await this.dispatcher.commands.createMessage(
-      createRequest(call.body, {
-        tenantId: tenant.id,
-        actorId: principal.keyId,
-        idempotencyKey,
-        traceparent,
-      }),
+      createRequest(call.body, { ...askedBy(call), idempotencyKey, traceparent }),
       this.dispatcher.read,
     );
     return commandOf(answer.command!);
@@ -112,9 +108,9 @@ export class MessagesController {
     response: command,
     errors: ['message.not_found', 'message.not_cancelable'],
   })
-  async cancel(@CallOf() { tenant, principal, params }: Call) {
+  async cancel(@CallOf() call: Call) {
     const answer = await this.dispatcher.commands.cancelMessage(
-      { tenantId: tenant.id, id: params['id']!, actorId: principal.keyId },
+      { ...askedBy(call), id: call.params['id']! },
       this.dispatcher.read,
     );
     return commandOf(answer.command!);
@@ -131,13 +127,10 @@ export class MessagesController {
     response: command,
     errors: ['message.not_found', 'message.not_indeterminate'],
   })
-  async resolve(@CallOf() { tenant, principal, params, body }: Call<z.infer<typeof resolveMessage>>) {
-    const { outcome, reason, providerMessageId = '' } = body;
+  async resolve(@CallOf() call: Call<z.infer<typeof resolveMessage>>) {
+    const { outcome, reason, providerMessageId = '' } = call.body;
     const answer = await this.dispatcher.commands.resolveMessage(
-      {
-        ...{ tenantId: tenant.id, id: params['id']!, actorId: principal.keyId },
-        ...{ outcome, reason, providerMessageId },
-      },
+      { ...askedBy(call), id: call.params['id']!, outcome, reason, providerMessageId },
       this.dispatcher.read,
     );
     return commandOf(answer.command!);

@@ -99,6 +99,7 @@ export function personStepOf(step: PersonStep): Shown {
 
 const eventShown = (event: Extract<PersonStep, { kind: 'event' }>['event']) => ({
   ...{ what: event.type, id: event.eventId, eventId: event.eventId },
+  personId: event.personHash.length === 0 ? null : formatId('per', event.personHash),
   channel: textOf(event.channel),
   detail: textOf([event.signal, event.errorCode, event.note].filter((text) => text !== '').join(', ')),
   messageId: textOf(event.messageId),
@@ -120,6 +121,7 @@ const entryShown = (entry: Extract<PersonStep, { kind: 'compliance' }>['entry'])
 
 const sendShown = (command: Extract<PersonStep, { kind: 'send' }>['command']) => ({
   ...{ what: command.state, id: command.id, messageId: command.id, channel: command.channel },
+  personId: command.personHash === '' ? null : formatId('per', Buffer.from(command.personHash, 'hex')),
   rule: textOf(command.decisionRule),
   detail: textOf(command.decisionDetail || command.detail),
   conversationId: textOf(command.conversationId),

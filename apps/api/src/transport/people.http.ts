@@ -7,7 +7,7 @@ import { ExplainPerson } from '../application/explain-person.js';
 import { ComplianceClient } from '../clients/compliance.client.js';
 import { EventsClient } from '../clients/events.client.js';
 import { TenantsClient } from '../clients/tenants.client.js';
-import { actorOf } from './applied.js';
+import { actorOf, askedBy } from './applied.js';
 import {
   erasure,
   erasureOf,
@@ -50,7 +50,7 @@ export class PeopleController {
   })
   async lookup(@CallOf() call: Call<z.infer<typeof lookup>>) {
     const answer = await this.compliance.personQuery.lookupPerson(
-      { tenantId: call.tenant.id, address: call.body.address },
+      { tenantId: call.tenant.id, address: call.body.address, personId: '' },
       this.compliance.call,
     );
     await this.tenants.recordAccess(actorOf(call), call.tenant.id, 'person.looked_up', answer.personId);
@@ -66,7 +66,7 @@ export class PeopleController {
     path: `${BASE}/{id}/timeline`,
     tag: 'People',
     summary:
-      'All that happened to one person, newest first: events, signals, decisions with their rules, sends',
+      'All that happened to one person and those linked, newest first: events, signals, decisions with their rules, sends',
     access: read,
     query: page,
     status: 200,
@@ -90,10 +90,11 @@ export class PeopleController {
     response: linked,
     errors: ['person.not_found'],
   })
-  async link(@CallOf() { tenant, principal, params, body }: Call<z.infer<typeof linkPersons>>) {
-    if (parseId('per', params['id']!) === undefined) throw new AppError('person.not_found');
+  async link(@CallOf() call: Call<z.infer<typeof linkPersons>>) {
+    const personId = call.params['id']!;
+    if (parseId('per', personId) === undefined) throw new AppError('person.not_found');
     return this.compliance.persons.linkPersons(
-      { tenantId: tenant.id, actorId: principal.keyId, personId: params['id']!, ...body },
+      { ...askedBy(call), personId, ...call.body },
       this.compliance.call,
     );
   }

@@ -1,13 +1,16 @@
 import { Controller } from '@nestjs/common';
 import { z } from 'zod';
+import { PutPolicy } from '../application/put-policy.js';
 import { ComplianceClient } from '../clients/compliance.client.js';
+import { actorOf, applied, askedBy } from './applied.js';
 import { type Call, CallOf, Route } from './route.js';
-import { channel, textOf, time, timeOf } from './shapes.dto.js';
+import { channel, pending, textOf, time, timeOf } from './shapes.dto.js';
 
 const PATH = '/v1/tenants/{tenant}/policies';
 const PLACES_MAX = 100;
 const CAPS_MAX = 8;
 const RETENTION_DAYS_MAX = 3_650;
+const ANSWER_DAYS_MAX = 30;
 const CAP_COUNT_MAX = 1_000;
 const CAP_HOURS_MAX = 24;
 const WORDS_MAX = 50;
@@ -61,11 +64,15 @@ const rules = {
   keywords: z
     .strictObject({ optOut: words.optional(), optIn: words.optional(), help: words.optional() })
     .optional()
-    .describe('words that count beside the usual ones'),
+    .describe('words that count beside the usual ones, and never change what those mean'),
   retention: z
     .strictObject({ rawDays: days.optional(), contentDays: days.optional(), eventDays: days.optional() })
     .optional()
     .describe('after how many days raw requests, contents (addresses, texts) and events are gone'),
+  doubleOptIn: z
+    .strictObject({ answerDays: z.number().int().min(1).max(ANSWER_DAYS_MAX).optional() })
+    .optional()
+    .describe('for how many days after it was asked the question of a double opt-in can be answered'),
   replacedHours: z
     .array(placeHours)
     .max(PLACES_MAX)
@@ -82,11 +89,15 @@ const policy = z.object({
   changedAt: time.nullable(),
   changedBy: z.string().nullable(),
 });
+const policyPut = policy.extend({ pending });
 
 /** The sending rules of a tenant. */
 @Controller()
 export class PoliciesController {
-  constructor(private readonly compliance: ComplianceClient) {}
+  constructor(
+    private readonly compliance: ComplianceClient,
+    private readonly putPolicy: PutPolicy,
+  ) {}
 
   @Route({
     method: 'GET',
@@ -105,23 +116,23 @@ export class PoliciesController {
     method: 'PUT',
     path: PATH,
     tag: 'Policies',
-    summary: 'Replace the rules; the next send is decided by them',
+    summary: 'Replace the rules; the next send is decided, and the next message read, by them',
     access: { principal: 'tenant', scope: 'policies:write' },
     body: putPolicy,
     status: 200,
-    response: policy,
+    changesConfiguration: true,
+    response: policyPut,
+    errors: ['limit.reached'],
   })
-  async put(@CallOf() { tenant, principal, body }: Call<z.infer<typeof putPolicy>>) {
-    const { expectedVersion, ...wanted } = body;
-    await this.compliance.policies.putPolicy(
-      {
-        ...{ tenantId: tenant.id, actorId: principal.keyId, expectedVersion },
-        policyJson: JSON.stringify(wanted),
-        isOperator: principal.kind === 'operator',
-      },
-      this.compliance.call,
-    );
-    return this.inForce(tenant.id);
+  async put(@CallOf() call: Call<z.infer<typeof putPolicy>>) {
+    const { tenant, principal } = call;
+    const { expectedVersion, ...wanted } = call.body;
+    const change = await this.putPolicy.run(actorOf(call), {
+      ...{ ...askedBy(call), expectedVersion },
+      policyJson: JSON.stringify(wanted),
+      isOperator: principal.kind === 'operator',
+    });
+    return applied(200, await this.inForce(tenant.id), change);
   }
 
   private async inForce(tenantId: string): Promise<z.infer<typeof policy>> {

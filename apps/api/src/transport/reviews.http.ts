@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { type z } from 'zod';
 import { ComplianceClient } from '../clients/compliance.client.js';
+import { askedBy } from './applied.js';
 import { type Call, CallOf, Route } from './route.js';
 import { listOf, pageOf } from './shapes.dto.js';
 import { decideReview, review, reviewOf, reviewsQuery } from './suppressions.dto.js';
@@ -61,12 +62,9 @@ export class ReviewsController {
     return this.decide(call, 'lifted');
   }
 
-  private async decide(
-    { tenant, principal, params, body }: Call<z.infer<typeof decideReview>>,
-    state: string,
-  ) {
+  private async decide(call: Call<z.infer<typeof decideReview>>, state: string) {
     const answer = await this.compliance.suppressions.decideReview(
-      { tenantId: tenant.id, actorId: principal.keyId, eventId: params['id']!, state, note: body.note },
+      { ...askedBy(call), eventId: call.params['id']!, state, note: call.body.note },
       this.compliance.call,
     );
     return reviewOf(answer.review!);

@@ -2,6 +2,7 @@ import { Controller } from '@nestjs/common';
 import { type z } from 'zod';
 import { importRows } from '../application/import-rows.js';
 import { ComplianceClient } from '../clients/compliance.client.js';
+import { askedBy } from './applied.js';
 import { type Call, CallOf, Route } from './route.js';
 import { download, importReport, pagesOf, readRows } from './rows.dto.js';
 import { LIMIT_MAX, listOf, pageOf } from './shapes.dto.js';
@@ -76,9 +77,9 @@ export class SuppressionsController {
     status: 201,
     response: suppression,
   })
-  async create(@CallOf() { tenant, principal, body }: Call<z.infer<typeof createSuppression>>) {
+  async create(@CallOf() call: Call<z.infer<typeof createSuppression>>) {
     const answer = await this.compliance.suppressions.createSuppression(
-      { ...body, tenantId: tenant.id, actorId: principal.keyId },
+      { ...call.body, ...askedBy(call) },
       this.compliance.call,
     );
     return suppressionOf(answer.suppression!);
@@ -94,10 +95,10 @@ export class SuppressionsController {
     status: 200,
     response: importReport,
   })
-  async import(@CallOf() { tenant, principal, body }: Call<UploadedRow[]>) {
-    return importRows(readRows(body, suppressionRow), async (rows) => {
+  async import(@CallOf() call: Call<UploadedRow[]>) {
+    return importRows(readRows(call.body, suppressionRow), async (rows) => {
       const answer = await this.compliance.suppressions.importSuppressions(
-        { tenantId: tenant.id, actorId: principal.keyId, rows: rows.map(suppressionRowOf) },
+        { ...askedBy(call), rows: rows.map(suppressionRowOf) },
         this.compliance.importing,
       );
       return answer.results;
@@ -118,10 +119,7 @@ export class SuppressionsController {
   async correct(@CallOf() call: Call<z.infer<typeof correctSuppression>>) {
     const { note, channel = '', scope = '', reason = '' } = call.body;
     const answer = await this.compliance.suppressions.correctSuppression(
-      {
-        ...{ tenantId: call.tenant.id, actorId: call.principal.keyId, id: call.params['id']! },
-        ...{ note, channel, scope, reason },
-      },
+      { ...askedBy(call), id: call.params['id']!, note, channel, scope, reason },
       this.compliance.call,
     );
     return suppressionOf(answer.suppression!);
@@ -137,11 +135,9 @@ export class SuppressionsController {
     status: 204,
     errors: ['suppression.not_found'],
   })
-  async delete(
-    @CallOf() { tenant, principal, params, query }: Call<unknown, z.infer<typeof deleteSuppression>>,
-  ) {
+  async delete(@CallOf() call: Call<unknown, z.infer<typeof deleteSuppression>>) {
     await this.compliance.suppressions.deleteSuppression(
-      { tenantId: tenant.id, actorId: principal.keyId, id: params['id']!, reason: query.reason },
+      { ...askedBy(call), id: call.params['id']!, reason: call.query.reason },
       this.compliance.call,
     );
   }

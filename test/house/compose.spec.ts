@@ -14,6 +14,7 @@ interface Service {
   readonly read_only?: boolean;
   readonly cap_drop?: readonly string[];
   readonly ports?: readonly string[];
+  readonly volumes?: readonly string[];
 }
 /** As docker compose puts variables in: `${NAME}` and `${NAME:-default}`. */
 const filled = (text: string): string => text.replace(/\$\{[A-Z_]+(?::[-?]([^}]*))?\}/g, '$1');
@@ -40,6 +41,21 @@ test.each(SERVICES)(
     expect(sources.filter((source) => secrets[source] === undefined)).toEqual([]);
   },
 );
+
+test('E6 compose: what must outlive the database is kept beside it', () => {
+  // Would break: a restored database would bring people back, and nobody could tell an audit log that was cut.
+  const kept = { events: 'ERASURE_JOURNAL_DIR', tenants: 'AUDIT_CHECKPOINT_DIR' };
+  for (const [name, variable] of Object.entries(kept)) {
+    const { environment, volumes } = services[name]!;
+    const directory = environment![variable];
+    expect(directory).toMatch(/^\/var\/lib\/posthorn\//);
+    const [host] = volumes!.filter((volume) => volume.endsWith(`:${directory}`));
+    expect(host).toBeDefined();
+    expect(services['postgres']!.volumes!.some((volume) => volume.startsWith(host!.split(':')[0]!))).toBe(
+      false,
+    );
+  }
+});
 
 test('I3 compose: what we built runs without rights and without writing; only this machine reaches it', () => {
   const ours = Object.entries(services).filter(([name]) => SERVICES.includes(name.replace('migrate-', '')));

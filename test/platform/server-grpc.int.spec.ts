@@ -114,7 +114,7 @@ test('without certificates there is no channel', () => {
   );
 });
 
-test('F14 a peer that does not answer costs the deadline, one that is away fails at once', async () => {
+test('I5 a peer that does not answer costs the deadline, one that is away fails at once', async () => {
   script.listFacts = () => new Promise(() => {});
   const startMs = performance.now();
   await expect(facts().listFacts(FACTS, { deadlineMs: 150 })).rejects.toMatchObject({

@@ -102,7 +102,7 @@ async function untilState(id: string, state: string): Promise<Command> {
   });
 }
 
-test('D5 E8 the timeline of a complaint tells every step from consent to the refused message, each with its rule', async () => {
+test('E5 the timeline of a complaint tells every step from consent to the refused message, each with its rule', async () => {
   const address = contactAt(dayPlace(Date.now()), 100_001);
   await api.call('POST', `${TENANT}/consents`, {
     ...{ address, channel: 'sms', status: 'opted_in' },
@@ -167,7 +167,39 @@ test('D5 E8 the timeline of a complaint tells every step from consent to the ref
   expect(decisions.every(({ facts }) => Object.keys(facts).length > 0)).toBe(true);
 });
 
-test('D4 a conversation goes to a person and back: the bot is refused while somebody has it', async () => {
+test("E1 a word of the tenant's own language is an opt-out from the answer to PUT …/policies on, like STOP", async () => {
+  const [early, late, after] = [1, 2, 3].map((n) => contactAt(dayPlace(Date.now()), 100_200 + n)) as [
+    ...[string, string, string],
+  ];
+  const told = { category: 'transactional' };
+  const put = (expectedVersion: number, keywords: object) =>
+    api.call<{ version: number; keywords: object }>('PUT', `${TENANT}/policies`, {
+      ...{ expectedVersion, keywords },
+    });
+  await receive(early, 'Lopeta!');
+  await send(early, 'sent', told);
+  await expect(put(0, { optIn: ['Stop.'] })).rejects.toThrow(/400 .*keywords\.optIn\.0/);
+  const policy = await put(0, { optOut: ['Lopeta', 'İPTAL'], optIn: ['aloita'] });
+  // With `pending` it would have been a 202.
+  expect(policy).not.toHaveProperty('pending');
+  expect(policy).toMatchObject({ version: 1, keywords: { optOut: ['lopeta', 'iptal'] } });
+  await send(late, 'sent', told);
+  await receive(late, ' LOPETA! ');
+  const refused = await send(late, 'blocked', told);
+  expect(refused.command.decision).toMatchObject({ rule: 'suppression.opt_out' });
+  expect(fake.accepted.filter(({ to }) => to === late)).toHaveLength(1);
+  const person = await api.call<{ suppressions: object[] }>('POST', `${TENANT}/people/lookup`, {
+    address: late,
+  });
+  // Once: nobody has to judge it as well.
+  expect(person.suppressions).toMatchObject([{ reason: 'opt_out' }]);
+  expect((await api.call<{ data: object[] }>('GET', `${TENANT}/reviews`)).data).toEqual([]);
+  await put(1, { optOut: [] });
+  await receive(after, 'lopeta');
+  await send(after, 'sent', told);
+});
+
+test('D6 a conversation goes to a person and back: the bot is refused while somebody has it', async () => {
   const address = contactAt(dayPlace(Date.now()), 100_002);
   await receive(address, 'My parcel is gone, I want to talk to somebody');
   const person = await api.call<{ id: string }>('POST', `${TENANT}/people/lookup`, { address });

@@ -29,6 +29,8 @@ export interface Pending {
 
 const REQUEST = { target: 2, body: 4 } as const;
 const ATTRIBUTES = { providerMessageId: 2 } as const;
+/** Told to services alone: no destination may get it, so for the judges it is no fact. */
+const INTERNAL_TYPE = 'signal.observed';
 const FACT = { id: 2, tenant: 3, type: 4, event: 5, message: 7, conversation: 8, person: 9 } as const;
 
 /** Reads the database as its administrator, with SQL and formats of the checker's own. */
@@ -77,7 +79,8 @@ export class EvidenceReader {
             AND NOT EXISTS (SELECT FROM events.quarantine q WHERE q.tenant_id = l.tenant_id AND q.event_id = l.event_id)
          ) AS events,
          (SELECT count(*) FROM events.outbox o JOIN events.event_log l USING (event_id)
-            JOIN unnest($2::uuid[]) AS d (tenant_id) ON d.tenant_id = l.tenant_id) AS wanted,
+            JOIN unnest($2::uuid[]) AS d (tenant_id) ON d.tenant_id = l.tenant_id
+            WHERE position('${INTERNAL_TYPE}'::bytea IN o.fact) = 0) AS wanted,
          (SELECT count(*) FROM dispatch.delivery WHERE destination_id = ANY($3)) AS handed,
          (SELECT count(*) FROM dispatch.delivery WHERE tenant_id = ANY($1)
             AND state NOT IN ('succeeded', 'dead', 'suppressed', 'canceled')) AS deliveries`,
@@ -152,7 +155,8 @@ export class EvidenceReader {
     const rows = await this.rows<{ shard: number; sequence: string; event: string; fact: Buffer }>(
       `SELECT o.shard, o.sequence, o.event_id AS event, o.fact
        FROM events.outbox o LEFT JOIN events.event_log l USING (event_id)
-       WHERE l.event_id IS NULL OR l.tenant_id = ANY($1)`,
+       WHERE (l.event_id IS NULL OR l.tenant_id = ANY($1))
+         AND position('${INTERNAL_TYPE}'::bytea IN o.fact) = 0`,
     );
     return rows.map(({ shard, sequence, event, fact }) => {
       const fields = new ProtoFields(fact);

@@ -12,6 +12,17 @@ export type Fault =
   | { readonly kind: 'slow'; readonly delayMs: number }
   /** The message is taken; the answer says that the server failed. */
   | { readonly kind: 'fail_after'; readonly status: number }
+  /**
+   * The message is taken, and what becomes of it is told twice: by the same callback again, or as if it were two messages
+   * of the provider's, each with its own. The answer, unless it gets lost, names the first. The form of `status` is the
+   * provider's.
+   */
+  | {
+      readonly kind: 'answer_twice';
+      readonly status: string;
+      readonly as: 'one_message' | 'two_messages';
+      readonly isAnswerLost?: boolean;
+    }
   /** The message is not taken. */
   | { readonly kind: 'fail'; readonly status: number; readonly retryAfterSeconds?: number }
   /** The message is not taken: the provider's own "no", with this code. */
@@ -76,6 +87,8 @@ export abstract class FakeProvider {
   readonly refused: { path: string; reply: FakeReply }[] = [];
   /** Of the next sends, one each. */
   readonly faults: Fault[] = [];
+  /** Callbacks that a fault posts: what each was answered with; none when nobody took it. */
+  readonly callbacks: Promise<number[]>[] = [];
   /** Told of every send that is in order, before it is answered. */
   onSend: (send: SeenSend) => void = () => undefined;
   private readonly server: Server;
@@ -119,6 +132,9 @@ export abstract class FakeProvider {
   /** Judges a request: a send that is in order, or the answer to anything else. */
   protected abstract handle(request: FakeRequest): Sending | FakeReply;
 
+  /** Posts a state of a message to whoever is to hear of it. */
+  abstract callback(message: Accepted, status: string, times?: number): Promise<number[]>;
+
   /** Posts a callback. @param times more than once: a provider repeats what it is not sure of. */
   protected async post({ url, headers, body }: Callback, times: number): Promise<number[]> {
     const statuses: number[] = [];
@@ -147,15 +163,32 @@ export abstract class FakeProvider {
     const fault = this.faults.shift();
     const message = { ...judged.message, atMs: Date.now() };
     const isTaken = fault?.kind !== 'fail' && fault?.kind !== 'refuse';
+    // Before the first is known: where the provider knows a message again, this is another one all the same.
+    const twin = fault?.kind === 'answer_twice' && fault.as === 'two_messages' && this.handle(request);
     if (isTaken) this.accepted.push(message);
     this.onSend({ message, isTaken, firstByte });
     if (fault?.kind === 'fail') return answer(response, failure(fault.status, fault.retryAfterSeconds));
     if (fault?.kind === 'refuse') return answer(response, judged.refuse(fault.code));
     if (fault === undefined) return answer(response, judged.reply);
+    if (fault.kind === 'answer_twice') {
+      if (fault.isAnswerLost === true) response.socket!.destroy();
+      else answer(response, judged.reply);
+      const second = twin && 'message' in twin ? { ...twin.message, atMs: message.atMs } : undefined;
+      return this.tellTwice(message, second, fault.status);
+    }
     if (fault.kind === 'drop_answer') response.socket!.destroy();
     else if (fault.kind === 'slow') setTimeout(() => answer(response, judged.reply), fault.delayMs);
     else if (fault.kind === 'fail_after') answer(response, failure(fault.status));
     // hang: nothing, until the server stops.
+  }
+
+  private tellTwice(message: Accepted, second: Accepted | undefined, status: string): void {
+    const told = second === undefined ? [this.callback(message, status, 2)] : [];
+    if (second !== undefined) {
+      this.accepted.push(second);
+      told.push(this.callback(message, status), this.callback(second, status));
+    }
+    this.callbacks.push(...told.map((statuses) => statuses.catch(() => [])));
   }
 }
 

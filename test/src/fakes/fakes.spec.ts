@@ -162,6 +162,45 @@ test('faults come one a send, in their order, and say what was taken', async () 
   });
 });
 
+test.each([false, true])('one request is told of twice, its answer lost: %s', async (isAnswerLost) => {
+  await withFake(new FakeEndpoint(), async (fake) => {
+    const send = (key: string): Promise<{ id?: string }> =>
+      post(
+        fake.url,
+        { to: 'a', statusCallbackUrl: hook() },
+        { 'x-api-key': fake.apiKey, 'idempotency-key': key },
+      ).then(
+        (response) => response.json() as Promise<{ id: string }>,
+        () => ({}),
+      );
+    const twice = { kind: 'answer_twice', status: 'delivered', isAnswerLost } as const;
+    fake.faults.push({ ...twice, as: 'one_message' }, { ...twice, as: 'two_messages' });
+    const seen: string[] = [];
+    fake.onSend = ({ message: { reference } }) => seen.push(reference);
+
+    const [first, second] = [await send('1'), await send('2')];
+    expect(await Promise.all(fake.callbacks)).toEqual([[204, 204], [204], [204]]);
+    expect(seen).toEqual(['1', '2']);
+    expect(fake.accepted.map(({ reference }) => reference)).toEqual(['1', '2', '2']);
+    const [one, two, twin] = fake.accepted;
+    expect(new Set([one!.id, two!.id, twin!.id]).size).toBe(3);
+    expect([first.id, second.id]).toEqual(isAnswerLost ? [undefined, undefined] : [one!.id, two!.id]);
+    const told = received.map(({ body }) => (JSON.parse(body) as { data: { id: string } }).data.id);
+    expect(told.sort()).toEqual([one!.id, one!.id, two!.id, twin!.id].sort());
+    const [callback, again] = received.filter(({ body }) => body.includes(one!.id));
+    expect(again).toEqual(callback);
+  });
+});
+
+test('a callback that nobody takes harms nobody', async () => {
+  await withFake(new FakeEndpoint(), async (fake) => {
+    fake.faults.push({ kind: 'answer_twice', status: 'delivered', as: 'one_message' });
+    const headers = { 'x-api-key': fake.apiKey, 'idempotency-key': '1' };
+    const { status } = await post(fake.url, { to: 'a', statusCallbackUrl: 'http://127.0.0.1:1/' }, headers);
+    expect([status, await Promise.all(fake.callbacks)]).toEqual([202, [[]]]);
+  });
+});
+
 test('nothing is taken without the right credentials', async () => {
   const calls: readonly [FakeProvider, string][] = [
     [new FakeTwilio(), '/2010-04-01/Accounts/AC1/Messages.json'],

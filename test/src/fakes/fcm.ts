@@ -1,5 +1,7 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, verify } from 'node:crypto';
+import { webhookKey, webhookSignature } from '../wire/signatures.js';
 import {
+  type Accepted,
   bearerOf,
   type FakeReply,
   FakeProvider,
@@ -53,6 +55,35 @@ export class FakeFcm extends FakeProvider {
   /** Access tokens given until now are out of use. */
   revoke(): void {
     this.tokens.clear();
+  }
+
+  /** There is none: what became of a message only the app can tell. */
+  callback(): Promise<number[]> {
+    return Promise.resolve([]);
+  }
+
+  /**
+   * What the app's server posts once the app has told it: nothing comes from FCM itself.
+   * @param type `delivered` or `opened`. @param secret of the source. @param times how often, under one ID.
+   */
+  async report(
+    message: Accepted,
+    type: string,
+    { url, secret }: { readonly url: string; readonly secret: string },
+    times = 1,
+  ): Promise<number[]> {
+    const { data = {} } = message.fields as Message;
+    const said = { posthorn_message_id: data['posthorn_message_id'], token: message.to };
+    const body = JSON.stringify({ type, timestamp: new Date().toISOString(), data: said });
+    const id = `rcp_${randomBytes(12).toString('hex')}`;
+    const timestamp = Math.floor(Date.now() / 1000);
+    const headers = {
+      'content-type': 'application/json',
+      'webhook-id': id,
+      'webhook-timestamp': String(timestamp),
+      'webhook-signature': webhookSignature(webhookKey(secret), id, timestamp, Buffer.from(body)),
+    };
+    return this.post({ url, headers, body }, times);
   }
 
   protected handle(request: FakeRequest): Sending | FakeReply {

@@ -13,6 +13,10 @@ import {
 
 const MAILBOX = /^[^\s@<>]+@[^\s@<>]+$/;
 const UNIQUE_ARGUMENT = /^\(unique_args\['([^']+)'\]="([^"]*)"\)$/;
+const LIST_UNSUBSCRIBE = 'List-Unsubscribe';
+const LINE_LENGTH_MAX = 998;
+/** Or a link to this machine, where the platform under test may have no TLS. */
+const HTTPS_LINK = /^<(https:\/\/|http:\/\/127\.0\.0\.1:)[\x21-\x3b\x3d\x3f-\x7e]+>$/;
 /** SendGrid sets these itself. Source: SendGrid, "Mail Send errors", headers, read 2026-11. */
 const RESERVED_HEADERS = new Set([
   'x-sg-id',
@@ -131,7 +135,8 @@ const argumentsOf = ({ fields }: Accepted): Readonly<Record<string, string>> =>
 function whatIsWrong(fields: Record<string, unknown>): string {
   const [personalization] = (fields['personalizations'] ?? []) as Personalization[];
   const parts = (fields['content'] ?? []) as Part[];
-  const headers = Object.keys((fields['headers'] ?? {}) as object);
+  const values = (fields['headers'] ?? {}) as Readonly<Record<string, string>>;
+  const headers = Object.keys(values);
   const isTemplate = text(fields['template_id']) !== '';
   const mailboxes = [...(personalization?.to ?? [{}]), (fields['from'] ?? {}) as Person];
   if (personalization === undefined) return 'The personalizations field is required.';
@@ -142,7 +147,21 @@ function whatIsWrong(fields: Record<string, unknown>): string {
     return 'The content value must be a string at least one character in length.';
   if (parts.findIndex(({ type }) => type === 'text/plain') > 0)
     return 'If present, text/plain must come first.';
-  return headers.some((name) => RESERVED_HEADERS.has(name.toLowerCase())) ? 'A reserved header.' : '';
+  if (headers.some((name) => RESERVED_HEADERS.has(name.toLowerCase()))) return 'A reserved header.';
+  return whatIsWrongToUnsubscribe(values);
+}
+
+/**
+ * SendGrid hands these headers on as they are; who reads mail then takes a wrong pair for none.
+ * Source: RFC 8058, section 3.1; RFC 5322, section 2.1.1 (a line has 998 characters), read 2026-11.
+ */
+function whatIsWrongToUnsubscribe(headers: Readonly<Record<string, string>>): string {
+  const { [LIST_UNSUBSCRIBE]: link, [`${LIST_UNSUBSCRIBE}-Post`]: post } = headers;
+  if (link === undefined && post === undefined) return '';
+  if (post !== `${LIST_UNSUBSCRIBE}=One-Click`)
+    return 'List-Unsubscribe-Post must be List-Unsubscribe=One-Click.';
+  const isLine = `${LIST_UNSUBSCRIBE}: ${link ?? ''}`.length <= LINE_LENGTH_MAX;
+  return isLine && HTTPS_LINK.test(link ?? '') ? '' : 'List-Unsubscribe must have an HTTPS URI.';
 }
 
 const refusal = (status: number, message: string): FakeReply => ({

@@ -1,6 +1,6 @@
 import { contactAt, dayPlace } from './contacts.js';
 
-test('E4 at every hour of the year there is a place where a message may arrive', () => {
+test('E2 at every hour of the year there is a place where a message may arrive', () => {
   const found = new Set<string>();
   for (let hour = 0; hour < 366 * 24; hour++) {
     const place = dayPlace(Date.UTC(2026, 0, 1) + hour * 3_600_000 + 1_800_000);

@@ -1,0 +1,219 @@
+import { randomBytes } from 'node:crypto';
+import { Webhook } from 'standardwebhooks';
+import { FakeFcm } from '../src/fakes/fcm.js';
+import { FakeEndpoint } from '../src/fakes/generic.js';
+import { AdminClient } from '../src/house/admin-client.js';
+import { freePortOffset } from '../src/house/free-offset.js';
+import { RunningPlatform } from '../src/house/running-platform.js';
+import { contactAt, dayPlace } from '../src/races/contacts.js';
+import { waitFor } from '../src/wire/time.js';
+
+const START_MS = 240_000;
+const SEEN = { timeoutMs: 20_000 };
+const OURS = '+15005550006';
+const TENANT = '/tenants/shop';
+
+interface Source {
+  readonly id: string;
+  readonly url: string;
+  readonly secret: string;
+}
+interface Command {
+  readonly id: string;
+  readonly state: string;
+  readonly transitions: readonly { readonly to: string }[];
+  readonly command: {
+    readonly errorCode: string | null;
+    readonly decision: { readonly rule: string } | null;
+  };
+}
+interface Handoff {
+  readonly id: string;
+  readonly conversationId: string;
+  readonly state: string;
+  readonly reason: string;
+  readonly requestedBy: string;
+  readonly fencingToken: number | null;
+}
+
+let [platform, fcm, desk, api] = [] as unknown as [RunningPlatform, FakeFcm, FakeEndpoint, AdminClient];
+/** Sends pushes; and the bot's own, which also writes as SMS. */
+let [push, bot] = [] as unknown as [Source, Source];
+
+beforeAll(async () => {
+  fcm = await new FakeFcm().start();
+  desk = await new FakeEndpoint().start();
+  platform = await RunningPlatform.start({ portOffset: await freePortOffset() });
+  const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
+    ...{ slug: 'shop', name: 'Shop', country: 'AT', timeZone: 'Europe/Vienna' },
+  });
+  api = new AdminClient(platform.local.apiUrl, apiKey.secret);
+  push = await createSource('fcm', { settings: { apiBaseUrl: fcm.url } }, fcm.serviceAccount);
+  const own = { secret: desk.secret, settings: { apiBaseUrl: desk.url, from: OURS } };
+  bot = await createSource('standard-webhooks', own, { headers: { 'x-api-key': desk.apiKey } });
+}, START_MS);
+
+afterAll(async () => {
+  await platform?.stop();
+  await Promise.all([fcm?.stop(), desk?.stop()]);
+  await platform?.removeData();
+}, START_MS);
+
+async function createSource(
+  provider: string,
+  given: { readonly secret?: string; readonly settings: object },
+  credentials: object,
+): Promise<Source> {
+  const source = await api.call<Source>('POST', `${TENANT}/sources`, { name: provider, provider, ...given });
+  await api.call('PUT', `${TENANT}/sources/${source.id}/credentials`, credentials);
+  return { ...source, secret: given.secret ?? source.secret };
+}
+
+/** @returns the message, once it is in that state. */
+async function send(source: Source, to: string, state: string, fields: object): Promise<Command> {
+  const { id } = await api.call<{ id: string }>('POST', `${TENANT}/messages`, {
+    ...{ sourceId: source.id, to, category: 'transactional' },
+    content: { text: `Hello ${randomBytes(4).toString('hex')}` },
+    ...fields,
+  });
+  return untilState(id, state);
+}
+
+async function untilState(id: string, state: string): Promise<Command> {
+  let last: Command | undefined;
+  const isThere = async (): Promise<Command | undefined> => {
+    last = await api.call<Command>('GET', `${TENANT}/messages/${id}`);
+    return last.state === state ? last : undefined;
+  };
+  return waitFor(`${id} is ${state}`, isThere, SEEN).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${JSON.stringify(last)}`);
+  });
+}
+
+/** Posts to the bot's source, signed by the official package. */
+async function tell(
+  type: string,
+  data: object,
+  id = `bot_${randomBytes(8).toString('hex')}`,
+): Promise<number> {
+  const at = new Date();
+  const body = JSON.stringify({ type, timestamp: at.toISOString(), data });
+  const headers = {
+    'content-type': 'application/json',
+    'webhook-id': id,
+    'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+    'webhook-signature': new Webhook(bot.secret).sign(id, at, body),
+  };
+  return (await fetch(bot.url, { method: 'POST', headers, body })).status;
+}
+
+const newToken = (): string =>
+  `${randomBytes(16).toString('base64url')}:APA91b${randomBytes(100).toString('base64url')}`;
+const suppressionsOf = async (address: string): Promise<{ reason: string; channel: string }[]> =>
+  (
+    await api.call<{ suppressions: { reason: string; channel: string }[] }>(
+      'POST',
+      `${TENANT}/people/lookup`,
+      {
+        address,
+      },
+    )
+  ).suppressions;
+
+test('D3 F8 a push is sent, and read once the app says that it was opened', async () => {
+  const token = newToken();
+  const sent = await send(push, token, 'sent', {
+    channel: 'push',
+    content: { title: 'Parcel', text: 'It is here' },
+  });
+  const accepted = fcm.accepted.find(({ to }) => to === token)!;
+  expect(accepted.fields['data']).toEqual({ posthorn_message_id: sent.id });
+
+  expect(await fcm.report(accepted, 'opened', { ...push, secret: bot.secret })).toEqual([403]);
+  // The later state comes first, and twice; then what was before it.
+  expect(await fcm.report(accepted, 'opened', push, 2)).toEqual([204, 204]);
+  await untilState(sent.id, 'read');
+  expect(await fcm.report(accepted, 'delivered', push)).toEqual([204]);
+  interface Told {
+    readonly type: string;
+    readonly provider: string;
+    readonly channel: string;
+    readonly state: string;
+  }
+  const receipts = async (): Promise<Told[]> =>
+    (await api.call<{ data: Told[] }>('GET', `${TENANT}/events?source=${push.id}`)).data.filter(
+      ({ provider, state }) => provider === 'fcm' && state === 'projected',
+    );
+  const areBoth = async (): Promise<true | undefined> => ((await receipts()).length >= 2 ? true : undefined);
+  await waitFor('both receipts are projected', areBoth, SEEN);
+  expect(await receipts()).toMatchObject([
+    { type: 'message.delivered', channel: 'push' },
+    { type: 'message.read', channel: 'push' },
+  ]);
+  await untilState(sent.id, 'read');
+  expect(await suppressionsOf(token)).toEqual([]);
+});
+
+test('E1 a token that FCM does not know any more is a hard bounce: nothing is sent there again', async () => {
+  const token = newToken();
+  fcm.unregistered.add(token);
+  const failed = await send(push, token, 'failed', { channel: 'push' });
+  expect(failed.command).toMatchObject({ errorCode: 'UNREGISTERED' });
+  await waitFor(
+    'the token is suppressed',
+    async () => ((await suppressionsOf(token)).length > 0 ? true : undefined),
+    SEEN,
+  );
+  expect(await suppressionsOf(token)).toMatchObject([{ reason: 'hard_bounce', channel: 'all' }]);
+  fcm.unregistered.delete(token);
+  const blocked = await send(push, token, 'blocked', { channel: 'push' });
+  expect(blocked.command.decision).toMatchObject({ rule: 'suppression.hard_bounce' });
+  expect(fcm.accepted.filter(({ to }) => to === token)).toEqual([]);
+});
+
+test('D6 a bot hands over by an event through its source: the queue gets it with the context, and the bot is silenced', async () => {
+  const contact = contactAt(dayPlace(Date.now()), 100_003);
+  const text = 'My parcel is gone';
+  const inbound = { messageId: 'in1', channel: 'sms', from: contact, to: OURS, text };
+  expect(await tell('message.received', inbound)).toBe(204);
+  await send(bot, contact, 'sent', { channel: 'sms' });
+  const context = {
+    intent: { name: 'parcel_lost', confidence: 0.3 },
+    sentiment: 'angry',
+    decisions: [{ rule: 'r7', outcome: 'escalate' }],
+    history: [{ from: 'bot', text: 'Did you look at the neighbour’s?', at: '2026-11-25T08:00:00Z' }],
+  };
+  const said = { channel: 'sms', contact, ours: OURS, reason: 'low_confidence', context };
+  expect(await tell('conversation.handoff', said, 'bot_handoff')).toBe(204);
+  expect(await tell('conversation.handoff', said, 'bot_handoff')).toBe(204);
+
+  const queue = async (): Promise<Handoff[]> =>
+    (await api.call<{ data: Handoff[] }>('GET', `${TENANT}/agent-queue`)).data;
+  const [waiting] = await waitFor(
+    'it waits in the queue',
+    async () => ((await queue()).length > 0 ? queue() : undefined),
+    SEEN,
+  );
+  expect(await queue()).toHaveLength(1);
+  expect(waiting).toMatchObject({ state: 'escalated', reason: 'low_confidence', requestedBy: 'bot' });
+  const path = `${TENANT}/conversations/${waiting!.conversationId}`;
+  const { package: told } = await api.call<{ package: object }>('GET', `${path}/handoff`);
+  expect(told).toMatchObject({
+    ids: { channel: 'sms', customerAddress: contact },
+    reason: { code: 'low_confidence', requestedBy: 'bot' },
+    understanding: { intent: context.intent, sentiment: 'angry' },
+    routing: { decisions: context.decisions },
+    history: {
+      messages: [{ text, direction: 'inbound' }, { direction: 'outbound' }],
+      reported: context.history,
+    },
+  });
+
+  const { fencingToken } = await api.call<Handoff>('POST', `${path}/claim`, {});
+  const refused = await send(bot, contact, 'failed', { channel: 'sms' });
+  expect(refused.command).toMatchObject({ errorCode: 'conversation.owned', decision: null });
+  await send(bot, contact, 'sent', { channel: 'sms', sender: 'agent', fencingToken });
+  expect(desk.accepted.filter(({ to }) => to === contact)).toHaveLength(2);
+  const unrecognized = await api.call<{ data: object[] }>('GET', `${TENANT}/events?type=event.unrecognized`);
+  expect(unrecognized.data).toEqual([]);
+});

@@ -1,12 +1,14 @@
 // `node tools/compose.mjs <arguments of docker compose>`: deploy/compose.yaml with keys and certificates made at the first
-// start and kept in .posthorn/compose. Build the images first (node tools/image.mjs), or let `build` do it.
+// start and kept in .posthorn/compose, beside what must outlive the database. Build the images first (node tools/image.mjs), or let `build` do it.
 import { spawnSync } from 'node:child_process';
-import { chownSync, readdirSync, readFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { prepare } from './prepare.mjs';
 
 const SERVICES = ['tenants', 'events', 'compliance', 'dispatcher', 'ingress', 'api'];
+/** What services write outside of the database: of the user that they run as, which a volume of docker's would not be. */
+const KEPT = ['audit-checkpoints', 'erasures'];
 /** The image's own user. */
 const NOBODY = 10_001;
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -19,6 +21,7 @@ const { ensureLocalSecrets } = await load('deploy/local/dist/local-secrets.js');
 const { makeCertificates } = await load('libs/testing/dist/certificates.js');
 const { databasePasswordFile } = await ensureLocalSecrets(keys);
 await makeCertificates(join(keys, 'certificates'), SERVICES);
+for (const name of KEPT) mkdirSync(join(keys, name), { recursive: true, mode: 0o700 });
 
 /** The files are one user's alone, so the processes are that user, too; never root, who gives them away. */
 function userOfKeys() {

@@ -28,6 +28,9 @@
 {{- $_ := set $env "OPERATOR_KEY_FILE" "/etc/posthorn/operator-key/operator-key" -}}
 {{- if $v.auditCheckpoints.claim }}{{ $_ := set $env "AUDIT_CHECKPOINT_DIR" "/var/lib/posthorn/audit-checkpoints" }}{{ end -}}
 {{- end -}}
+{{- if and .service.keepsErasures (include "posthorn.erasureClaim" .root) -}}
+{{- $_ := set $env "ERASURE_JOURNAL_DIR" "/var/lib/posthorn/erasures" -}}
+{{- end -}}
 {{- $nats := include "posthorn.secret.nats" .root -}}
 {{- if .service.usesNats -}}
 {{- if not $nats }}{{ $_ := set $env "NATS_URL" $v.nats.url }}{{ end -}}

@@ -18,6 +18,13 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 
 {{/* Name and labels of an object. */}}
+{{/* The claim for the journal of erasures; empty: none is kept. */}}
+{{- define "posthorn.erasureClaim" -}}
+{{- with .Values.erasureJournal -}}
+{{- .claim | default (ternary (printf "%s-erasures" (include "posthorn.fullname" $)) "" (ne .size "")) -}}
+{{- end -}}
+{{- end }}
+
 {{- define "posthorn.metadata" -}}
 name: {{ include "posthorn.fullname" .root }}-{{ .component }}{{ with .suffix }}-{{ . }}{{ end }}
 namespace: {{ .root.Release.Namespace }}

@@ -50,6 +50,9 @@ priorityClassName: {{ . }}
 - { name: audit-checkpoints, mountPath: /var/lib/posthorn/audit-checkpoints }
 {{- end }}
 {{- end }}
+{{- if and .service.keepsErasures (include "posthorn.erasureClaim" .root) }}
+- { name: erasures, mountPath: /var/lib/posthorn/erasures }
+{{- end }}
 {{- end }}
 
 {{- define "posthorn.volumes" -}}
@@ -76,6 +79,12 @@ priorityClassName: {{ . }}
   secret: { secretName: {{ include "posthorn.secret.operatorKey" .root }}, defaultMode: 0440 }
 {{- with .root.Values.auditCheckpoints.claim }}
 - name: audit-checkpoints
+  persistentVolumeClaim: { claimName: {{ . }} }
+{{- end }}
+{{- end }}
+{{- if .service.keepsErasures }}
+{{- with include "posthorn.erasureClaim" .root }}
+- name: erasures
   persistentVolumeClaim: { claimName: {{ . }} }
 {{- end }}
 {{- end }}

@@ -157,6 +157,37 @@ test.each(VALUE_SETS)('I3 %s: each service takes the environment that it is give
   }
 });
 
+test('E6 the journal of erasures is on a claim that outlives the release, one of its own or a given one', () => {
+  // Would break: a restored database would bring people back who were erased after the backup.
+  const directory = '/var/lib/posthorn/erasures';
+  const journalOf = (args: string[], set = 'minimal') => {
+    const manifests = render(set, args);
+    const kept = ofKind(manifests, 'Deployment').flatMap((manifest) => {
+      const pod = manifest.spec.template.spec;
+      const [{ env, volumeMounts }] = pod.containers as [Container];
+      const isSet = env!.some(({ name, value }) => name === 'ERASURE_JOURNAL_DIR' && value === directory);
+      const mount = volumeMounts!.find(({ mountPath }) => mountPath === directory);
+      const volume = pod.volumes.find(({ name }: { name: string }) => name === mount?.name);
+      return isSet ? [[componentOf(manifest), volume?.persistentVolumeClaim.claimName as string]] : [];
+    });
+    return { kept, claims: ofKind(manifests, 'PersistentVolumeClaim') };
+  };
+  expect(journalOf([])).toEqual({ kept: [], claims: [] });
+  const given = journalOf(['--set', 'erasureJournal.claim=shared', '--set', 'erasureJournal.size=1Gi']);
+  expect(given).toEqual({ kept: [['events', 'shared']], claims: [] });
+  const { kept, claims } = journalOf([], 'production');
+  expect(kept).toEqual([['events', 'posthorn-erasures']]);
+  expect(claims).toHaveLength(1);
+  expect(claims[0]).toMatchObject({
+    metadata: { name: 'posthorn-erasures', annotations: { 'helm.sh/resource-policy': 'keep' } },
+    spec: {
+      accessModes: ['ReadWriteMany'],
+      storageClassName: 'shared',
+      resources: { requests: { storage: '1Gi' } },
+    },
+  });
+});
+
 test('I3 what must be said is asked for by name, and a password in a URL is refused', () => {
   expect(refusal('minimal', ['--set', 'database.url='])).toContain('database.url');
   expect(refusal('minimal', ['--set', 'keyEncryption.secret='])).toContain('keyEncryption.secret');

@@ -29,6 +29,7 @@ import {
   TextServiceService,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import {
+  AuditAppendServiceService,
   ConfigServiceService,
   TenantConfig,
   WatchResponse,
@@ -39,6 +40,7 @@ import { NatsLink } from '@posthorn/jetstream/nats-link.js';
 import { type GrpcChannel, grpcClient, openChannel } from '@posthorn/server/grpc-client.js';
 import { runGrpcService } from '@posthorn/server/grpc-service.js';
 import { makeCertificates } from '@posthorn/testing/certificates.js';
+import { PlayedAudit } from '@posthorn/testing/played-audit.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
@@ -168,6 +170,7 @@ export class FakeEvents {
 export class House {
   readonly tenants = new FakeTenants();
   readonly events = new FakeEvents();
+  readonly audit = new PlayedAudit();
   private readonly closers: (() => Promise<unknown> | void)[] = [];
   private heartbeat: NodeJS.Timeout | undefined;
   private addresses = { tenants: '', events: '' };
@@ -187,7 +190,10 @@ export class House {
     await writeFile(join(dir, 'password'), db.password);
     const house = new House(db, dir, certificates);
     house.addresses = {
-      tenants: await house.serve('tenants', [[ConfigServiceService, house.tenants.service]]),
+      tenants: await house.serve('tenants', [
+        [ConfigServiceService, house.tenants.service],
+        [AuditAppendServiceService, house.audit.handlers],
+      ]),
       events: await house.serve('events', [
         [FactServiceService, house.events.factService],
         [AppendServiceService, house.events.appendService],

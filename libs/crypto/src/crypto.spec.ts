@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { FileKeyWrapper, generateKeyFile } from './file-key-wrapper.js';
-import { safeEqual } from './hmac.js';
+import { hmac, type HmacAlgorithm, safeEqual } from './hmac.js';
 import { keyedHash } from './keyed-hash.js';
 import { sealAad } from './sealed-box.js';
 import { decodeSigningSecret, generateSigningSecret, signStandardWebhook } from './signing-secret.js';
@@ -47,6 +47,19 @@ test('C1 a keyed hash is HMAC-SHA256 over length-prefixed parts, cut to 16 bytes
         mac.update(length).update(bytes);
       }
       expect(keyedHash(secret, 'person', ...parts)).toEqual(mac.digest().subarray(0, 16));
+    }),
+  );
+});
+
+test('B1 hmac is the HMAC of node:crypto, for every algorithm, key and way to split, also what is long', () => {
+  const bytes = fc.uint8Array({ maxLength: 200 }).map((each) => Buffer.from(each));
+  const part = fc.oneof(bytes, fc.string({ unit: 'binary' }), fc.constant(Buffer.alloc(20_000, 'x')));
+  const algorithm = fc.constantFrom<HmacAlgorithm>('md5', 'sha1', 'sha256', 'sha512');
+  fc.assert(
+    fc.property(algorithm, fc.oneof(bytes, fc.string()), fc.array(part), (name, key, parts) => {
+      const expected = createHmac(name, key);
+      for (const each of parts) expected.update(each);
+      expect(hmac(name, key, ...parts)).toEqual(expected.digest());
     }),
   );
 });

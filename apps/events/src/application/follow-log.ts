@@ -22,6 +22,8 @@ const PAUSE_FACTOR = 1;
 const PAUSE_MS_MAX = 10;
 const HIGH_PAUSE_FACTOR = 10;
 const HIGH_PAUSE_MS_MAX = 1_000;
+/** What waits longer than a burst lasts is no burst: from then on projection gets half of the time. */
+const BACKLOG_AGE_MS_MAX = 30_000;
 /** How soon to look again for what was committed, but stands behind an older transaction that still runs. */
 const HORIZON_RETRY_MS_MIN = 1;
 const HORIZON_RETRY_MS_MAX = 32;
@@ -47,6 +49,8 @@ export class FollowLog {
   private measuredAtMs = 0;
   private failures = 0;
   private emptyReads = 0;
+  /** Of the oldest event in the last step. */
+  private backlogAgeMs = 0;
   /** Something was announced since the last read began. */
   private isNews = false;
   private turn = 0;
@@ -103,9 +107,8 @@ export class FollowLog {
     this.forgetDone();
     this.emptyReads = events.length === 0 ? this.emptyReads + 1 : 0;
     const oldest = events.reduce((min, { storedAtMs }) => Math.min(min, storedAtMs), Infinity);
-    this.metrics.oldestSeconds.set(
-      events.length === 0 ? 0 : Math.max(0, this.clock.nowMs() - oldest) / 1_000,
-    );
+    this.backlogAgeMs = events.length === 0 ? 0 : Math.max(0, this.clock.nowMs() - oldest);
+    this.metrics.oldestSeconds.set(this.backlogAgeMs / 1_000);
   }
 
   /** Projects events that waited beside the cursors. @returns how many. */
@@ -139,9 +142,10 @@ export class FollowLog {
   private async pause(stepMs: number, hasMore: boolean): Promise<void> {
     const { pressure } = this.intake;
     if (pressure === 'high') {
-      const pauseMs = Math.min(HIGH_PAUSE_MS_MAX, stepMs * HIGH_PAUSE_FACTOR);
+      const factor = this.backlogAgeMs > BACKLOG_AGE_MS_MAX ? PAUSE_FACTOR : HIGH_PAUSE_FACTOR;
+      const pauseMs = Math.min(HIGH_PAUSE_MS_MAX, stepMs * factor);
       const untilMs = this.clock.monotonicMs() + pauseMs;
-      // It ends early when intake has caught up.
+      // It ends early when intake has caught up. What is announced meanwhile is what it waits for.
       while (this.intake.pressure === 'high' && this.clock.monotonicMs() < untilMs)
         await this.rest(PAUSE_MS_MAX);
     } else if (pressure === 'some' && !hasMore) {

@@ -21,6 +21,7 @@ import { AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import { AuditRelay } from '@posthorn/postgres/audit-relay.js';
 import { Partitions } from '@posthorn/postgres/partitions.js';
 import { ShardLeases } from '@posthorn/postgres/shard-leases.js';
+import { TenantPurge } from '@posthorn/postgres/tenant-purge.js';
 import { AuditAppend } from '@posthorn/server/audit-append.js';
 import { GrpcChannel, openStream } from '@posthorn/server/grpc-client.js';
 import { type GrpcExposure, processProviders } from '@posthorn/server/grpc-service.js';
@@ -36,6 +37,7 @@ import { Backlog } from './application/backlog.js';
 import { ClosePermit } from './application/close-permit.js';
 import { ComplianceMetrics } from './application/compliance-metrics.js';
 import { CorrectSuppression } from './application/correct-suppression.js';
+import { CountSoftBounces } from './application/count-soft-bounces.js';
 import { CreateConsent } from './application/create-consent.js';
 import { CreateSuppression } from './application/create-suppression.js';
 import { DecideReview } from './application/decide-review.js';
@@ -73,10 +75,12 @@ import { PermitStore } from './persistence/permit.store.js';
 import { PersonStore } from './persistence/person.store.js';
 import { PolicyStore } from './persistence/policy.store.js';
 import { PositionStore } from './persistence/position.store.js';
+import { PURGE_STEPS } from './persistence/purge-steps.js';
 import { ReaderDatabase } from './persistence/reader-database.js';
 import { ReviewStore } from './persistence/review.store.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './persistence/roles.js';
 import { SendFactsRead } from './persistence/send-facts.read.js';
+import { SoftBounceStore } from './persistence/soft-bounce.store.js';
 import { SuppressionStore } from './persistence/suppression.store.js';
 import { ConsentController, ConsentQueryController } from './transport/consents.grpc.js';
 import { PermitController } from './transport/permits.grpc.js';
@@ -174,6 +178,12 @@ const persistence = () => [
     ...([Database, Clock, Logger] as const),
   ),
   provide(DropPartitions, Database, Clock, Logger),
+  provideFactory(
+    TenantPurge,
+    (...[db, edge, clock, log]: [Database, EdgeConfig, Clock, Logger]) =>
+      new TenantPurge(db, SCHEMA, PURGE_STEPS, edge, clock, log),
+    ...([Database, EdgeConfig, Clock, Logger] as const),
+  ),
 ];
 
 const consent = ({ instanceId }: Process<Config>) => [
@@ -181,7 +191,13 @@ const consent = ({ instanceId }: Process<Config>) => [
   provide(PermitMetrics, Metrics),
   provide(RelayWake, NatsLink),
   provide(EdgeTenants, EdgeConfig),
-  provide(FoldSignals, ConsentStore, PersonStore, SuppressionStore, PendingStore, OutgoingStore),
+  provide(SoftBounceStore),
+  provide(CountSoftBounces, SoftBounceStore, SuppressionStore),
+  provide(
+    FoldSignals,
+    ...([ConsentStore, PersonStore, SuppressionStore, PendingStore, OutgoingStore] as const),
+    CountSoftBounces,
+  ),
   provide(PermitDrain, Database, PermitStore, Clock),
   provide(
     ApplySignals,
@@ -210,7 +226,11 @@ const consent = ({ instanceId }: Process<Config>) => [
 ];
 
 const feeds = () => [
-  provide(ApplyFacts, Database, PositionStore, FoldSignals, RelayWake, ComplianceMetrics, Clock, Logger),
+  provide(
+    ApplyFacts,
+    ...([Database, PositionStore, FoldSignals, SoftBounceStore] as const),
+    ...([RelayWake, ComplianceMetrics, Clock, Logger] as const),
+  ),
   provide(
     ReadTexts,
     ...([Database, PositionStore, EventsClient, ReviewStore, FoldSignals] as const),
@@ -243,10 +263,16 @@ const feeds = () => [
   ),
 ];
 
+/** What must be known at once comes by its own call (decision 8); at low rates this halves the transactions of the store. */
+const FACTS_INTERVAL_MS = 25;
+
 type FeedDependencies = [NatsLink, EventsClient, ShardLeases, Clock, Logger];
 
 const feedOf = (consumer: FactConsumer, [link, events, leases, clock, log]: FeedDependencies) =>
-  [link, events, consumer, leases, clock, log, { batchFactsMax: SIGNALS_MAX }] as const;
+  [
+    ...([link, events, consumer, leases, clock, log] as const),
+    { batchFactsMax: SIGNALS_MAX, batchIntervalMs: FACTS_INTERVAL_MS },
+  ] as const;
 
 const permits = () => [
   provide(Backlog, Database, PositionStore, EventsClient, EdgeTenants, Clock, Logger),

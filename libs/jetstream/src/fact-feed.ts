@@ -58,6 +58,11 @@ export interface FactFeedObserver {
 /** Bounds and times of a feed; times in milliseconds. */
 export interface FactFeedOptions {
   readonly batchFactsMax?: number;
+  /**
+   * Batches begin at least so far apart, unless a full one waits: for who need not know at once. Each batch is a
+   * transaction, whatever is in it. 0 = none waits.
+   */
+  readonly batchIntervalMs?: number;
   /** Facts kept in memory over all shards. */
   readonly bufferedFactsMax?: number;
   /** 1–1000. */
@@ -73,6 +78,7 @@ export interface FactFeedOptions {
 
 const DEFAULTS: Required<FactFeedOptions> = {
   batchFactsMax: 512,
+  batchIntervalMs: 0,
   bufferedFactsMax: 8_192,
   pageFactsMax: 1_000,
   pagesInFlightMax: 4,
@@ -157,6 +163,7 @@ export class FactFeed {
     let failures = 0;
     while (!this.isClosed) {
       let batch: ShardFacts[] = [];
+      const startMs = this.clock.monotonicMs();
       try {
         await this.syncLeases();
         batch = this.nextBatch();
@@ -167,7 +174,13 @@ export class FactFeed {
         continue;
       }
       if (batch.length === 0) await this.waitForWork();
+      else await this.collect(startMs + this.options.batchIntervalMs);
     }
+  }
+
+  private async collect(untilMs: number): Promise<void> {
+    const restMs = untilMs - this.clock.monotonicMs();
+    if (restMs > 0 && this.buffered() < this.options.batchFactsMax && !this.isClosed) await delay(restMs);
   }
 
   private async apply(batch: readonly ShardFacts[]): Promise<void> {

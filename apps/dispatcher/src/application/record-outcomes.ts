@@ -9,6 +9,12 @@ import { DELIVERY_ROWS_MAX, type DeliveryStore, type Outcome } from '../persiste
 import { SCHEMA } from '../persistence/schema.js';
 import type { DeliveryMetrics } from './delivery-metrics.js';
 
+/**
+ * Commits begin at least so far apart, unless much waits, or an outcome that lets the next one of its order key go. What
+ * is lost with this process is delivered again, as everything is whose outcome is not known.
+ */
+const INTERVAL_MS = 20;
+const WAITING_SOON = 64;
 const BACKOFF_MS_MIN = 50;
 const BACKOFF_MS_MAX = 2_000;
 
@@ -24,6 +30,9 @@ export class RecordOutcomes {
   private running: Promise<void> | undefined;
   private listener: RecordedListener = () => undefined;
   private isStopped = false;
+  private isFlushing = false;
+  private begunAtMs = -Infinity;
+  private hurry: (() => void) | undefined;
   private failures = 0;
 
   constructor(
@@ -46,11 +55,14 @@ export class RecordOutcomes {
 
   add(outcome: Outcome): void {
     this.waiting.push(outcome);
+    if (this.waiting.length >= WAITING_SOON || outcome.delivery.orderKey !== undefined) this.hurry?.();
     this.running ??= this.run();
   }
 
   /** Resolves when nothing waits. */
   async flush(): Promise<void> {
+    this.isFlushing = true;
+    this.hurry?.();
     while (this.running !== undefined) await this.running;
   }
 
@@ -63,9 +75,29 @@ export class RecordOutcomes {
     // What settles in the same turn goes into the same transaction.
     await Promise.resolve();
     while (this.waiting.length > 0 && !this.isStopped) {
+      await this.collect();
+      this.begunAtMs = this.clock.monotonicMs();
       await this.commit(this.waiting.splice(0, DELIVERY_ROWS_MAX));
     }
     this.running = undefined;
+  }
+
+  private async collect(): Promise<void> {
+    const restMs = this.begunAtMs + INTERVAL_MS - this.clock.monotonicMs();
+    if (restMs <= 0 || this.isUrgent) return;
+    await new Promise<void>((resolve) => {
+      this.hurry = resolve;
+      setTimeout(resolve, restMs);
+    });
+    this.hurry = undefined;
+  }
+
+  private get isUrgent(): boolean {
+    return (
+      this.isFlushing ||
+      this.waiting.length >= WAITING_SOON ||
+      this.waiting.some(({ delivery }) => delivery.orderKey !== undefined)
+    );
   }
 
   private async commit(batch: readonly Outcome[]): Promise<void> {

@@ -474,6 +474,20 @@ export interface ErasedRows {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface PurgeTenantRequest {
+  tenantId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface PurgeTenantResponse {
+  /** waiting: tenants has not told this service of the deletion | open: it goes on by itself | done */
+  state: string;
+  completedAtMs: number;
+  /** What went until now, by table. */
+  removed: ErasedRows[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface Decision {
   /** The public form of the permit's ID. */
   id: string;
@@ -5392,6 +5406,160 @@ export const ErasedRows: MessageFns<ErasedRows> = {
   },
 };
 
+function createBasePurgeTenantRequest(): PurgeTenantRequest {
+  return { tenantId: "" };
+}
+
+export const PurgeTenantRequest: MessageFns<PurgeTenantRequest> = {
+  encode(message: PurgeTenantRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PurgeTenantRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePurgeTenantRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePurgeTenantResponse(): PurgeTenantResponse {
+  return { state: "", completedAtMs: 0, removed: [] };
+}
+
+export const PurgeTenantResponse: MessageFns<PurgeTenantResponse> = {
+  encode(message: PurgeTenantResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== "") {
+      writer.uint32(10).string(message.state);
+    }
+    if (message.completedAtMs !== 0) {
+      writer.uint32(17).double(message.completedAtMs);
+    }
+    for (const v of message.removed) {
+      ErasedRows.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PurgeTenantResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePurgeTenantResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.completedAtMs = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.removed.push(ErasedRows.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseDecision(): Decision {
   return {
     id: "",
@@ -6733,6 +6901,10 @@ export interface PersonServiceClient {
   /** Drops proofs and notes; keeps the hash with its signals and suppressions. */
 
   erasePerson(request: ErasePersonRequest): Observable<ErasePersonResponse>;
+
+  /** Goes on, for a moment, with taking away what a deleted tenant left, and tells how far that is. It goes on by itself. */
+
+  purgeTenant(request: PurgeTenantRequest): Observable<PurgeTenantResponse>;
 }
 
 /** Changes to what is known of one person. */
@@ -6749,11 +6921,17 @@ export interface PersonServiceController {
   erasePerson(
     request: ErasePersonRequest,
   ): Promise<ErasePersonResponse> | Observable<ErasePersonResponse> | ErasePersonResponse;
+
+  /** Goes on, for a moment, with taking away what a deleted tenant left, and tells how far that is. It goes on by itself. */
+
+  purgeTenant(
+    request: PurgeTenantRequest,
+  ): Promise<PurgeTenantResponse> | Observable<PurgeTenantResponse> | PurgeTenantResponse;
 }
 
 export function PersonServiceControllerMethods() {
   return function (constructor: Function) {
-    const grpcMethods: string[] = ["linkPersons", "erasePerson"];
+    const grpcMethods: string[] = ["linkPersons", "erasePerson", "purgeTenant"];
     for (const method of grpcMethods) {
       const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
       GrpcMethod("PersonService", method)(constructor.prototype[method], method, descriptor);
@@ -6793,6 +6971,16 @@ export const PersonServiceService = {
     responseSerialize: (value: ErasePersonResponse): Buffer => Buffer.from(ErasePersonResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ErasePersonResponse => ErasePersonResponse.decode(value),
   },
+  /** Goes on, for a moment, with taking away what a deleted tenant left, and tells how far that is. It goes on by itself. */
+  purgeTenant: {
+    path: "/posthorn.compliance.v1.PersonService/PurgeTenant" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PurgeTenantRequest): Buffer => Buffer.from(PurgeTenantRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PurgeTenantRequest => PurgeTenantRequest.decode(value),
+    responseSerialize: (value: PurgeTenantResponse): Buffer => Buffer.from(PurgeTenantResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PurgeTenantResponse => PurgeTenantResponse.decode(value),
+  },
 } as const;
 
 export interface PersonServiceServer extends UntypedServiceImplementation {
@@ -6800,6 +6988,8 @@ export interface PersonServiceServer extends UntypedServiceImplementation {
   linkPersons: handleUnaryCall<LinkPersonsRequest, LinkPersonsResponse>;
   /** Drops proofs and notes; keeps the hash with its signals and suppressions. */
   erasePerson: handleUnaryCall<ErasePersonRequest, ErasePersonResponse>;
+  /** Goes on, for a moment, with taking away what a deleted tenant left, and tells how far that is. It goes on by itself. */
+  purgeTenant: handleUnaryCall<PurgeTenantRequest, PurgeTenantResponse>;
 }
 
 /** What was decided about sends, for the REST API. */

@@ -336,6 +336,39 @@ export interface ErasedRows {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface PurgeTenantRequest {
+  tenantId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface PurgeTenantResponse {
+  /** waiting: tenants has not told this service of the deletion | open: it goes on by itself | done */
+  state: string;
+  completedAtMs: number;
+  /** What went until now, by table. */
+  removed: ErasedRows[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListOldestContentsRequest {
+  /** 1 to 500. */
+  tenantIds: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListOldestContentsResponse {
+  /** Tenants of which no content is kept are left out. */
+  contents: OldestContent[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface OldestContent {
+  tenantId: string;
+  /** When its message was made; its data key is of that week or a later one. */
+  madeAtMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface RetentionRun {
   id: string;
   atMs: number;
@@ -3790,6 +3823,369 @@ export const ErasedRows: MessageFns<ErasedRows> = {
   },
 };
 
+function createBasePurgeTenantRequest(): PurgeTenantRequest {
+  return { tenantId: "" };
+}
+
+export const PurgeTenantRequest: MessageFns<PurgeTenantRequest> = {
+  encode(message: PurgeTenantRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PurgeTenantRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePurgeTenantRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePurgeTenantResponse(): PurgeTenantResponse {
+  return { state: "", completedAtMs: 0, removed: [] };
+}
+
+export const PurgeTenantResponse: MessageFns<PurgeTenantResponse> = {
+  encode(message: PurgeTenantResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== "") {
+      writer.uint32(10).string(message.state);
+    }
+    if (message.completedAtMs !== 0) {
+      writer.uint32(17).double(message.completedAtMs);
+    }
+    for (const v of message.removed) {
+      ErasedRows.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PurgeTenantResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePurgeTenantResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.completedAtMs = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.removed.push(ErasedRows.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListOldestContentsRequest(): ListOldestContentsRequest {
+  return { tenantIds: [] };
+}
+
+export const ListOldestContentsRequest: MessageFns<ListOldestContentsRequest> = {
+  encode(message: ListOldestContentsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.tenantIds) {
+      writer.uint32(10).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOldestContentsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOldestContentsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListOldestContentsResponse(): ListOldestContentsResponse {
+  return { contents: [] };
+}
+
+export const ListOldestContentsResponse: MessageFns<ListOldestContentsResponse> = {
+  encode(message: ListOldestContentsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.contents) {
+      OldestContent.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOldestContentsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOldestContentsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.contents.push(OldestContent.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseOldestContent(): OldestContent {
+  return { tenantId: "", madeAtMs: 0 };
+}
+
+export const OldestContent: MessageFns<OldestContent> = {
+  encode(message: OldestContent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.madeAtMs !== 0) {
+      writer.uint32(17).double(message.madeAtMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OldestContent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOldestContent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.madeAtMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseRetentionRun(): RetentionRun {
   return { id: "", atMs: 0, dataClass: "", beforeMs: 0, rows: 0n, partitions: [] };
 }
@@ -4439,6 +4835,10 @@ export interface ErasureServiceClient {
    */
 
   erasePerson(request: ErasePersonRequest): Observable<ErasePersonResponse>;
+
+  /** Goes on, for a moment, with taking away what a deleted tenant left, and tells how far that is. It goes on by itself. */
+
+  purgeTenant(request: PurgeTenantRequest): Observable<PurgeTenantResponse>;
 }
 
 /** Erasure of a person, for the REST API, which audits it. */
@@ -4452,11 +4852,17 @@ export interface ErasureServiceController {
   erasePerson(
     request: ErasePersonRequest,
   ): Promise<ErasePersonResponse> | Observable<ErasePersonResponse> | ErasePersonResponse;
+
+  /** Goes on, for a moment, with taking away what a deleted tenant left, and tells how far that is. It goes on by itself. */
+
+  purgeTenant(
+    request: PurgeTenantRequest,
+  ): Promise<PurgeTenantResponse> | Observable<PurgeTenantResponse> | PurgeTenantResponse;
 }
 
 export function ErasureServiceControllerMethods() {
   return function (constructor: Function) {
-    const grpcMethods: string[] = ["erasePerson"];
+    const grpcMethods: string[] = ["erasePerson", "purgeTenant"];
     for (const method of grpcMethods) {
       const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
       GrpcMethod("ErasureService", method)(constructor.prototype[method], method, descriptor);
@@ -4489,6 +4895,16 @@ export const ErasureServiceService = {
     responseSerialize: (value: ErasePersonResponse): Buffer => Buffer.from(ErasePersonResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ErasePersonResponse => ErasePersonResponse.decode(value),
   },
+  /** Goes on, for a moment, with taking away what a deleted tenant left, and tells how far that is. It goes on by itself. */
+  purgeTenant: {
+    path: "/posthorn.dispatcher.v1.ErasureService/PurgeTenant" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PurgeTenantRequest): Buffer => Buffer.from(PurgeTenantRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PurgeTenantRequest => PurgeTenantRequest.decode(value),
+    responseSerialize: (value: PurgeTenantResponse): Buffer => Buffer.from(PurgeTenantResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PurgeTenantResponse => PurgeTenantResponse.decode(value),
+  },
 } as const;
 
 export interface ErasureServiceServer extends UntypedServiceImplementation {
@@ -4497,6 +4913,8 @@ export interface ErasureServiceServer extends UntypedServiceImplementation {
    * `message.erased` when it is due. The same again takes away what came since.
    */
   erasePerson: handleUnaryCall<ErasePersonRequest, ErasePersonResponse>;
+  /** Goes on, for a moment, with taking away what a deleted tenant left, and tells how far that is. It goes on by itself. */
+  purgeTenant: handleUnaryCall<PurgeTenantRequest, PurgeTenantResponse>;
 }
 
 /** What retention took away, for the REST API, one tenant at a time, under row-level security; newest first. */
@@ -4550,6 +4968,65 @@ export const RetentionQueryServiceService = {
 
 export interface RetentionQueryServiceServer extends UntypedServiceImplementation {
   listRetentionRuns: handleUnaryCall<ListRetentionRunsRequest, ListRetentionRunsResponse>;
+}
+
+/** What is still sealed here, for the service that has data keys destroyed. */
+
+export interface SealedContentServiceClient {
+  /** The oldest content that is kept of each of these tenants, also of what is open or not in the log yet. */
+
+  listOldestContents(request: ListOldestContentsRequest): Observable<ListOldestContentsResponse>;
+}
+
+/** What is still sealed here, for the service that has data keys destroyed. */
+
+export interface SealedContentServiceController {
+  /** The oldest content that is kept of each of these tenants, also of what is open or not in the log yet. */
+
+  listOldestContents(
+    request: ListOldestContentsRequest,
+  ): Promise<ListOldestContentsResponse> | Observable<ListOldestContentsResponse> | ListOldestContentsResponse;
+}
+
+export function SealedContentServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["listOldestContents"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("SealedContentService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("SealedContentService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const SEALED_CONTENT_SERVICE_NAME = "SealedContentService";
+
+/** What is still sealed here, for the service that has data keys destroyed. */
+export type SealedContentServiceService = typeof SealedContentServiceService;
+export const SealedContentServiceService = {
+  /** The oldest content that is kept of each of these tenants, also of what is open or not in the log yet. */
+  listOldestContents: {
+    path: "/posthorn.dispatcher.v1.SealedContentService/ListOldestContents" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListOldestContentsRequest): Buffer =>
+      Buffer.from(ListOldestContentsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListOldestContentsRequest => ListOldestContentsRequest.decode(value),
+    responseSerialize: (value: ListOldestContentsResponse): Buffer =>
+      Buffer.from(ListOldestContentsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListOldestContentsResponse => ListOldestContentsResponse.decode(value),
+  },
+} as const;
+
+export interface SealedContentServiceServer extends UntypedServiceImplementation {
+  /** The oldest content that is kept of each of these tenants, also of what is open or not in the log yet. */
+  listOldestContents: handleUnaryCall<ListOldestContentsRequest, ListOldestContentsResponse>;
 }
 
 export interface MessageFns<T> {

@@ -85,6 +85,11 @@ export interface IntakeEvent {
     | undefined;
   /** Encrypted EventContent; or empty. */
   content: Buffer;
+  /**
+   * 16 bytes each: what earlier versions of the adapter would have made of it, newest first. An event that is stored
+   * under one of them is this one.
+   */
+  formerDedupHashes: Buffer[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -110,7 +115,7 @@ export interface EventAttributes {
   providerType: string;
   /**
    * For events of our own services: the event or fact that caused it (of a hand-off's steps: the event that
-   * asked for the hand-off); 16 bytes.
+   * asked for the hand-off). Of what was processed again: the event that was not understood. 16 bytes.
    */
   causedBy: Buffer;
   note: string;
@@ -241,6 +246,143 @@ export interface SettleRefusalsResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+/** A request as it was stored, and those of its events that were not understood. */
+export interface StoredRequest {
+  requestId: Buffer;
+  sourceId: Buffer;
+  receivedAtMs: number;
+  /** The secret that matched; 16 bytes, or empty. */
+  secretId: Buffer;
+  traceparent: string;
+  /** The data key that encrypts `raw`. */
+  dataKeyId: Buffer;
+  /** Encrypted RawRequest; associated data `raw`, tenant, request. */
+  raw: Buffer;
+  originals: OriginalEvent[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface OriginalEvent {
+  eventId: Buffer;
+  /** Begins with `unauthentic: <cause>` when its source let it in all the same. */
+  note: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClaimReprocessingRequest {
+  /** Unique per process start. */
+  instanceId: string;
+  /** 1–600. */
+  leaseSeconds: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClaimReprocessingResponse {
+  /** 16 bytes; empty: there is nothing to do now. */
+  reprocessingId: Buffer;
+  tenantId: Buffer;
+  /** At most 32; fewer when their `raw` would exceed 4 MB together. Empty: ask again. */
+  requests: StoredRequest[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface FindOriginalsRequest {
+  tenantId: Buffer;
+  sourceId: Buffer;
+  /** 16 bytes each, at most 4,000. */
+  dedupHashes: Buffer[];
+  /** 16 bytes each, at most 1,000. */
+  personHashes: Buffer[];
+  /** When the request came: erasures that were asked for later mean it. */
+  receivedAtMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface FindOriginalsResponse {
+  /** One for each hash, in order: the event that holds it and was not understood; else empty. */
+  eventIds: Buffer[];
+  /** Of `person_hashes`. */
+  erasedPersonHashes: Buffer[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SettleReprocessingRequest {
+  instanceId: string;
+  tenantId: Buffer;
+  reprocessingId: Buffer;
+  outcome: SettleReprocessingRequest_Outcome;
+  /** Originals of the page whose events are in the log, now or from before; the others are left as they are. */
+  understoodEventIds: Buffer[];
+  /** The people of those events, 16 bytes each: their erasures look at the log once more. */
+  personHashes: Buffer[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export enum SettleReprocessingRequest_Outcome {
+  OUTCOME_UNSPECIFIED = 0,
+  /** OUTCOME_DONE - Each event of the page was looked at. */
+  OUTCOME_DONE = 1,
+  /** OUTCOME_POSTPONED - Something of it could not be stored yet: the same page is given out again after a while. */
+  OUTCOME_POSTPONED = 2,
+  UNRECOGNIZED = -1,
+}
+
+export interface SettleReprocessingResponse {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** What one process saw of one kind's bodies since it last told of it. */
+export interface ShapeReport {
+  /** 16 bytes; the same when it is sent again. */
+  id: Buffer;
+  tenantId: Buffer;
+  provider: string;
+  /** The provider's own type, or ours where it has none. */
+  kind: string;
+  /** Bodies that were looked at; one or more. */
+  samples: number;
+  firstAtMs: number;
+  lastAtMs: number;
+  /** Of the first of them. */
+  firstEventId: Buffer;
+  /** At most 256; those that were in none of them are left out. */
+  fields: ShapeField[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ShapeField {
+  /** Names behind `/`; `[]` stands for every element of a list, `{}` for names that are data themselves. */
+  path: string;
+  /** Bodies with it. */
+  count: number;
+  /** Bodies after the last one with it, and the first of those. */
+  absentCount: number;
+  absentAtMs: number;
+  absentEventId: Buffer;
+  types: ShapeType[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ShapeType {
+  /** string | number | boolean | null | object | array | file */
+  type: string;
+  count: number;
+  firstAtMs: number;
+  lastAtMs: number;
+  firstEventId: Buffer;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ReportShapesRequest {
+  /** At most 32. */
+  reports: ShapeReport[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ReportShapesResponse {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface RefusedRequest {
   id: string;
   sourceId: string;
@@ -312,6 +454,99 @@ export interface ListDriftRequest {
 
 export interface ListDriftResponse {
   drift: Drift[];
+  nextCursor: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface DriftField {
+  provider: string;
+  kind: string;
+  /** As in ShapeField; `(other)` once a kind has more than are told apart. */
+  path: string;
+  /** new: not in the first bodies; missing: was in all; changed: was there with other types. */
+  change: string;
+  /** Of what is new or changed; empty = missing. */
+  type: string;
+  /** Sampled bodies that have, or lack, it. */
+  count: bigint;
+  firstSeenAtMs: number;
+  lastSeenAtMs: number;
+  firstEventId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListDriftFieldsRequest {
+  tenantId: string;
+  limit: number;
+  cursor: string;
+  /** Empty = every one. */
+  provider: string;
+  kind: string;
+  change: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListDriftFieldsResponse {
+  fields: DriftField[];
+  nextCursor: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Of events that were not understood. Empty = any. */
+export interface ReprocessingFilter {
+  sourceId: string;
+  provider: string;
+  /** The provider's own type, as in Drift. */
+  kind: string;
+  /** Of the event's arrival; 0 = open. Nothing older than 30 days is looked at. */
+  fromMs: number;
+  toMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface Reprocessing {
+  id: string;
+  requestedAtMs: number;
+  /** open | done */
+  state: string;
+  filter:
+    | ReprocessingFilter
+    | undefined;
+  /** Events that were looked at; the other two add up to it. */
+  lookedAt: bigint;
+  understood: bigint;
+  left: bigint;
+  /** 0 = not yet. */
+  completedAtMs: number;
+  /** It ended at the most that one looks at; there may be more. */
+  hasMore: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RequestReprocessingRequest {
+  tenantId: string;
+  filter:
+    | ReprocessingFilter
+    | undefined;
+  /** Who asks, for the audit log. */
+  principal?: Actor | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RequestReprocessingResponse {
+  reprocessing: Reprocessing | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListReprocessingsRequest {
+  tenantId: string;
+  limit: number;
+  cursor: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListReprocessingsResponse {
+  reprocessings: Reprocessing[];
   nextCursor: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -403,7 +638,7 @@ export interface GetSourceHealthResponse {
 export interface RetentionRun {
   id: string;
   atMs: number;
-  /** raw | content | events */
+  /** raw | content | events | keys */
   dataClass: string;
   /** Everything that arrived before is gone. */
   beforeMs: number;
@@ -411,6 +646,8 @@ export interface RetentionRun {
   rows: bigint;
   /** Days of all tenants that were dropped at once, `raw_p20261124`. */
   partitions: string[];
+  /** Data keys of this tenant that were destroyed, `dek_…`; they sealed the weeks before `before_ms`. */
+  keyIds: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -445,6 +682,8 @@ export interface Erasure {
   completedAtMs: number;
   /** By table. */
   erased: ErasedRows[];
+  /** As they were ordered. */
+  personHashes: Buffer[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -456,6 +695,20 @@ export interface ErasedRows {
 
 export interface ErasePersonResponse {
   erasure: Erasure | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface PurgeTenantRequest {
+  tenantId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface PurgeTenantResponse {
+  /** waiting: tenants has not told this service of the deletion | open: it goes on by itself | done */
+  state: string;
+  completedAtMs: number;
+  /** What went until now, by table. */
+  removed: ErasedRows[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -600,6 +853,8 @@ export interface Event {
   secretId: string;
   signal: string;
   status: string;
+  /** The event that was not understood when it came, and that this one was found in later; absent = none. */
+  originalId?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1688,6 +1943,7 @@ function createBaseIntakeEvent(): IntakeEvent {
     occurredAtMs: 0,
     attributes: undefined,
     content: Buffer.alloc(0),
+    formerDedupHashes: [],
   };
 }
 
@@ -1716,6 +1972,9 @@ export const IntakeEvent: MessageFns<IntakeEvent> = {
     }
     if (message.content.length !== 0) {
       writer.uint32(66).bytes(message.content);
+    }
+    for (const v of message.formerDedupHashes) {
+      writer.uint32(74).bytes(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1803,6 +2062,14 @@ export const IntakeEvent: MessageFns<IntakeEvent> = {
             }
 
             message.content = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.formerDedupHashes.push(Buffer.from(reader.bytes()));
             continue;
           }
         }
@@ -3073,6 +3340,1286 @@ export const SettleRefusalsResponse: MessageFns<SettleRefusalsResponse> = {
   },
 };
 
+function createBaseStoredRequest(): StoredRequest {
+  return {
+    requestId: Buffer.alloc(0),
+    sourceId: Buffer.alloc(0),
+    receivedAtMs: 0,
+    secretId: Buffer.alloc(0),
+    traceparent: "",
+    dataKeyId: Buffer.alloc(0),
+    raw: Buffer.alloc(0),
+    originals: [],
+  };
+}
+
+export const StoredRequest: MessageFns<StoredRequest> = {
+  encode(message: StoredRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId.length !== 0) {
+      writer.uint32(10).bytes(message.requestId);
+    }
+    if (message.sourceId.length !== 0) {
+      writer.uint32(18).bytes(message.sourceId);
+    }
+    if (message.receivedAtMs !== 0) {
+      writer.uint32(25).double(message.receivedAtMs);
+    }
+    if (message.secretId.length !== 0) {
+      writer.uint32(34).bytes(message.secretId);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(42).string(message.traceparent);
+    }
+    if (message.dataKeyId.length !== 0) {
+      writer.uint32(50).bytes(message.dataKeyId);
+    }
+    if (message.raw.length !== 0) {
+      writer.uint32(58).bytes(message.raw);
+    }
+    for (const v of message.originals) {
+      OriginalEvent.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoredRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoredRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sourceId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.receivedAtMs = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.secretId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.dataKeyId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.raw = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.originals.push(OriginalEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseOriginalEvent(): OriginalEvent {
+  return { eventId: Buffer.alloc(0), note: "" };
+}
+
+export const OriginalEvent: MessageFns<OriginalEvent> = {
+  encode(message: OriginalEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.eventId.length !== 0) {
+      writer.uint32(10).bytes(message.eventId);
+    }
+    if (message.note !== "") {
+      writer.uint32(18).string(message.note);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OriginalEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOriginalEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.eventId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClaimReprocessingRequest(): ClaimReprocessingRequest {
+  return { instanceId: "", leaseSeconds: 0 };
+}
+
+export const ClaimReprocessingRequest: MessageFns<ClaimReprocessingRequest> = {
+  encode(message: ClaimReprocessingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instanceId !== "") {
+      writer.uint32(10).string(message.instanceId);
+    }
+    if (message.leaseSeconds !== 0) {
+      writer.uint32(16).uint32(message.leaseSeconds);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimReprocessingRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimReprocessingRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leaseSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClaimReprocessingResponse(): ClaimReprocessingResponse {
+  return { reprocessingId: Buffer.alloc(0), tenantId: Buffer.alloc(0), requests: [] };
+}
+
+export const ClaimReprocessingResponse: MessageFns<ClaimReprocessingResponse> = {
+  encode(message: ClaimReprocessingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reprocessingId.length !== 0) {
+      writer.uint32(10).bytes(message.reprocessingId);
+    }
+    if (message.tenantId.length !== 0) {
+      writer.uint32(18).bytes(message.tenantId);
+    }
+    for (const v of message.requests) {
+      StoredRequest.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimReprocessingResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimReprocessingResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reprocessingId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenantId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requests.push(StoredRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFindOriginalsRequest(): FindOriginalsRequest {
+  return { tenantId: Buffer.alloc(0), sourceId: Buffer.alloc(0), dedupHashes: [], personHashes: [], receivedAtMs: 0 };
+}
+
+export const FindOriginalsRequest: MessageFns<FindOriginalsRequest> = {
+  encode(message: FindOriginalsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId.length !== 0) {
+      writer.uint32(10).bytes(message.tenantId);
+    }
+    if (message.sourceId.length !== 0) {
+      writer.uint32(18).bytes(message.sourceId);
+    }
+    for (const v of message.dedupHashes) {
+      writer.uint32(26).bytes(v!);
+    }
+    for (const v of message.personHashes) {
+      writer.uint32(34).bytes(v!);
+    }
+    if (message.receivedAtMs !== 0) {
+      writer.uint32(41).double(message.receivedAtMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindOriginalsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindOriginalsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sourceId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.dedupHashes.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.personHashes.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.receivedAtMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFindOriginalsResponse(): FindOriginalsResponse {
+  return { eventIds: [], erasedPersonHashes: [] };
+}
+
+export const FindOriginalsResponse: MessageFns<FindOriginalsResponse> = {
+  encode(message: FindOriginalsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.eventIds) {
+      writer.uint32(10).bytes(v!);
+    }
+    for (const v of message.erasedPersonHashes) {
+      writer.uint32(18).bytes(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindOriginalsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindOriginalsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.eventIds.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.erasedPersonHashes.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettleReprocessingRequest(): SettleReprocessingRequest {
+  return {
+    instanceId: "",
+    tenantId: Buffer.alloc(0),
+    reprocessingId: Buffer.alloc(0),
+    outcome: 0,
+    understoodEventIds: [],
+    personHashes: [],
+  };
+}
+
+export const SettleReprocessingRequest: MessageFns<SettleReprocessingRequest> = {
+  encode(message: SettleReprocessingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instanceId !== "") {
+      writer.uint32(10).string(message.instanceId);
+    }
+    if (message.tenantId.length !== 0) {
+      writer.uint32(18).bytes(message.tenantId);
+    }
+    if (message.reprocessingId.length !== 0) {
+      writer.uint32(26).bytes(message.reprocessingId);
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(32).int32(message.outcome);
+    }
+    for (const v of message.understoodEventIds) {
+      writer.uint32(42).bytes(v!);
+    }
+    for (const v of message.personHashes) {
+      writer.uint32(50).bytes(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleReprocessingRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettleReprocessingRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenantId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reprocessingId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.understoodEventIds.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.personHashes.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettleReprocessingResponse(): SettleReprocessingResponse {
+  return {};
+}
+
+export const SettleReprocessingResponse: MessageFns<SettleReprocessingResponse> = {
+  encode(message: SettleReprocessingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleReprocessingResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettleReprocessingResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseShapeReport(): ShapeReport {
+  return {
+    id: Buffer.alloc(0),
+    tenantId: Buffer.alloc(0),
+    provider: "",
+    kind: "",
+    samples: 0,
+    firstAtMs: 0,
+    lastAtMs: 0,
+    firstEventId: Buffer.alloc(0),
+    fields: [],
+  };
+}
+
+export const ShapeReport: MessageFns<ShapeReport> = {
+  encode(message: ShapeReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id.length !== 0) {
+      writer.uint32(10).bytes(message.id);
+    }
+    if (message.tenantId.length !== 0) {
+      writer.uint32(18).bytes(message.tenantId);
+    }
+    if (message.provider !== "") {
+      writer.uint32(26).string(message.provider);
+    }
+    if (message.kind !== "") {
+      writer.uint32(34).string(message.kind);
+    }
+    if (message.samples !== 0) {
+      writer.uint32(40).uint32(message.samples);
+    }
+    if (message.firstAtMs !== 0) {
+      writer.uint32(49).double(message.firstAtMs);
+    }
+    if (message.lastAtMs !== 0) {
+      writer.uint32(57).double(message.lastAtMs);
+    }
+    if (message.firstEventId.length !== 0) {
+      writer.uint32(66).bytes(message.firstEventId);
+    }
+    for (const v of message.fields) {
+      ShapeField.encode(v!, writer.uint32(74).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShapeReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShapeReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenantId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.samples = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.firstAtMs = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.lastAtMs = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.firstEventId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.fields.push(ShapeField.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseShapeField(): ShapeField {
+  return { path: "", count: 0, absentCount: 0, absentAtMs: 0, absentEventId: Buffer.alloc(0), types: [] };
+}
+
+export const ShapeField: MessageFns<ShapeField> = {
+  encode(message: ShapeField, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.count !== 0) {
+      writer.uint32(16).uint32(message.count);
+    }
+    if (message.absentCount !== 0) {
+      writer.uint32(24).uint32(message.absentCount);
+    }
+    if (message.absentAtMs !== 0) {
+      writer.uint32(33).double(message.absentAtMs);
+    }
+    if (message.absentEventId.length !== 0) {
+      writer.uint32(42).bytes(message.absentEventId);
+    }
+    for (const v of message.types) {
+      ShapeType.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShapeField {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShapeField();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.absentCount = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.absentAtMs = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.absentEventId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.types.push(ShapeType.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseShapeType(): ShapeType {
+  return { type: "", count: 0, firstAtMs: 0, lastAtMs: 0, firstEventId: Buffer.alloc(0) };
+}
+
+export const ShapeType: MessageFns<ShapeType> = {
+  encode(message: ShapeType, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.type !== "") {
+      writer.uint32(10).string(message.type);
+    }
+    if (message.count !== 0) {
+      writer.uint32(16).uint32(message.count);
+    }
+    if (message.firstAtMs !== 0) {
+      writer.uint32(25).double(message.firstAtMs);
+    }
+    if (message.lastAtMs !== 0) {
+      writer.uint32(33).double(message.lastAtMs);
+    }
+    if (message.firstEventId.length !== 0) {
+      writer.uint32(42).bytes(message.firstEventId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShapeType {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShapeType();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.firstAtMs = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.lastAtMs = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.firstEventId = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReportShapesRequest(): ReportShapesRequest {
+  return { reports: [] };
+}
+
+export const ReportShapesRequest: MessageFns<ReportShapesRequest> = {
+  encode(message: ReportShapesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.reports) {
+      ShapeReport.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportShapesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportShapesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reports.push(ShapeReport.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReportShapesResponse(): ReportShapesResponse {
+  return {};
+}
+
+export const ReportShapesResponse: MessageFns<ReportShapesResponse> = {
+  encode(message: ReportShapesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportShapesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportShapesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseRefusedRequest(): RefusedRequest {
   return {
     id: "",
@@ -3863,6 +5410,973 @@ export const ListDriftResponse: MessageFns<ListDriftResponse> = {
             }
 
             message.drift.push(Drift.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextCursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDriftField(): DriftField {
+  return {
+    provider: "",
+    kind: "",
+    path: "",
+    change: "",
+    type: "",
+    count: 0n,
+    firstSeenAtMs: 0,
+    lastSeenAtMs: 0,
+    firstEventId: "",
+  };
+}
+
+export const DriftField: MessageFns<DriftField> = {
+  encode(message: DriftField, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.provider !== "") {
+      writer.uint32(10).string(message.provider);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.path !== "") {
+      writer.uint32(26).string(message.path);
+    }
+    if (message.change !== "") {
+      writer.uint32(34).string(message.change);
+    }
+    if (message.type !== "") {
+      writer.uint32(42).string(message.type);
+    }
+    if (message.count !== 0n) {
+      if (BigInt.asUintN(64, message.count) !== message.count) {
+        throw new globalThis.Error("value provided for field message.count of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.count);
+    }
+    if (message.firstSeenAtMs !== 0) {
+      writer.uint32(57).double(message.firstSeenAtMs);
+    }
+    if (message.lastSeenAtMs !== 0) {
+      writer.uint32(65).double(message.lastSeenAtMs);
+    }
+    if (message.firstEventId !== "") {
+      writer.uint32(74).string(message.firstEventId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DriftField {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDriftField();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.change = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.count = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.firstSeenAtMs = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.lastSeenAtMs = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.firstEventId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListDriftFieldsRequest(): ListDriftFieldsRequest {
+  return { tenantId: "", limit: 0, cursor: "", provider: "", kind: "", change: "" };
+}
+
+export const ListDriftFieldsRequest: MessageFns<ListDriftFieldsRequest> = {
+  encode(message: ListDriftFieldsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(26).string(message.cursor);
+    }
+    if (message.provider !== "") {
+      writer.uint32(34).string(message.provider);
+    }
+    if (message.kind !== "") {
+      writer.uint32(42).string(message.kind);
+    }
+    if (message.change !== "") {
+      writer.uint32(50).string(message.change);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDriftFieldsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDriftFieldsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.change = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListDriftFieldsResponse(): ListDriftFieldsResponse {
+  return { fields: [], nextCursor: "" };
+}
+
+export const ListDriftFieldsResponse: MessageFns<ListDriftFieldsResponse> = {
+  encode(message: ListDriftFieldsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.fields) {
+      DriftField.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextCursor !== "") {
+      writer.uint32(18).string(message.nextCursor);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDriftFieldsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDriftFieldsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.fields.push(DriftField.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextCursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReprocessingFilter(): ReprocessingFilter {
+  return { sourceId: "", provider: "", kind: "", fromMs: 0, toMs: 0 };
+}
+
+export const ReprocessingFilter: MessageFns<ReprocessingFilter> = {
+  encode(message: ReprocessingFilter, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sourceId !== "") {
+      writer.uint32(10).string(message.sourceId);
+    }
+    if (message.provider !== "") {
+      writer.uint32(18).string(message.provider);
+    }
+    if (message.kind !== "") {
+      writer.uint32(26).string(message.kind);
+    }
+    if (message.fromMs !== 0) {
+      writer.uint32(33).double(message.fromMs);
+    }
+    if (message.toMs !== 0) {
+      writer.uint32(41).double(message.toMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReprocessingFilter {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReprocessingFilter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sourceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.fromMs = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.toMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReprocessing(): Reprocessing {
+  return {
+    id: "",
+    requestedAtMs: 0,
+    state: "",
+    filter: undefined,
+    lookedAt: 0n,
+    understood: 0n,
+    left: 0n,
+    completedAtMs: 0,
+    hasMore: false,
+  };
+}
+
+export const Reprocessing: MessageFns<Reprocessing> = {
+  encode(message: Reprocessing, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.requestedAtMs !== 0) {
+      writer.uint32(17).double(message.requestedAtMs);
+    }
+    if (message.state !== "") {
+      writer.uint32(26).string(message.state);
+    }
+    if (message.filter !== undefined) {
+      ReprocessingFilter.encode(message.filter, writer.uint32(34).fork()).join();
+    }
+    if (message.lookedAt !== 0n) {
+      if (BigInt.asUintN(64, message.lookedAt) !== message.lookedAt) {
+        throw new globalThis.Error("value provided for field message.lookedAt of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.lookedAt);
+    }
+    if (message.understood !== 0n) {
+      if (BigInt.asUintN(64, message.understood) !== message.understood) {
+        throw new globalThis.Error("value provided for field message.understood of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.understood);
+    }
+    if (message.left !== 0n) {
+      if (BigInt.asUintN(64, message.left) !== message.left) {
+        throw new globalThis.Error("value provided for field message.left of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.left);
+    }
+    if (message.completedAtMs !== 0) {
+      writer.uint32(65).double(message.completedAtMs);
+    }
+    if (message.hasMore !== false) {
+      writer.uint32(72).bool(message.hasMore);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Reprocessing {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReprocessing();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.requestedAtMs = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.filter = ReprocessingFilter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lookedAt = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.understood = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.left = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.completedAtMs = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.hasMore = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRequestReprocessingRequest(): RequestReprocessingRequest {
+  return { tenantId: "", filter: undefined };
+}
+
+export const RequestReprocessingRequest: MessageFns<RequestReprocessingRequest> = {
+  encode(message: RequestReprocessingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.filter !== undefined) {
+      ReprocessingFilter.encode(message.filter, writer.uint32(18).fork()).join();
+    }
+    if (message.principal !== undefined) {
+      Actor.encode(message.principal, writer.uint32(26).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestReprocessingRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestReprocessingRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.filter = ReprocessingFilter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.principal = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRequestReprocessingResponse(): RequestReprocessingResponse {
+  return { reprocessing: undefined };
+}
+
+export const RequestReprocessingResponse: MessageFns<RequestReprocessingResponse> = {
+  encode(message: RequestReprocessingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reprocessing !== undefined) {
+      Reprocessing.encode(message.reprocessing, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestReprocessingResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestReprocessingResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reprocessing = Reprocessing.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListReprocessingsRequest(): ListReprocessingsRequest {
+  return { tenantId: "", limit: 0, cursor: "" };
+}
+
+export const ListReprocessingsRequest: MessageFns<ListReprocessingsRequest> = {
+  encode(message: ListReprocessingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(26).string(message.cursor);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListReprocessingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListReprocessingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListReprocessingsResponse(): ListReprocessingsResponse {
+  return { reprocessings: [], nextCursor: "" };
+}
+
+export const ListReprocessingsResponse: MessageFns<ListReprocessingsResponse> = {
+  encode(message: ListReprocessingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.reprocessings) {
+      Reprocessing.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextCursor !== "") {
+      writer.uint32(18).string(message.nextCursor);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListReprocessingsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListReprocessingsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reprocessings.push(Reprocessing.decode(reader, reader.uint32()));
             continue;
           }
           case 2: {
@@ -4775,7 +7289,7 @@ export const GetSourceHealthResponse: MessageFns<GetSourceHealthResponse> = {
 };
 
 function createBaseRetentionRun(): RetentionRun {
-  return { id: "", atMs: 0, dataClass: "", beforeMs: 0, rows: 0n, partitions: [] };
+  return { id: "", atMs: 0, dataClass: "", beforeMs: 0, rows: 0n, partitions: [], keyIds: [] };
 }
 
 export const RetentionRun: MessageFns<RetentionRun> = {
@@ -4800,6 +7314,9 @@ export const RetentionRun: MessageFns<RetentionRun> = {
     }
     for (const v of message.partitions) {
       writer.uint32(50).string(v!);
+    }
+    for (const v of message.keyIds) {
+      writer.uint32(58).string(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -4871,6 +7388,14 @@ export const RetentionRun: MessageFns<RetentionRun> = {
             }
 
             message.partitions.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.keyIds.push(reader.string());
             continue;
           }
         }
@@ -5163,7 +7688,7 @@ export const ErasePersonRequest: MessageFns<ErasePersonRequest> = {
 };
 
 function createBaseErasure(): Erasure {
-  return { id: Buffer.alloc(0), requestedAtMs: 0, isComplete: false, completedAtMs: 0, erased: [] };
+  return { id: Buffer.alloc(0), requestedAtMs: 0, isComplete: false, completedAtMs: 0, erased: [], personHashes: [] };
 }
 
 export const Erasure: MessageFns<Erasure> = {
@@ -5182,6 +7707,9 @@ export const Erasure: MessageFns<Erasure> = {
     }
     for (const v of message.erased) {
       ErasedRows.encode(v!, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.personHashes) {
+      writer.uint32(50).bytes(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -5245,6 +7773,14 @@ export const Erasure: MessageFns<Erasure> = {
             }
 
             message.erased.push(ErasedRows.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.personHashes.push(Buffer.from(reader.bytes()));
             continue;
           }
         }
@@ -5391,6 +7927,160 @@ export const ErasePersonResponse: MessageFns<ErasePersonResponse> = {
             }
 
             message.erasure = Erasure.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePurgeTenantRequest(): PurgeTenantRequest {
+  return { tenantId: "" };
+}
+
+export const PurgeTenantRequest: MessageFns<PurgeTenantRequest> = {
+  encode(message: PurgeTenantRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PurgeTenantRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePurgeTenantRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePurgeTenantResponse(): PurgeTenantResponse {
+  return { state: "", completedAtMs: 0, removed: [] };
+}
+
+export const PurgeTenantResponse: MessageFns<PurgeTenantResponse> = {
+  encode(message: PurgeTenantResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== "") {
+      writer.uint32(10).string(message.state);
+    }
+    if (message.completedAtMs !== 0) {
+      writer.uint32(17).double(message.completedAtMs);
+    }
+    for (const v of message.removed) {
+      ErasedRows.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PurgeTenantResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePurgeTenantResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.completedAtMs = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.removed.push(ErasedRows.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -6863,6 +9553,9 @@ export const Event: MessageFns<Event> = {
     if (message.status !== "") {
       writer.uint32(130).string(message.status);
     }
+    if (message.originalId !== undefined) {
+      writer.uint32(138).string(message.originalId);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -7013,6 +9706,14 @@ export const Event: MessageFns<Event> = {
             }
 
             message.status = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.originalId = reader.string();
             continue;
           }
         }
@@ -14490,6 +17191,182 @@ export interface RefusalServiceServer extends UntypedServiceImplementation {
   settleRefusals: handleUnaryCall<SettleRefusalsRequest, SettleRefusalsResponse>;
 }
 
+/** Stored requests of which not everything was understood, and which somebody asked to process again. Called by ingress. */
+
+export interface ReprocessingServiceClient {
+  /**
+   * The next page of a reprocessing that nobody has, oldest events first. It is given to no other caller until it is
+   * settled or the lease ends.
+   */
+
+  claimReprocessing(request: ClaimReprocessingRequest): Observable<ClaimReprocessingResponse>;
+
+  /** Who holds dedup keys of what a request is understood as now, and who of its people was erased. */
+
+  findOriginals(request: FindOriginalsRequest): Observable<FindOriginalsResponse>;
+
+  /** What came of a page. One that is not claimed by that instance any more is left as it is. */
+
+  settleReprocessing(request: SettleReprocessingRequest): Observable<SettleReprocessingResponse>;
+}
+
+/** Stored requests of which not everything was understood, and which somebody asked to process again. Called by ingress. */
+
+export interface ReprocessingServiceController {
+  /**
+   * The next page of a reprocessing that nobody has, oldest events first. It is given to no other caller until it is
+   * settled or the lease ends.
+   */
+
+  claimReprocessing(
+    request: ClaimReprocessingRequest,
+  ): Promise<ClaimReprocessingResponse> | Observable<ClaimReprocessingResponse> | ClaimReprocessingResponse;
+
+  /** Who holds dedup keys of what a request is understood as now, and who of its people was erased. */
+
+  findOriginals(
+    request: FindOriginalsRequest,
+  ): Promise<FindOriginalsResponse> | Observable<FindOriginalsResponse> | FindOriginalsResponse;
+
+  /** What came of a page. One that is not claimed by that instance any more is left as it is. */
+
+  settleReprocessing(
+    request: SettleReprocessingRequest,
+  ): Promise<SettleReprocessingResponse> | Observable<SettleReprocessingResponse> | SettleReprocessingResponse;
+}
+
+export function ReprocessingServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["claimReprocessing", "findOriginals", "settleReprocessing"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("ReprocessingService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("ReprocessingService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const REPROCESSING_SERVICE_NAME = "ReprocessingService";
+
+/** Stored requests of which not everything was understood, and which somebody asked to process again. Called by ingress. */
+export type ReprocessingServiceService = typeof ReprocessingServiceService;
+export const ReprocessingServiceService = {
+  /**
+   * The next page of a reprocessing that nobody has, oldest events first. It is given to no other caller until it is
+   * settled or the lease ends.
+   */
+  claimReprocessing: {
+    path: "/posthorn.events.v1.ReprocessingService/ClaimReprocessing" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ClaimReprocessingRequest): Buffer =>
+      Buffer.from(ClaimReprocessingRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ClaimReprocessingRequest => ClaimReprocessingRequest.decode(value),
+    responseSerialize: (value: ClaimReprocessingResponse): Buffer =>
+      Buffer.from(ClaimReprocessingResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ClaimReprocessingResponse => ClaimReprocessingResponse.decode(value),
+  },
+  /** Who holds dedup keys of what a request is understood as now, and who of its people was erased. */
+  findOriginals: {
+    path: "/posthorn.events.v1.ReprocessingService/FindOriginals" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: FindOriginalsRequest): Buffer => Buffer.from(FindOriginalsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): FindOriginalsRequest => FindOriginalsRequest.decode(value),
+    responseSerialize: (value: FindOriginalsResponse): Buffer =>
+      Buffer.from(FindOriginalsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FindOriginalsResponse => FindOriginalsResponse.decode(value),
+  },
+  /** What came of a page. One that is not claimed by that instance any more is left as it is. */
+  settleReprocessing: {
+    path: "/posthorn.events.v1.ReprocessingService/SettleReprocessing" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SettleReprocessingRequest): Buffer =>
+      Buffer.from(SettleReprocessingRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SettleReprocessingRequest => SettleReprocessingRequest.decode(value),
+    responseSerialize: (value: SettleReprocessingResponse): Buffer =>
+      Buffer.from(SettleReprocessingResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SettleReprocessingResponse => SettleReprocessingResponse.decode(value),
+  },
+} as const;
+
+export interface ReprocessingServiceServer extends UntypedServiceImplementation {
+  /**
+   * The next page of a reprocessing that nobody has, oldest events first. It is given to no other caller until it is
+   * settled or the lease ends.
+   */
+  claimReprocessing: handleUnaryCall<ClaimReprocessingRequest, ClaimReprocessingResponse>;
+  /** Who holds dedup keys of what a request is understood as now, and who of its people was erased. */
+  findOriginals: handleUnaryCall<FindOriginalsRequest, FindOriginalsResponse>;
+  /** What came of a page. One that is not claimed by that instance any more is left as it is. */
+  settleReprocessing: handleUnaryCall<SettleReprocessingRequest, SettleReprocessingResponse>;
+}
+
+/** Of what fields the bodies are that intake understands: never a value. Called by ingress. */
+
+export interface ShapeServiceClient {
+  /** Counts sampled bodies of kinds; the same report again changes nothing. */
+
+  reportShapes(request: ReportShapesRequest): Observable<ReportShapesResponse>;
+}
+
+/** Of what fields the bodies are that intake understands: never a value. Called by ingress. */
+
+export interface ShapeServiceController {
+  /** Counts sampled bodies of kinds; the same report again changes nothing. */
+
+  reportShapes(
+    request: ReportShapesRequest,
+  ): Promise<ReportShapesResponse> | Observable<ReportShapesResponse> | ReportShapesResponse;
+}
+
+export function ShapeServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["reportShapes"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("ShapeService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("ShapeService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const SHAPE_SERVICE_NAME = "ShapeService";
+
+/** Of what fields the bodies are that intake understands: never a value. Called by ingress. */
+export type ShapeServiceService = typeof ShapeServiceService;
+export const ShapeServiceService = {
+  /** Counts sampled bodies of kinds; the same report again changes nothing. */
+  reportShapes: {
+    path: "/posthorn.events.v1.ShapeService/ReportShapes" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReportShapesRequest): Buffer => Buffer.from(ReportShapesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReportShapesRequest => ReportShapesRequest.decode(value),
+    responseSerialize: (value: ReportShapesResponse): Buffer =>
+      Buffer.from(ReportShapesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReportShapesResponse => ReportShapesResponse.decode(value),
+  },
+} as const;
+
+export interface ShapeServiceServer extends UntypedServiceImplementation {
+  /** Counts sampled bodies of kinds; the same report again changes nothing. */
+  reportShapes: handleUnaryCall<ReportShapesRequest, ReportShapesResponse>;
+}
+
 /** What an operator of a tenant asks about intake, for the REST API: under row-level security, never a body. */
 
 export interface IntakeQueryServiceClient {
@@ -14501,9 +17378,17 @@ export interface IntakeQueryServiceClient {
 
   listDrift(request: ListDriftRequest): Observable<ListDriftResponse>;
 
+  /** Fields of bodies that are understood which differ from what the kind's first ones had; the newest first seen first. */
+
+  listDriftFields(request: ListDriftFieldsRequest): Observable<ListDriftFieldsResponse>;
+
   /** Events that could not be projected; newest first. */
 
   listQuarantine(request: ListQuarantineRequest): Observable<ListQuarantineResponse>;
+
+  /** How far what was asked to be processed again is; newest first. */
+
+  listReprocessings(request: ListReprocessingsRequest): Observable<ListReprocessingsResponse>;
 
   /** How a source does, for its go-live checklist. */
 
@@ -14531,11 +17416,23 @@ export interface IntakeQueryServiceController {
 
   listDrift(request: ListDriftRequest): Promise<ListDriftResponse> | Observable<ListDriftResponse> | ListDriftResponse;
 
+  /** Fields of bodies that are understood which differ from what the kind's first ones had; the newest first seen first. */
+
+  listDriftFields(
+    request: ListDriftFieldsRequest,
+  ): Promise<ListDriftFieldsResponse> | Observable<ListDriftFieldsResponse> | ListDriftFieldsResponse;
+
   /** Events that could not be projected; newest first. */
 
   listQuarantine(
     request: ListQuarantineRequest,
   ): Promise<ListQuarantineResponse> | Observable<ListQuarantineResponse> | ListQuarantineResponse;
+
+  /** How far what was asked to be processed again is; newest first. */
+
+  listReprocessings(
+    request: ListReprocessingsRequest,
+  ): Promise<ListReprocessingsResponse> | Observable<ListReprocessingsResponse> | ListReprocessingsResponse;
 
   /** How a source does, for its go-live checklist. */
 
@@ -14561,7 +17458,9 @@ export function IntakeQueryServiceControllerMethods() {
     const grpcMethods: string[] = [
       "listRefusals",
       "listDrift",
+      "listDriftFields",
       "listQuarantine",
+      "listReprocessings",
       "getSourceHealth",
       "listRetentionRuns",
       "getErasure",
@@ -14606,6 +17505,18 @@ export const IntakeQueryServiceService = {
     responseSerialize: (value: ListDriftResponse): Buffer => Buffer.from(ListDriftResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListDriftResponse => ListDriftResponse.decode(value),
   },
+  /** Fields of bodies that are understood which differ from what the kind's first ones had; the newest first seen first. */
+  listDriftFields: {
+    path: "/posthorn.events.v1.IntakeQueryService/ListDriftFields" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListDriftFieldsRequest): Buffer =>
+      Buffer.from(ListDriftFieldsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListDriftFieldsRequest => ListDriftFieldsRequest.decode(value),
+    responseSerialize: (value: ListDriftFieldsResponse): Buffer =>
+      Buffer.from(ListDriftFieldsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListDriftFieldsResponse => ListDriftFieldsResponse.decode(value),
+  },
   /** Events that could not be projected; newest first. */
   listQuarantine: {
     path: "/posthorn.events.v1.IntakeQueryService/ListQuarantine" as const,
@@ -14617,6 +17528,18 @@ export const IntakeQueryServiceService = {
     responseSerialize: (value: ListQuarantineResponse): Buffer =>
       Buffer.from(ListQuarantineResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListQuarantineResponse => ListQuarantineResponse.decode(value),
+  },
+  /** How far what was asked to be processed again is; newest first. */
+  listReprocessings: {
+    path: "/posthorn.events.v1.IntakeQueryService/ListReprocessings" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListReprocessingsRequest): Buffer =>
+      Buffer.from(ListReprocessingsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListReprocessingsRequest => ListReprocessingsRequest.decode(value),
+    responseSerialize: (value: ListReprocessingsResponse): Buffer =>
+      Buffer.from(ListReprocessingsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListReprocessingsResponse => ListReprocessingsResponse.decode(value),
   },
   /** How a source does, for its go-live checklist. */
   getSourceHealth: {
@@ -14659,8 +17582,12 @@ export interface IntakeQueryServiceServer extends UntypedServiceImplementation {
   listRefusals: handleUnaryCall<ListRefusalsRequest, ListRefusalsResponse>;
   /** What came that nobody understood, by provider and kind; the newest first seen first. */
   listDrift: handleUnaryCall<ListDriftRequest, ListDriftResponse>;
+  /** Fields of bodies that are understood which differ from what the kind's first ones had; the newest first seen first. */
+  listDriftFields: handleUnaryCall<ListDriftFieldsRequest, ListDriftFieldsResponse>;
   /** Events that could not be projected; newest first. */
   listQuarantine: handleUnaryCall<ListQuarantineRequest, ListQuarantineResponse>;
+  /** How far what was asked to be processed again is; newest first. */
+  listReprocessings: handleUnaryCall<ListReprocessingsRequest, ListReprocessingsResponse>;
   /** How a source does, for its go-live checklist. */
   getSourceHealth: handleUnaryCall<GetSourceHealthRequest, GetSourceHealthResponse>;
   /** What retention took away; newest first. */
@@ -14681,11 +17608,22 @@ export interface IntakeOperationServiceClient {
   retryQuarantine(request: RetryQuarantineRequest): Observable<RetryQuarantineResponse>;
 
   /**
+   * Has stored events that were not understood parsed again, oldest first; what is understood now is appended and names
+   * the original. It ends by itself. Throws `source.not_found`, `limit.reached`.
+   */
+
+  requestReprocessing(request: RequestReprocessingRequest): Observable<RequestReprocessingResponse>;
+
+  /**
    * Takes away what requests, contents and notes say of a person. What a large log leaves undone when the answer is
    * due is done afterwards (GetErasure). The same `id` again goes on with the same erasure.
    */
 
   erasePerson(request: ErasePersonRequest): Observable<ErasePersonResponse>;
+
+  /** Goes on, for a moment, with taking away what a deleted tenant left, and tells how far that is. It goes on by itself. */
+
+  purgeTenant(request: PurgeTenantRequest): Observable<PurgeTenantResponse>;
 }
 
 /** What an operator of a tenant has done about intake. */
@@ -14704,6 +17642,15 @@ export interface IntakeOperationServiceController {
   ): Promise<RetryQuarantineResponse> | Observable<RetryQuarantineResponse> | RetryQuarantineResponse;
 
   /**
+   * Has stored events that were not understood parsed again, oldest first; what is understood now is appended and names
+   * the original. It ends by itself. Throws `source.not_found`, `limit.reached`.
+   */
+
+  requestReprocessing(
+    request: RequestReprocessingRequest,
+  ): Promise<RequestReprocessingResponse> | Observable<RequestReprocessingResponse> | RequestReprocessingResponse;
+
+  /**
    * Takes away what requests, contents and notes say of a person. What a large log leaves undone when the answer is
    * due is done afterwards (GetErasure). The same `id` again goes on with the same erasure.
    */
@@ -14711,11 +17658,23 @@ export interface IntakeOperationServiceController {
   erasePerson(
     request: ErasePersonRequest,
   ): Promise<ErasePersonResponse> | Observable<ErasePersonResponse> | ErasePersonResponse;
+
+  /** Goes on, for a moment, with taking away what a deleted tenant left, and tells how far that is. It goes on by itself. */
+
+  purgeTenant(
+    request: PurgeTenantRequest,
+  ): Promise<PurgeTenantResponse> | Observable<PurgeTenantResponse> | PurgeTenantResponse;
 }
 
 export function IntakeOperationServiceControllerMethods() {
   return function (constructor: Function) {
-    const grpcMethods: string[] = ["requestReverification", "retryQuarantine", "erasePerson"];
+    const grpcMethods: string[] = [
+      "requestReverification",
+      "retryQuarantine",
+      "requestReprocessing",
+      "erasePerson",
+      "purgeTenant",
+    ];
     for (const method of grpcMethods) {
       const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
       GrpcMethod("IntakeOperationService", method)(constructor.prototype[method], method, descriptor);
@@ -14760,6 +17719,21 @@ export const IntakeOperationServiceService = {
     responseDeserialize: (value: Buffer): RetryQuarantineResponse => RetryQuarantineResponse.decode(value),
   },
   /**
+   * Has stored events that were not understood parsed again, oldest first; what is understood now is appended and names
+   * the original. It ends by itself. Throws `source.not_found`, `limit.reached`.
+   */
+  requestReprocessing: {
+    path: "/posthorn.events.v1.IntakeOperationService/RequestReprocessing" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RequestReprocessingRequest): Buffer =>
+      Buffer.from(RequestReprocessingRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RequestReprocessingRequest => RequestReprocessingRequest.decode(value),
+    responseSerialize: (value: RequestReprocessingResponse): Buffer =>
+      Buffer.from(RequestReprocessingResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RequestReprocessingResponse => RequestReprocessingResponse.decode(value),
+  },
+  /**
    * Takes away what requests, contents and notes say of a person. What a large log leaves undone when the answer is
    * due is done afterwards (GetErasure). The same `id` again goes on with the same erasure.
    */
@@ -14772,6 +17746,16 @@ export const IntakeOperationServiceService = {
     responseSerialize: (value: ErasePersonResponse): Buffer => Buffer.from(ErasePersonResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ErasePersonResponse => ErasePersonResponse.decode(value),
   },
+  /** Goes on, for a moment, with taking away what a deleted tenant left, and tells how far that is. It goes on by itself. */
+  purgeTenant: {
+    path: "/posthorn.events.v1.IntakeOperationService/PurgeTenant" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PurgeTenantRequest): Buffer => Buffer.from(PurgeTenantRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PurgeTenantRequest => PurgeTenantRequest.decode(value),
+    responseSerialize: (value: PurgeTenantResponse): Buffer => Buffer.from(PurgeTenantResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PurgeTenantResponse => PurgeTenantResponse.decode(value),
+  },
 } as const;
 
 export interface IntakeOperationServiceServer extends UntypedServiceImplementation {
@@ -14780,10 +17764,17 @@ export interface IntakeOperationServiceServer extends UntypedServiceImplementati
   /** Has quarantined events projected again, in the order of the log. */
   retryQuarantine: handleUnaryCall<RetryQuarantineRequest, RetryQuarantineResponse>;
   /**
+   * Has stored events that were not understood parsed again, oldest first; what is understood now is appended and names
+   * the original. It ends by itself. Throws `source.not_found`, `limit.reached`.
+   */
+  requestReprocessing: handleUnaryCall<RequestReprocessingRequest, RequestReprocessingResponse>;
+  /**
    * Takes away what requests, contents and notes say of a person. What a large log leaves undone when the answer is
    * due is done afterwards (GetErasure). The same `id` again goes on with the same erasure.
    */
   erasePerson: handleUnaryCall<ErasePersonRequest, ErasePersonResponse>;
+  /** Goes on, for a moment, with taking away what a deleted tenant left, and tells how far that is. It goes on by itself. */
+  purgeTenant: handleUnaryCall<PurgeTenantRequest, PurgeTenantResponse>;
 }
 
 /** The outbox: facts, densely numbered per shard. */

@@ -55,6 +55,7 @@ export interface WatchResponse {
   tenants: TenantConfig[];
   sources: SourceConfig[];
   destinations: DestinationConfig[];
+  /** In a snapshot all that ever were: a service that was away takes away what is left of them, too. */
   deletedTenantIds: string[];
   deletedSourceIds: string[];
   deletedDestinationIds: string[];
@@ -104,6 +105,8 @@ export interface DataKey {
   key: Buffer;
   /** The first day of the week it encrypts, days since 1970-01-01 (a Monday). */
   weekStartDay: number;
+  /** Of a week's keys the one with the highest seals; each opens what it sealed. */
+  generation?: number | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -357,6 +360,22 @@ export interface DeleteTenantResponse {
     | undefined;
   /** IDs of the keys that were destroyed (`dek_…`); what they sealed is unreadable from then on. */
   destroyedKeyIds: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetTenantDeletionRequest {
+  /** `ten_…`; its slug says nothing any more. */
+  tenantId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetTenantDeletionResponse {
+  tenantId: string;
+  deletedAtMs: number;
+  /** Every key it had (`dek_…`). */
+  destroyedKeyIds: string[];
+  /** The entry of its audit log (`aud_…`); empty for one deleted before this was kept. */
+  auditId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -714,6 +733,48 @@ export interface SetTenantSendsPauseResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface RotateTenantKeysRequest {
+  actor: Actor | undefined;
+  tenant: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RotateTenantKeysResponse {
+  /** Those that seal from now on. */
+  dataKeys: DataKeyInfo[];
+  /** `dek_…` of the key that seals secrets. */
+  secretKeyId: string;
+  /** Secrets, credentials and headers that were sealed anew. */
+  resealed: number;
+  applied: Applied | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** A data key without the key. */
+export interface DataKeyInfo {
+  /** `dek_…` */
+  id: string;
+  weekStartDay: number;
+  generation: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface DestroyDataKeysRequest {
+  tenantId: string;
+  /** A Monday, days since 1970-01-01; at most the one of last week, whose keys may still be in use. */
+  beforeWeekStartDay: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface DestroyDataKeysResponse {
+  /** Destroyed now, or before by a call whose answer may have been lost: at most 1,000 of the last 30 days, newest first. */
+  destroyed: DataKeyInfo[];
+  /** There are more to destroy: call again. */
+  hasMore: boolean;
+  applied: Applied | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface GetPlatformRequest {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -882,7 +943,10 @@ export interface AppendAuditEntriesResponse {
 }
 
 export interface RecordAccessRequest {
-  actor: Actor | undefined;
+  actor:
+    | Actor
+    | undefined;
+  /** Empty: what concerns the platform. */
   tenant: string;
   /** `payload.read`, `content.read`, `person.looked_up` … */
   action: string;
@@ -934,6 +998,39 @@ export interface SecretUse {
 }
 
 export interface ReportSecretUseResponse {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SignReceiptRequest {
+  /** One JSON object, at most 256 KiB; its `type` is person_erasure or tenant_deletion. */
+  receiptJson: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SignReceiptResponse {
+  /** The bytes that are signed. */
+  canonicalJson: string;
+  keyId: string;
+  /** Ed25519, 64 bytes. */
+  signature: Buffer;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListSigningKeysRequest {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListSigningKeysResponse {
+  /** Newest first. */
+  keys: SigningKey[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SigningKey {
+  id: string;
+  /** SubjectPublicKeyInfo, DER. */
+  publicKey: Buffer;
+  createdAtMs: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1681,6 +1778,9 @@ export const DataKey: MessageFns<DataKey> = {
     if (message.weekStartDay !== 0) {
       writer.uint32(24).uint32(message.weekStartDay);
     }
+    if (message.generation !== undefined) {
+      writer.uint32(32).uint32(message.generation);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1727,6 +1827,14 @@ export const DataKey: MessageFns<DataKey> = {
             }
 
             message.weekStartDay = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.generation = reader.uint32();
             continue;
           }
         }
@@ -4563,6 +4671,171 @@ export const DeleteTenantResponse: MessageFns<DeleteTenantResponse> = {
             }
 
             message.destroyedKeyIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetTenantDeletionRequest(): GetTenantDeletionRequest {
+  return { tenantId: "" };
+}
+
+export const GetTenantDeletionRequest: MessageFns<GetTenantDeletionRequest> = {
+  encode(message: GetTenantDeletionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTenantDeletionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTenantDeletionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetTenantDeletionResponse(): GetTenantDeletionResponse {
+  return { tenantId: "", deletedAtMs: 0, destroyedKeyIds: [], auditId: "" };
+}
+
+export const GetTenantDeletionResponse: MessageFns<GetTenantDeletionResponse> = {
+  encode(message: GetTenantDeletionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.deletedAtMs !== 0) {
+      writer.uint32(17).double(message.deletedAtMs);
+    }
+    for (const v of message.destroyedKeyIds) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.auditId !== "") {
+      writer.uint32(34).string(message.auditId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTenantDeletionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTenantDeletionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.deletedAtMs = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.destroyedKeyIds.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.auditId = reader.string();
             continue;
           }
         }
@@ -8785,6 +9058,435 @@ export const SetTenantSendsPauseResponse: MessageFns<SetTenantSendsPauseResponse
   },
 };
 
+function createBaseRotateTenantKeysRequest(): RotateTenantKeysRequest {
+  return { actor: undefined, tenant: "" };
+}
+
+export const RotateTenantKeysRequest: MessageFns<RotateTenantKeysRequest> = {
+  encode(message: RotateTenantKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateTenantKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateTenantKeysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRotateTenantKeysResponse(): RotateTenantKeysResponse {
+  return { dataKeys: [], secretKeyId: "", resealed: 0, applied: undefined };
+}
+
+export const RotateTenantKeysResponse: MessageFns<RotateTenantKeysResponse> = {
+  encode(message: RotateTenantKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.dataKeys) {
+      DataKeyInfo.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.secretKeyId !== "") {
+      writer.uint32(18).string(message.secretKeyId);
+    }
+    if (message.resealed !== 0) {
+      writer.uint32(24).uint32(message.resealed);
+    }
+    if (message.applied !== undefined) {
+      Applied.encode(message.applied, writer.uint32(34).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateTenantKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateTenantKeysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dataKeys.push(DataKeyInfo.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.secretKeyId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.resealed = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.applied = Applied.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDataKeyInfo(): DataKeyInfo {
+  return { id: "", weekStartDay: 0, generation: 0 };
+}
+
+export const DataKeyInfo: MessageFns<DataKeyInfo> = {
+  encode(message: DataKeyInfo, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.weekStartDay !== 0) {
+      writer.uint32(16).uint32(message.weekStartDay);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(24).uint32(message.generation);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DataKeyInfo {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDataKeyInfo();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.weekStartDay = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDestroyDataKeysRequest(): DestroyDataKeysRequest {
+  return { tenantId: "", beforeWeekStartDay: 0 };
+}
+
+export const DestroyDataKeysRequest: MessageFns<DestroyDataKeysRequest> = {
+  encode(message: DestroyDataKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.beforeWeekStartDay !== 0) {
+      writer.uint32(16).uint32(message.beforeWeekStartDay);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DestroyDataKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDestroyDataKeysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.beforeWeekStartDay = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDestroyDataKeysResponse(): DestroyDataKeysResponse {
+  return { destroyed: [], hasMore: false, applied: undefined };
+}
+
+export const DestroyDataKeysResponse: MessageFns<DestroyDataKeysResponse> = {
+  encode(message: DestroyDataKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.destroyed) {
+      DataKeyInfo.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.hasMore !== false) {
+      writer.uint32(16).bool(message.hasMore);
+    }
+    if (message.applied !== undefined) {
+      Applied.encode(message.applied, writer.uint32(26).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DestroyDataKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDestroyDataKeysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.destroyed.push(DataKeyInfo.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.hasMore = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.applied = Applied.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseGetPlatformRequest(): GetPlatformRequest {
   return {};
 }
@@ -11262,6 +11964,369 @@ export const ReportSecretUseResponse: MessageFns<ReportSecretUseResponse> = {
   },
 };
 
+function createBaseSignReceiptRequest(): SignReceiptRequest {
+  return { receiptJson: "" };
+}
+
+export const SignReceiptRequest: MessageFns<SignReceiptRequest> = {
+  encode(message: SignReceiptRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.receiptJson !== "") {
+      writer.uint32(10).string(message.receiptJson);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignReceiptRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignReceiptRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.receiptJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSignReceiptResponse(): SignReceiptResponse {
+  return { canonicalJson: "", keyId: "", signature: Buffer.alloc(0) };
+}
+
+export const SignReceiptResponse: MessageFns<SignReceiptResponse> = {
+  encode(message: SignReceiptResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.canonicalJson !== "") {
+      writer.uint32(10).string(message.canonicalJson);
+    }
+    if (message.keyId !== "") {
+      writer.uint32(18).string(message.keyId);
+    }
+    if (message.signature.length !== 0) {
+      writer.uint32(26).bytes(message.signature);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignReceiptResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignReceiptResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.canonicalJson = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keyId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.signature = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListSigningKeysRequest(): ListSigningKeysRequest {
+  return {};
+}
+
+export const ListSigningKeysRequest: MessageFns<ListSigningKeysRequest> = {
+  encode(message: ListSigningKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSigningKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSigningKeysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListSigningKeysResponse(): ListSigningKeysResponse {
+  return { keys: [] };
+}
+
+export const ListSigningKeysResponse: MessageFns<ListSigningKeysResponse> = {
+  encode(message: ListSigningKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.keys) {
+      SigningKey.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSigningKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSigningKeysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keys.push(SigningKey.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSigningKey(): SigningKey {
+  return { id: "", publicKey: Buffer.alloc(0), createdAtMs: 0 };
+}
+
+export const SigningKey: MessageFns<SigningKey> = {
+  encode(message: SigningKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.publicKey.length !== 0) {
+      writer.uint32(18).bytes(message.publicKey);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(25).double(message.createdAtMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SigningKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSigningKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.publicKey = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.createdAtMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /** Configuration for services that keep it in memory. Never changes anything. */
 
 export interface ConfigServiceClient {
@@ -11490,6 +12555,10 @@ export interface AdminServiceClient {
 
   deleteTenant(request: DeleteTenantRequest): Observable<DeleteTenantResponse>;
 
+  /** What became of a tenant that was deleted; it answers for no other. */
+
+  getTenantDeletion(request: GetTenantDeletionRequest): Observable<GetTenantDeletionResponse>;
+
   createApiKey(request: CreateApiKeyRequest): Observable<CreateApiKeyResponse>;
 
   listApiKeys(request: ListApiKeysRequest): Observable<ListApiKeysResponse>;
@@ -11539,6 +12608,13 @@ export interface AdminServiceClient {
   setTenantSuspension(request: SetTenantSuspensionRequest): Observable<SetTenantSuspensionResponse>;
 
   setTenantSendsPause(request: SetTenantSendsPauseRequest): Observable<SetTenantSendsPauseResponse>;
+
+  /**
+   * New data keys for this week and the coming ones; the former ones go on opening what they sealed. The key that seals
+   * secrets, credentials and headers is replaced, and they are sealed anew.
+   */
+
+  rotateTenantKeys(request: RotateTenantKeysRequest): Observable<RotateTenantKeysResponse>;
 }
 
 /** Changes and reads for the REST API. `Actor` says who asks; it goes to the audit log. */
@@ -11561,6 +12637,12 @@ export interface AdminServiceController {
   deleteTenant(
     request: DeleteTenantRequest,
   ): Promise<DeleteTenantResponse> | Observable<DeleteTenantResponse> | DeleteTenantResponse;
+
+  /** What became of a tenant that was deleted; it answers for no other. */
+
+  getTenantDeletion(
+    request: GetTenantDeletionRequest,
+  ): Promise<GetTenantDeletionResponse> | Observable<GetTenantDeletionResponse> | GetTenantDeletionResponse;
 
   createApiKey(
     request: CreateApiKeyRequest,
@@ -11657,6 +12739,15 @@ export interface AdminServiceController {
   setTenantSendsPause(
     request: SetTenantSendsPauseRequest,
   ): Promise<SetTenantSendsPauseResponse> | Observable<SetTenantSendsPauseResponse> | SetTenantSendsPauseResponse;
+
+  /**
+   * New data keys for this week and the coming ones; the former ones go on opening what they sealed. The key that seals
+   * secrets, credentials and headers is replaced, and they are sealed anew.
+   */
+
+  rotateTenantKeys(
+    request: RotateTenantKeysRequest,
+  ): Promise<RotateTenantKeysResponse> | Observable<RotateTenantKeysResponse> | RotateTenantKeysResponse;
 }
 
 export function AdminServiceControllerMethods() {
@@ -11667,6 +12758,7 @@ export function AdminServiceControllerMethods() {
       "getTenant",
       "updateTenant",
       "deleteTenant",
+      "getTenantDeletion",
       "createApiKey",
       "listApiKeys",
       "deleteApiKey",
@@ -11689,6 +12781,7 @@ export function AdminServiceControllerMethods() {
       "setSourcePause",
       "setTenantSuspension",
       "setTenantSendsPause",
+      "rotateTenantKeys",
     ];
     for (const method of grpcMethods) {
       const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
@@ -11756,6 +12849,18 @@ export const AdminServiceService = {
     responseSerialize: (value: DeleteTenantResponse): Buffer =>
       Buffer.from(DeleteTenantResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteTenantResponse => DeleteTenantResponse.decode(value),
+  },
+  /** What became of a tenant that was deleted; it answers for no other. */
+  getTenantDeletion: {
+    path: "/posthorn.tenants.v1.AdminService/GetTenantDeletion" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetTenantDeletionRequest): Buffer =>
+      Buffer.from(GetTenantDeletionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetTenantDeletionRequest => GetTenantDeletionRequest.decode(value),
+    responseSerialize: (value: GetTenantDeletionResponse): Buffer =>
+      Buffer.from(GetTenantDeletionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetTenantDeletionResponse => GetTenantDeletionResponse.decode(value),
   },
   createApiKey: {
     path: "/posthorn.tenants.v1.AdminService/CreateApiKey" as const,
@@ -11991,6 +13096,21 @@ export const AdminServiceService = {
       Buffer.from(SetTenantSendsPauseResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SetTenantSendsPauseResponse => SetTenantSendsPauseResponse.decode(value),
   },
+  /**
+   * New data keys for this week and the coming ones; the former ones go on opening what they sealed. The key that seals
+   * secrets, credentials and headers is replaced, and they are sealed anew.
+   */
+  rotateTenantKeys: {
+    path: "/posthorn.tenants.v1.AdminService/RotateTenantKeys" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RotateTenantKeysRequest): Buffer =>
+      Buffer.from(RotateTenantKeysRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RotateTenantKeysRequest => RotateTenantKeysRequest.decode(value),
+    responseSerialize: (value: RotateTenantKeysResponse): Buffer =>
+      Buffer.from(RotateTenantKeysResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RotateTenantKeysResponse => RotateTenantKeysResponse.decode(value),
+  },
 } as const;
 
 export interface AdminServiceServer extends UntypedServiceImplementation {
@@ -11999,6 +13119,8 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   getTenant: handleUnaryCall<GetTenantRequest, GetTenantResponse>;
   updateTenant: handleUnaryCall<UpdateTenantRequest, UpdateTenantResponse>;
   deleteTenant: handleUnaryCall<DeleteTenantRequest, DeleteTenantResponse>;
+  /** What became of a tenant that was deleted; it answers for no other. */
+  getTenantDeletion: handleUnaryCall<GetTenantDeletionRequest, GetTenantDeletionResponse>;
   createApiKey: handleUnaryCall<CreateApiKeyRequest, CreateApiKeyResponse>;
   listApiKeys: handleUnaryCall<ListApiKeysRequest, ListApiKeysResponse>;
   deleteApiKey: handleUnaryCall<DeleteApiKeyRequest, DeleteApiKeyResponse>;
@@ -12024,6 +13146,11 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   /** A suspended tenant sends nothing, and its API keys may only read. */
   setTenantSuspension: handleUnaryCall<SetTenantSuspensionRequest, SetTenantSuspensionResponse>;
   setTenantSendsPause: handleUnaryCall<SetTenantSendsPauseRequest, SetTenantSendsPauseResponse>;
+  /**
+   * New data keys for this week and the coming ones; the former ones go on opening what they sealed. The key that seals
+   * secrets, credentials and headers is replaced, and they are sealed anew.
+   */
+  rotateTenantKeys: handleUnaryCall<RotateTenantKeysRequest, RotateTenantKeysResponse>;
 }
 
 /** What concerns the platform and no tenant; for operators. */
@@ -12295,7 +13422,7 @@ export interface AuditAppendServiceClient {
 
   appendAuditEntries(request: AppendAuditEntriesRequest): Observable<AppendAuditEntriesResponse>;
 
-  /** That somebody is about to see personal data: called, and answered, before it is shown. */
+  /** That somebody is about to see personal data: called, and answered, before it is shown. Also who was not let in. */
 
   recordAccess(request: RecordAccessRequest): Observable<RecordAccessResponse>;
 }
@@ -12309,7 +13436,7 @@ export interface AuditAppendServiceController {
     request: AppendAuditEntriesRequest,
   ): Promise<AppendAuditEntriesResponse> | Observable<AppendAuditEntriesResponse> | AppendAuditEntriesResponse;
 
-  /** That somebody is about to see personal data: called, and answered, before it is shown. */
+  /** That somebody is about to see personal data: called, and answered, before it is shown. Also who was not let in. */
 
   recordAccess(
     request: RecordAccessRequest,
@@ -12350,7 +13477,7 @@ export const AuditAppendServiceService = {
       Buffer.from(AppendAuditEntriesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): AppendAuditEntriesResponse => AppendAuditEntriesResponse.decode(value),
   },
-  /** That somebody is about to see personal data: called, and answered, before it is shown. */
+  /** That somebody is about to see personal data: called, and answered, before it is shown. Also who was not let in. */
   recordAccess: {
     path: "/posthorn.tenants.v1.AuditAppendService/RecordAccess" as const,
     requestStream: false as const,
@@ -12366,8 +13493,89 @@ export const AuditAppendServiceService = {
 export interface AuditAppendServiceServer extends UntypedServiceImplementation {
   /** Entries that a service committed with its own acts. The same number again changes nothing. */
   appendAuditEntries: handleUnaryCall<AppendAuditEntriesRequest, AppendAuditEntriesResponse>;
-  /** That somebody is about to see personal data: called, and answered, before it is shown. */
+  /** That somebody is about to see personal data: called, and answered, before it is shown. Also who was not let in. */
   recordAccess: handleUnaryCall<RecordAccessRequest, RecordAccessResponse>;
+}
+
+/** What the platform says it has done, under its Ed25519 key: the one that signs checkpoints of audit logs. */
+
+export interface ReceiptServiceClient {
+  /** Signs the canonical form (RFC 8785) of a receipt. The same receipt gets the same signature. */
+
+  signReceipt(request: SignReceiptRequest): Observable<SignReceiptResponse>;
+
+  /** Every key that has ever signed: public halves. */
+
+  listSigningKeys(request: ListSigningKeysRequest): Observable<ListSigningKeysResponse>;
+}
+
+/** What the platform says it has done, under its Ed25519 key: the one that signs checkpoints of audit logs. */
+
+export interface ReceiptServiceController {
+  /** Signs the canonical form (RFC 8785) of a receipt. The same receipt gets the same signature. */
+
+  signReceipt(
+    request: SignReceiptRequest,
+  ): Promise<SignReceiptResponse> | Observable<SignReceiptResponse> | SignReceiptResponse;
+
+  /** Every key that has ever signed: public halves. */
+
+  listSigningKeys(
+    request: ListSigningKeysRequest,
+  ): Promise<ListSigningKeysResponse> | Observable<ListSigningKeysResponse> | ListSigningKeysResponse;
+}
+
+export function ReceiptServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["signReceipt", "listSigningKeys"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("ReceiptService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("ReceiptService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const RECEIPT_SERVICE_NAME = "ReceiptService";
+
+/** What the platform says it has done, under its Ed25519 key: the one that signs checkpoints of audit logs. */
+export type ReceiptServiceService = typeof ReceiptServiceService;
+export const ReceiptServiceService = {
+  /** Signs the canonical form (RFC 8785) of a receipt. The same receipt gets the same signature. */
+  signReceipt: {
+    path: "/posthorn.tenants.v1.ReceiptService/SignReceipt" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SignReceiptRequest): Buffer => Buffer.from(SignReceiptRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SignReceiptRequest => SignReceiptRequest.decode(value),
+    responseSerialize: (value: SignReceiptResponse): Buffer => Buffer.from(SignReceiptResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SignReceiptResponse => SignReceiptResponse.decode(value),
+  },
+  /** Every key that has ever signed: public halves. */
+  listSigningKeys: {
+    path: "/posthorn.tenants.v1.ReceiptService/ListSigningKeys" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSigningKeysRequest): Buffer =>
+      Buffer.from(ListSigningKeysRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSigningKeysRequest => ListSigningKeysRequest.decode(value),
+    responseSerialize: (value: ListSigningKeysResponse): Buffer =>
+      Buffer.from(ListSigningKeysResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSigningKeysResponse => ListSigningKeysResponse.decode(value),
+  },
+} as const;
+
+export interface ReceiptServiceServer extends UntypedServiceImplementation {
+  /** Signs the canonical form (RFC 8785) of a receipt. The same receipt gets the same signature. */
+  signReceipt: handleUnaryCall<SignReceiptRequest, SignReceiptResponse>;
+  /** Every key that has ever signed: public halves. */
+  listSigningKeys: handleUnaryCall<ListSigningKeysRequest, ListSigningKeysResponse>;
 }
 
 /**
@@ -12436,6 +13644,65 @@ export const KeywordServiceService = {
 export interface KeywordServiceServer extends UntypedServiceImplementation {
   /** Repeating it changes nothing, and is answered when the words are in force. */
   setTenantKeywords: handleUnaryCall<SetTenantKeywordsRequest, SetTenantKeywordsResponse>;
+}
+
+/** The end of data keys; for the service that knows what is still sealed with them. */
+
+export interface DataKeyServiceClient {
+  /** Destroys a tenant's data keys of the weeks before one, oldest first. The same again destroys nothing more. */
+
+  destroyDataKeys(request: DestroyDataKeysRequest): Observable<DestroyDataKeysResponse>;
+}
+
+/** The end of data keys; for the service that knows what is still sealed with them. */
+
+export interface DataKeyServiceController {
+  /** Destroys a tenant's data keys of the weeks before one, oldest first. The same again destroys nothing more. */
+
+  destroyDataKeys(
+    request: DestroyDataKeysRequest,
+  ): Promise<DestroyDataKeysResponse> | Observable<DestroyDataKeysResponse> | DestroyDataKeysResponse;
+}
+
+export function DataKeyServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["destroyDataKeys"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("DataKeyService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("DataKeyService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const DATA_KEY_SERVICE_NAME = "DataKeyService";
+
+/** The end of data keys; for the service that knows what is still sealed with them. */
+export type DataKeyServiceService = typeof DataKeyServiceService;
+export const DataKeyServiceService = {
+  /** Destroys a tenant's data keys of the weeks before one, oldest first. The same again destroys nothing more. */
+  destroyDataKeys: {
+    path: "/posthorn.tenants.v1.DataKeyService/DestroyDataKeys" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DestroyDataKeysRequest): Buffer =>
+      Buffer.from(DestroyDataKeysRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DestroyDataKeysRequest => DestroyDataKeysRequest.decode(value),
+    responseSerialize: (value: DestroyDataKeysResponse): Buffer =>
+      Buffer.from(DestroyDataKeysResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DestroyDataKeysResponse => DestroyDataKeysResponse.decode(value),
+  },
+} as const;
+
+export interface DataKeyServiceServer extends UntypedServiceImplementation {
+  /** Destroys a tenant's data keys of the weeks before one, oldest first. The same again destroys nothing more. */
+  destroyDataKeys: handleUnaryCall<DestroyDataKeysRequest, DestroyDataKeysResponse>;
 }
 
 /** What the edge tells about the use of what it was given. */

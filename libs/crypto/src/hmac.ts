@@ -1,7 +1,7 @@
 import { createHash, createHmac, hash, timingSafeEqual } from 'node:crypto';
 
 /** Hashes that webhook schemes sign with. MD5 and SHA-1 only because providers still do. */
-export type HmacAlgorithm = 'md5' | 'sha1' | 'sha256' | 'sha512';
+export type HmacAlgorithm = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512';
 
 /** A key as HMAC uses it: the outer one with room for the inner digest behind it. */
 export interface PaddedKey {
@@ -14,6 +14,7 @@ const SIZES: Readonly<Record<HmacAlgorithm, readonly [block: number, digest: num
   md5: [64, 16],
   sha1: [64, 20],
   sha256: [64, 32],
+  sha384: [128, 48],
   sha512: [128, 64],
 };
 const INNER_PAD = 0x36;
@@ -64,6 +65,7 @@ const paddedKeys: Readonly<Record<HmacAlgorithm, WeakMap<Buffer, PaddedKey>>> = 
   md5: new WeakMap(),
   sha1: new WeakMap(),
   sha256: new WeakMap(),
+  sha384: new WeakMap(),
   sha512: new WeakMap(),
 };
 

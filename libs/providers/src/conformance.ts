@@ -1,3 +1,5 @@
+// Where thousands of things are looked at it is `assert`: `expect` costs more than what it looks at.
+import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { ProviderRequest } from './provider-request.js';
@@ -49,7 +51,14 @@ type Change = {
   readonly nowMs?: number;
 };
 
-const RUNS = { numRuns: 100 };
+// For each vector, and each provider has several: what is drawn for one is seldom drawn for the next.
+const CHANGED_BYTES = { numRuns: 60 };
+const CHANGED_CHARACTERS = { numRuns: 40 };
+const ODD_BODIES = { numRuns: 10 };
+const CUTS_MAX = 48;
+const LAST_CUTS = 16;
+/** What is shorter may stand in an ID by chance. */
+const ADDRESS_LENGTH_MIN = 5;
 const DAY_MS = 86_400_000;
 
 /** The vectors beside a spec. @param name file name. @param specUrl the spec's `import.meta.url`. */
@@ -141,8 +150,7 @@ export function describeConformance(provider: Provider, vectors: readonly Vector
 
 function describeTampering(provider: Provider, vector: Vector): void {
   const body = bodyOf(vector);
-  const isRefused = (change: Change): void =>
-    expect(judgeVector(provider, vector, change).isAuthentic).toBe(false);
+  const isRefused = (change: Change): boolean => !judgeVector(provider, vector, change).isAuthentic;
 
   if (body.length > 0 && vector.ambiguity === undefined) {
     test('B1 one changed byte anywhere in the body is refused', () => {
@@ -150,15 +158,16 @@ function describeTampering(provider: Provider, vector: Vector): void {
         fc.property(fc.nat(body.length - 1), fc.integer({ min: 1, max: 255 }), (at, bits) => {
           const changed = Buffer.from(body);
           changed[at]! ^= bits;
-          if (!saysTheSame(body, changed)) isRefused({ body: changed });
+          return saysTheSame(body, changed) || isRefused({ body: changed });
         }),
-        { numRuns: 150 },
+        CHANGED_BYTES,
       );
     });
 
     test('B1 a body cut short or continued is refused', () => {
-      for (let length = 0; length < body.length; length++) isRefused({ body: body.subarray(0, length) });
-      isRefused({ body: Buffer.concat([body, Buffer.from('&a=b')]) });
+      const isTaken = (length: number): boolean => !isRefused({ body: body.subarray(0, length) });
+      expect(cutsOf(body.length).filter(isTaken)).toEqual([]);
+      expect(isRefused({ body: Buffer.concat([body, Buffer.from('&a=b')]) })).toBe(true);
     });
   }
 
@@ -169,16 +178,17 @@ function describeTampering(provider: Provider, vector: Vector): void {
           const changed = Buffer.from(body);
           changed[at]! ^= bits;
           const verdict = judgeVector(provider, vector, { body: changed });
-          if (verdict.isAuthentic) expect(verdict.nonce).toBe(vector.nonce);
+          return !verdict.isAuthentic || verdict.nonce === vector.nonce;
         }),
-        { numRuns: 150 },
+        CHANGED_BYTES,
       );
     });
   }
 
   if (vector.isUrlSigned === true) {
     test('B1 one changed character anywhere in the URL is refused', () => {
-      for (let at = 0; at < vector.url.length; at++) isRefused({ url: replaceAt(vector.url, at) });
+      const places = Array.from(vector.url, (_, at) => at);
+      expect(places.filter((at) => !isRefused({ url: replaceAt(vector.url, at) }))).toEqual([]);
     });
   }
 
@@ -190,9 +200,9 @@ function describeTampering(provider: Provider, vector: Vector): void {
       fc.assert(
         fc.property(fc.nat(value.length - 1), fc.integer({ min: 0x20, max: 0x7e }), (at, code) => {
           const changed = value.slice(0, at) + String.fromCharCode(code) + value.slice(at + 1);
-          if (changed !== value) isRefused({ headers: vector.headers.with(index, [name, changed]) });
+          return changed === value || isRefused({ headers: vector.headers.with(index, [name, changed]) });
         }),
-        RUNS,
+        CHANGED_CHARACTERS,
       );
     });
 
@@ -265,54 +275,48 @@ function describeValidity(provider: Provider, vector: Vector): void {
   });
 }
 
+const ODD_TEXTS = [
+  ...['', '[]', '[1,2]', 'null', '{', '\ufeff{}', '{"type":{"type":1}}', '%', '%ff=1', 'a&b'],
+  '[{"id":"a","sg_event_id":"a"},{"id":"a","sg_event_id":"a"}]',
+  'MessageSid=%00&MessageStatus=sent',
+  '='.repeat(5000),
+  'a'.repeat(300_000),
+];
+
 function describeOddBodies(provider: Provider, vector: Vector): void {
+  const givesEvents = (body: Buffer): void => {
+    const events = parseVector(provider, vector, { body });
+    assert(events.length > 0);
+    assert.equal(new Set(events.map(({ dedupKey }) => dedupKey)).size, events.length);
+    for (const { dedupKey, messageReference } of events) {
+      assert(dedupKey.length > 0);
+      assert.match(messageReference, /^(?:msg_.{26})?$/);
+    }
+    expectFormerKeys(events, parseVector(provider, vector, { body }));
+    assert(provider.answer(events).status < 300);
+  };
+
   test('A8 whatever an authentic body holds, it gives events with keys, and never throws', () => {
+    for (const body of [...ODD_TEXTS, Buffer.from([0xff, 0xfe, 0x00])]) givesEvents(Buffer.from(body));
     const bodies = fc.oneof(
       fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
       fc.json().map((text) => Buffer.from(text)),
-      fc
-        .constantFrom(
-          '',
-          '[]',
-          'null',
-          '{',
-          '\ufeff{}',
-          '%',
-          '%ff=1',
-          'a&b',
-          '='.repeat(5000),
-          '[1,2]',
-          '{"type":{"type":1}}',
-          '[{"id":"a","sg_event_id":"a"},{"id":"a","sg_event_id":"a"}]',
-        )
-        .map((text) => Buffer.from(text)),
-      fc.constantFrom(
-        Buffer.alloc(300_000, 'a'),
-        Buffer.from([0xff, 0xfe, 0x00]),
-        Buffer.from('MessageSid=%00&MessageStatus=sent'),
-      ),
     );
-    fc.assert(
-      fc.property(bodies, (body) => {
-        const events = parseVector(provider, vector, { body });
-        expect(events.length).toBeGreaterThan(0);
-        expect(new Set(events.map(({ dedupKey }) => dedupKey)).size).toBe(events.length);
-        for (const event of events) {
-          expect(event.dedupKey.length).toBeGreaterThan(0);
-          expect(event.messageReference).toMatch(/^(?:msg_.{26})?$/);
-        }
-        expectFormerKeys(events, parseVector(provider, vector, { body }));
-        expect(provider.answer(events).status).toBeLessThan(300);
-      }),
-      // Each provider has several vectors.
-      { numRuns: 40 },
-    );
+    fc.assert(fc.property(bodies, givesEvents), ODD_BODIES);
   });
 
   test('C1 the same request again gives the same keys', () => {
     const [events, again] = [parseVector(provider, vector), parseVector(provider, vector)];
     expect(again.map(({ dedupKey }) => dedupKey)).toEqual(events.map(({ dedupKey }) => dedupKey));
     expectFormerKeys(events, again);
+  });
+
+  test('B10 no address is part of what names a message in the log', () => {
+    for (const { person, recipient, providerMessageId, messageReference } of parseVector(provider, vector)) {
+      if (person.length >= ADDRESS_LENGTH_MIN) expect(providerMessageId).not.toContain(person);
+      // A message of ours has one recipient, and is known by the ID that its send was answered with.
+      if (messageReference !== '') expect(recipient).toBe('');
+    }
   });
 }
 
@@ -325,10 +329,10 @@ export function expectFormerKeys(events: readonly ProviderEvent[], again: readon
   const formerOf = ({ formerDedupKeys }: ProviderEvent): readonly string[] => formerDedupKeys ?? [];
   const all = events.flatMap((event) => [event.dedupKey, ...formerOf(event)]);
   // One event's former key that is another's key would make the other a repetition.
-  expect(new Set(all).size).toBe(all.length);
-  expect(all).not.toContain('');
-  for (const event of events) expect(formerOf(event).length).toBeLessThanOrEqual(FORMER_DEDUP_KEYS_MAX);
-  expect(again.map(formerOf)).toEqual(events.map(formerOf));
+  assert.equal(new Set(all).size, all.length);
+  assert(!all.includes(''));
+  for (const event of events) assert(formerOf(event).length <= FORMER_DEDUP_KEYS_MAX);
+  assert.deepEqual(again.map(formerOf), events.map(formerOf));
 }
 
 /** Two spellings of one form (`%2b`, `%2B`; a blank, `+`): where fields are signed, neither is tampering. */
@@ -339,6 +343,12 @@ function saysTheSame(a: Buffer, b: Buffer): boolean {
       .replaceAll(' ', '+')
       .replace(/%[0-9a-f]{2}/gi, (escape) => escape.toUpperCase());
   return spelled(a) === spelled(b);
+}
+
+/** Lengths at which a body is cut: all of a short one; of a longer one some, evenly spread, and the last. */
+function cutsOf(length: number): readonly number[] {
+  const step = Math.ceil(length / CUTS_MAX);
+  return Array.from({ length }, (_, at) => at).filter((at) => at % step === 0 || at >= length - LAST_CUTS);
 }
 
 const replaceAt = (text: string, at: number): string =>

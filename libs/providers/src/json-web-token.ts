@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import {
   constants,
   createPublicKey,
@@ -82,11 +83,11 @@ export function isTokenSigned(
   secret: ProviderSecret,
   sharedKeyOf: (value: string) => Buffer | undefined,
 ): boolean | undefined {
-  const hash = `sha${algorithm.slice(-3)}`;
+  const hash = `sha${algorithm.slice(-3)}` as 'sha256' | 'sha384' | 'sha512';
   if (isShared(algorithm)) {
     const key = sharedKeyOf(secret.value);
     if (key === undefined) return undefined;
-    return safeEqual(hmac(hash as 'sha256', key, token.signed), token.signature);
+    return safeEqual(hmac(hash, key, token.signed), token.signature);
   }
   const keys = publicKeysOf(secret)?.filter((each) => isKeyFor(each, algorithm, token.keyId)) ?? [];
   return keys.length === 0 ? undefined : keys.some(({ key }) => isSignedBy(key, algorithm, hash, token));
@@ -175,7 +176,9 @@ function strictBase64Url(text: string): Buffer | undefined {
   return bytes.length > 0 && bytes.toString('base64url') === text ? bytes : undefined;
 }
 
+/** Source: RFC 7515, section 5.2, and RFC 7519, section 7.2: what is not UTF-8 is no JSON. */
 function parseObject(bytes: Buffer): Record<string, unknown> | undefined {
+  if (!isUtf8(bytes)) return undefined;
   try {
     const value = JSON.parse(bytes.toString()) as unknown;
     return typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -78,13 +78,18 @@ export interface ProviderEvent {
   /**
    * The keys that earlier versions of the adapter gave this same event, newest first; at most
    * FORMER_DEDUP_KEYS_MAX. Set by an adapter that changed how it derives `dedupKey`, for as long as keys are
-   * kept: an event that came under one of them is a repetition. From the same input as `dedupKey`, never equal to it.
+   * kept: an event that came under one of them is a repetition; so none that stood for several events. From the same input as `dedupKey`, never equal to it.
    */
   readonly formerDedupKeys?: readonly string[] | undefined;
   readonly type: ProviderEventType;
   readonly providerEventId: string;
-  /** One per recipient: it names one message with one state. */
+  /** Names one message with one state, together with `recipient`. No address is part of it: it goes into the log. */
   readonly providerMessageId: string;
+  /**
+   * The address whose copy of the message this is, where the provider sends to several under one ID; else empty.
+   * Stored only as a hash with the tenant's key, behind the ID.
+   */
+  readonly recipient: string;
   /** The provider's own event type, as sent. */
   readonly providerType: string;
   readonly channel: Channel | '';
@@ -97,6 +102,8 @@ export interface ProviderEvent {
   readonly messageReference: string;
   /** The provider's ID of the message that this one answers. */
   readonly replyTo: string;
+  /** The `recipient` of that message: whose copy of it this one answers; else empty. */
+  readonly replyToRecipient: string;
   readonly signal: EventSignal | '';
   /** Undefined when the provider does not say. */
   readonly occurredAtMs: number | undefined;
@@ -258,6 +265,7 @@ export const providerEvent = (
   type: known.type,
   providerEventId: known.providerEventId ?? '',
   providerMessageId: known.providerMessageId ?? '',
+  recipient: known.recipient ?? '',
   providerType: known.providerType ?? '',
   channel: known.channel ?? '',
   direction: known.direction ?? '',
@@ -267,6 +275,7 @@ export const providerEvent = (
   campaign: known.campaign ?? '',
   messageReference: known.messageReference ?? '',
   replyTo: known.replyTo ?? '',
+  replyToRecipient: known.replyToRecipient ?? '',
   signal: known.signal ?? '',
   occurredAtMs: known.occurredAtMs,
   person: known.person ?? '',

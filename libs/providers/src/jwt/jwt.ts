@@ -212,7 +212,8 @@ function timesIn(claims: unknown): { signedAtMs: number | undefined; validity: V
   const earliestMs = signedAtMs === undefined ? exp! - LIFETIME_MAX_MS : 0;
   return {
     signedAtMs,
-    validity: { fromMs: Math.max(nbf ?? 0, earliestMs), untilMs: exp ?? Number.MAX_SAFE_INTEGER },
+    // "On or after" exp it does not count any more.
+    validity: { fromMs: Math.max(nbf ?? 0, earliestMs), untilMs: (exp ?? Number.MAX_SAFE_INTEGER) - 1 },
   };
 }
 

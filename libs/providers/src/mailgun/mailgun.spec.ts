@@ -144,6 +144,35 @@ test('C2 mails are one event exactly if Message-ID, sender and recipient are the
   );
 });
 
+test('D2 F1 each recipient of a send has a message, and a reply is to the copy of who answers', () => {
+  const copyOf = (recipient: string) => {
+    const data = { id: 'e', event: 'delivered', recipient, message: { headers: { 'message-id': '1@acme' } } };
+    return mailgun.parse(requestOf({ 'event-data': data }), settings)[0]!;
+  };
+  expect(copyOf('jane@example.com')).toMatchObject({
+    providerMessageId: '1@acme',
+    recipient: 'jane@example.com',
+  });
+  expect(copyOf('joe@example.com')).toMatchObject({
+    providerMessageId: '1@acme',
+    recipient: 'joe@example.com',
+  });
+  const reply = new URLSearchParams({
+    ...{ from: 'Jane <jane@example.com>', recipient: 'in@acme.example', token: 'x' },
+    ...{ 'Message-Id': '<2@example.com>', 'In-Reply-To': '<1@acme>' },
+  });
+  expect(
+    mailgun.parse(requestOf(reply.toString(), 'application/x-www-form-urlencoded'), settings),
+  ).toMatchObject([
+    {
+      providerMessageId: '2@example.com',
+      recipient: '',
+      replyTo: '1@acme',
+      replyToRecipient: 'jane@example.com',
+    },
+  ]);
+});
+
 test('E1 an opt-out without a message is still one', () => {
   const body = { 'event-data': { id: 'e', event: 'unsubscribed', recipient: 'jane@example.com' } };
   expect(mailgun.parse(requestOf(body), settings)).toMatchObject([

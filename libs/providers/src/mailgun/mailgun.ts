@@ -167,7 +167,9 @@ function eventIn(body: unknown, raw: Buffer): ProviderEvent {
     dedupKey: id === undefined ? `body:${digest(raw)}` : `id:${id}:${label(text('timestamp'))}`,
     providerEventId: id ?? '',
     providerType: label(event),
+    // All recipients of a send share it.
     providerMessageId: mailId(text('message/headers/message-id')) ?? '',
+    recipient,
     providerStatus: failure.length > 0 ? label(failure.join('.')) : label(event),
     channel: 'email' as const,
     direction: 'outbound' as const,
@@ -246,6 +248,7 @@ function mailIn(fields: ReadonlyMap<string, readonly string[]>, raw: Buffer): Pr
           headerIn(field('message-headers'), 'in-reply-to') ||
           mailHeader(field('body-mime'), 'in-reply-to'),
       ) ?? '',
+    replyToRecipient: person,
     // Mailgun has cut quotes and signature off already, where it could.
     signal: keywordSignal(field('stripped-text')) ?? mailSignal(subject, text) ?? ('' as const),
     occurredAtMs: parseTimestamp(field('timestamp'), 'unixSeconds'),

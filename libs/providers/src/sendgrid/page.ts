@@ -23,7 +23,7 @@ export const page: ProviderPage = {
   },
   limits: [
     'SendGrid repeats a lot, also inside one batch; repetitions are known by their ID.',
-    'The recipients of one send share its `X-Message-Id`, but each is a message here: its `providerMessageId` is that ID, a colon, and the first ten hexadecimal digits of SHA-256 over the ID, a line break and the address in lower case. What is sent through this platform keeps the bare ID.',
+    'The recipients of one send share its `X-Message-Id`, but each is a message here: its `providerMessageId` is that ID, a colon, and a keyed hash of the ID and the address. `GET …/messages?providerMessageId=` finds all of them by the bare ID. What is sent through this platform keeps the bare ID.',
     'Each try of a mail that is deferred is a soft bounce.',
     'Mails of more than 1 MiB are refused with 413, and are lost at SendGrid.',
   ],

@@ -1,6 +1,8 @@
 import { generateKeyPairSync, sign, webcrypto } from 'node:crypto';
+import { EventWebhook, EventWebhookHeader } from '@sendgrid/eventwebhook';
 import fc from 'fast-check';
 import { describeConformance, readVectors } from '../conformance.js';
+import { alterations, altered, bodies, isAccepted, passes, type Posted } from '../oracle.js';
 import { ProviderRequest } from '../provider-request.js';
 import { RequestHeaders } from '../request-headers.js';
 import { sendgrid } from './sendgrid.js';
@@ -13,7 +15,7 @@ const mailSettings = sendgrid.settings.parse({ product: 'inbound-parse' }) as Se
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
 const spki = publicKey.export({ format: 'der', type: 'spki' });
 const SECRET = { id: 'sec_1', value: spki.toString('base64') };
-const bodies = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+const bytes = fc.uint8Array({ maxLength: 300 }).map((each) => Buffer.from(each));
 const seconds = fc.integer({ min: 1_000_000_000, max: 4_000_000_000 }).map(String);
 
 const requestOf = (body: Buffer | string, headers: readonly string[] = []): ProviderRequest =>
@@ -44,7 +46,7 @@ function sideBySide(der: Buffer): Uint8Array<ArrayBuffer> {
   return numbers;
 }
 
-/** The vendor's description on WebCrypto: its SDK is not installed. */
+/** The vendor's description on WebCrypto, for bytes that are no text: its package reads a body as UTF-8. */
 async function isGenuine(body: Buffer, timestamp: string, signature: string): Promise<boolean> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const key = await webcrypto.subtle.importKey('spki', spki, algorithm, false, ['verify']);
@@ -54,7 +56,7 @@ async function isGenuine(body: Buffer, timestamp: string, signature: string): Pr
 
 test('B1 a second implementation and this one give the same verdict, also for what was never signed', async () => {
   await fc.assert(
-    fc.asyncProperty(bodies, bodies, seconds, seconds, async (signedBody, body, signedTime, time) => {
+    fc.asyncProperty(bytes, bytes, seconds, seconds, async (signedBody, body, signedTime, time) => {
       const signed = Buffer.concat([Buffer.from(signedTime), signedBody]);
       const signature = sign('sha256', signed, privateKey).toString('base64');
       for (const [each, at] of [
@@ -72,7 +74,72 @@ test('B1 a second implementation and this one give the same verdict, also for wh
         signedAtMs: Number(signedTime) * 1000,
       });
     }),
+    { numRuns: 40 },
   );
+});
+
+const otherKey = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).publicKey;
+const OTHER_KEY = otherKey.export({ format: 'der', type: 'spki' }).toString('base64');
+
+/** A request as SendGrid's pages say that it signs: its package only verifies. */
+function signedAt(timestamp: string, body: string): Posted {
+  const signature = sign('sha256', Buffer.from(timestamp + body), privateKey).toString('base64');
+  return { body, headers: { [SIGNATURE]: signature, [TIMESTAMP]: timestamp } };
+}
+
+const eventWebhook = new EventWebhook();
+const [SIGNATURE, TIMESTAMP] = [EventWebhookHeader.SIGNATURE(), EventWebhookHeader.TIMESTAMP()];
+const packageKeys = new Map(
+  [SECRET.value, OTHER_KEY].map((key) => [key, eventWebhook.convertPublicKeyToECDSA(key)]),
+);
+
+/** What SendGrid's package makes of a request; it does not look at the age. */
+const packageAccepts = ({ body, headers }: Posted, key: string): boolean =>
+  passes(() => {
+    const [signature, timestamp] = [headers[SIGNATURE]!, headers[TIMESTAMP]!];
+    if (!eventWebhook.verifySignature(packageKeys.get(key)!, Buffer.from(body), signature, timestamp))
+      throw new Error('refused');
+  });
+
+test('B1 SendGrid’s package gives the same verdict on what is signed as its pages say, and on any other body and key', () => {
+  fc.assert(
+    fc.property(bodies, bodies, seconds, (body, sent, at) => {
+      const signed = signedAt(at, body);
+      expect(isAccepted(sendgrid, signed, SECRET.value, Number(at) * 1000)).toBe(true);
+      for (const [posted, key] of [
+        [signed, SECRET.value],
+        [{ ...signed, body: sent }, SECRET.value],
+        [signed, OTHER_KEY],
+      ] as const)
+        expect(isAccepted(sendgrid, posted, key, Number(at) * 1000)).toBe(packageAccepts(posted, key));
+    }),
+    // Its arithmetic is JavaScript: 20 ms for each verdict.
+    { numRuns: 6 },
+  );
+});
+
+test('B1 SendGrid’s package accepts whatever is accepted of an altered request; we are the stricter one', () => {
+  fc.assert(
+    fc.property(bodies, seconds, alterations, (body, at, alteration) => {
+      const posted = altered(signedAt(at, body), alteration);
+      if (isAccepted(sendgrid, posted, SECRET.value, Number(at) * 1000))
+        expect(packageAccepts(posted, SECRET.value)).toBe(true);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('B3 stricter than SendGrid’s package, which accepts it: a signed time of a month ago', () => {
+  const signed = signedAt('1700000000', '[]');
+  expect(packageAccepts(signed, SECRET.value)).toBe(true);
+  expect(isAccepted(sendgrid, signed, SECRET.value, 1_702_600_000_000)).toBe(false);
+});
+
+test('B3 where SendGrid’s package cannot tell the time from the body, a digit that moves makes a time out of bounds', () => {
+  const { headers } = signedAt('1700000000', '1');
+  const moved: Posted = { body: '', headers: { ...headers, [TIMESTAMP]: '17000000001' } };
+  expect(packageAccepts(moved, SECRET.value)).toBe(true);
+  expect(isAccepted(sendgrid, moved, SECRET.value, 1_700_000_000_000)).toBe(false);
 });
 
 test('C1 a batch gives each of its events once, in any order of the items', () => {
@@ -147,18 +214,18 @@ test('D2 recipients of one send have messages of their own, in every order; one 
           return sendgrid.parse(requestOf(JSON.stringify(numbered)), settings);
         };
         const ids = new Map<string, Set<string>>();
-        for (const { person, messageReference, providerMessageId, dedupKey } of [
+        for (const { person, messageReference, providerMessageId, recipient, dedupKey } of [
           ...named(list),
           ...named(shuffled),
         ]) {
           const name = messageReference === '' ? person.toLowerCase() : 'ours';
-          ids.set(name, (ids.get(name) ?? new Set()).add(providerMessageId));
+          ids.set(name, (ids.get(name) ?? new Set()).add(`${providerMessageId} ${recipient.toLowerCase()}`));
           expect(dedupKey).toMatch(/^id:e\d+$/);
-          expect(providerMessageId).not.toContain('@');
+          expect(providerMessageId).toBe('send');
         }
         const all = [...ids.values()].flatMap((each) => [...each]);
         expect([all.length, new Set(all).size]).toEqual([ids.size, ids.size]);
-        if (ids.has('ours')) expect([...ids.get('ours')!]).toEqual(['send']);
+        if (ids.has('ours')) expect([...ids.get('ours')!]).toEqual(['send ']);
       },
     ),
   );

@@ -8,7 +8,6 @@ import { messageReference } from '../message-reference.js';
 import { htmlText, mailAddress, mailHeader, mailId, mailKey, mailSignal } from '../mail.js';
 import { partText, type FormPart } from '../multipart.js';
 import type { ProviderRequest } from '../provider-request.js';
-import { recipientMessageId } from '../recipient-id.js';
 import {
   accept,
   bodySizeSetting,
@@ -71,8 +70,6 @@ const DROP_SIGNALS = new Map<string, EventSignal>([
   ['bounced_address', 'hard_bounce'],
   ['invalid', 'hard_bounce'],
 ]);
-/** Of the recipient, in a message's ID: a thousand recipients of one send share none of 2^40. */
-const RECIPIENT_DIGITS = 10;
 /** The custom argument that a message of ours is sent with. */
 const REFERENCE_FIELD = 'posthorn_message_id';
 /** The Message-ID of a mail that SendGrid sent begins with the ID that the send was answered with. */
@@ -159,7 +156,10 @@ function eventOf(item: unknown): ProviderEvent {
     dedupKey: id === undefined ? `item:${digest(JSON.stringify(item))}` : `id:${id}`,
     providerEventId: id ?? '',
     providerType: label(event),
-    providerMessageId: messageIdOf(text, reference),
+    // Before the first dot stands the ID that the send was answered with.
+    providerMessageId: identifier(text('sg_message_id').split('.', 1)[0]) ?? '',
+    // All recipients of a send share it. A message of ours has one, and its command knows it by that ID.
+    recipient: reference === '' ? email : '',
     channel: 'email' as const,
     direction: 'outbound' as const,
     campaign: campaignOf(text),
@@ -179,15 +179,6 @@ function eventOf(item: unknown): ProviderEvent {
     providerStatus: event === 'bounce' ? label(`bounce.${text('type') || 'bounce'}`) : known.providerType,
     errorCode: errorCodeOf(event, text),
   });
-}
-
-/**
- * Before the first dot stands the ID that the send was answered with: all recipients of one send share it. A message
- * of ours has one recipient, and its command knows it by that ID.
- */
-function messageIdOf(text: (name: string) => string, reference: string): string {
-  const sendId = identifier(text('sg_message_id').split('.', 1)[0]) ?? '';
-  return reference === '' ? recipientMessageId(sendId, text('email'), RECIPIENT_DIGITS) : sendId;
 }
 
 function stateOf(event: string, item: unknown): MessageState | undefined {

@@ -20,6 +20,6 @@ export const page: ProviderPage = {
   limits: [
     'The few attempts are over within minutes: what an outage took has to be fetched.',
     'Media links end after 30 days.',
-    'Of a message to a group each recipient is a message here: its `providerMessageId` is `group_message_id`, else the ID of the message, then a colon and the first six hexadecimal digits of SHA-256 over that ID, a line break and the number. One recipient keeps the bare ID.',
+    'Of a message to a group each recipient is a message here: its `providerMessageId` is `group_message_id`, else the ID of the message, then a colon and a keyed hash of that ID and the number. `GET …/messages?providerMessageId=` finds all of them by the bare ID. One recipient keeps the bare ID.',
   ],
 };

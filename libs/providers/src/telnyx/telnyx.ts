@@ -6,7 +6,6 @@ import { atPointer, textAt } from '../json-pointer.js';
 import { referenceOrCampaign } from '../message-reference.js';
 import { keywordSignal, type Signal } from '../opt-out-keywords.js';
 import type { ProviderRequest } from '../provider-request.js';
-import { recipientMessageId } from '../recipient-id.js';
 import {
   accept,
   COMMON_SETTINGS,
@@ -38,8 +37,6 @@ const SIGNATURE_BYTES = 64;
 const ED25519_SPKI = Buffer.from('302a300506032b6570032100', 'hex');
 const MEDIA_MAX = 10;
 const RECIPIENTS_MAX = 100;
-/** Of the recipient, in a message's ID: a group has eight at most, and 24 bits fit hundreds of numbers. */
-const RECIPIENT_DIGITS = 6;
 
 /** Telnyx' words for the state of one recipient. Source: Telnyx API, "Receiving webhooks", read 2026-11. */
 const STATES: Readonly<Record<string, MessageState>> = {
@@ -178,9 +175,8 @@ function outbound(body: unknown, known: Known): readonly ProviderEvent[] {
     const ofRecipient = {
       ...known,
       dedupKey,
-      providerMessageId: isShared
-        ? recipientMessageId(groupId, to, RECIPIENT_DIGITS)
-        : known.providerMessageId,
+      providerMessageId: isShared ? groupId : known.providerMessageId,
+      recipient: isShared ? to : '',
       providerStatus: label(status),
     };
     if (state === undefined) return unrecognizedEvent(dedupKey, 'unknown status', ofRecipient);

@@ -1,6 +1,8 @@
 import { webcrypto } from 'node:crypto';
+import { sign, verify } from '@octokit/webhooks-methods';
 import fc from 'fast-check';
 import { describeConformance, readVectors } from '../conformance.js';
+import { alterations, altered, bodies, isAccepted, type Posted } from '../oracle.js';
 import { ProviderRequest } from '../provider-request.js';
 import { RequestHeaders } from '../request-headers.js';
 import { whatsapp } from './whatsapp.js';
@@ -11,14 +13,14 @@ type Settings = Parameters<typeof whatsapp.verify>[2];
 const settings = whatsapp.settings.parse({ verifyToken: 'vibecoding' }) as Settings;
 const URL = 'https://hooks.example.com/in/acme/src_1';
 const SECRET = { id: 'sec_1', value: '0123456789abcdef0123456789abcdef' };
-const bodies = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+const bytes = fc.uint8Array({ maxLength: 300 }).map((each) => Buffer.from(each));
 
 const posted = (body: Buffer, signature = ''): ProviderRequest =>
   new ProviderRequest('POST', '/', URL, new RequestHeaders(['X-Hub-Signature-256', signature]), body);
 const got = (query: string): ProviderRequest =>
   new ProviderRequest('GET', `/?${query}`, `${URL}?${query}`, new RequestHeaders([]), Buffer.alloc(0));
 
-/** Meta's description on WebCrypto: it publishes no verifier of its own. */
+/** Meta's description on WebCrypto, for bytes that are no text. */
 async function signed(body: Buffer, secret: string): Promise<string> {
   const { subtle } = webcrypto;
   const key = await subtle.importKey(
@@ -34,13 +36,42 @@ async function signed(body: Buffer, secret: string): Promise<string> {
 
 test('B1 a second implementation and this one give the same verdict, also for what was never signed', async () => {
   await fc.assert(
-    fc.asyncProperty(bodies, bodies, fc.boolean(), async (signedBody, body, isOurs) => {
+    fc.asyncProperty(bytes, bytes, fc.boolean(), async (signedBody, body, isOurs) => {
       const signature = await signed(signedBody, isOurs ? SECRET.value : 'fedcba9876543210fedcba9876543210');
       for (const each of [signedBody, body]) {
         const isGenuine = (await signed(each, SECRET.value)) === signature;
         expect(whatsapp.verify(posted(each, signature), [SECRET], settings).isAuthentic).toBe(isGenuine);
       }
     }),
+    { numRuns: 50 },
+  );
+});
+
+const secrets = fc.stringMatching(/^[\x21-\x7e]{16,40}$/);
+/** Meta publishes no verifier; GitHub's package has the same header, algorithm and spelling. */
+const signedBy = async (secret: string, body: string): Promise<Posted> => ({
+  body,
+  headers: { 'x-hub-signature-256': await sign(secret, body) },
+});
+const packageAccepts = async ({ body, headers }: Posted, secret: string): Promise<boolean> =>
+  verify(secret, body, headers['x-hub-signature-256']!).catch(() => false);
+
+test('B1 a package of the same scheme: what it signs counts, and it gives the same verdict on any other body, secret and header', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      ...([secrets, secrets, bodies, bodies, alterations] as const),
+      async (secret, other, body, sent, alteration) => {
+        const genuine = await signedBy(secret, body);
+        expect(isAccepted(whatsapp, genuine, secret, 0)).toBe(true);
+        for (const [each, key] of [
+          [genuine, secret],
+          [{ ...genuine, body: sent }, secret],
+          [genuine, other],
+          [altered(genuine, alteration), secret],
+        ] as const)
+          expect(isAccepted(whatsapp, each, key, 0)).toBe(await packageAccepts(each, key));
+      },
+    ),
   );
 });
 

@@ -20,7 +20,8 @@ export type IdPrefix =
   | 'sup'
   | 'rul'
   | 'req'
-  | 'dek';
+  | 'dek'
+  | 'rep';
 
 /** Crockford's base 32, lower case: sorts like the bytes and has no look-alikes. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -78,6 +78,8 @@ export class ConfigState {
   private bySlug = new Map<string, EdgeTenant>();
   private byTenant = new Map<string, EdgeDestination[]>();
   private areSendsPaused = false;
+  /** As tenants says; a snapshot says it of all. */
+  private readonly deleted = new Set<string>();
 
   constructor(mayUseKeys: () => boolean, onInvalid: (id: string, error: unknown) => void) {
     this.tenants = new Shelf(TenantConfig, (config) => new EdgeTenant(config, mayUseKeys), onInvalid);
@@ -87,6 +89,8 @@ export class ConfigState {
 
   tenant = (id: string): EdgeTenant | undefined => this.tenants.get(id);
   allTenants = (): EdgeTenant[] => this.tenants.values();
+  isDeleted = (id: string): boolean => this.deleted.has(id);
+  allDeleted = (): string[] => [...this.deleted];
   tenantBySlug = (slug: string): EdgeTenant | undefined => this.bySlug.get(slug);
   source = (id: string): EdgeSource | undefined => this.sources.get(id);
   destination = (id: string): EdgeDestination | undefined => this.destinations.get(id);
@@ -99,6 +103,7 @@ export class ConfigState {
 
   /** Applies one change. */
   change(response: WatchResponse): ConfigChange {
+    for (const id of response.deletedTenantIds) this.deleted.add(id);
     return this.index({
       isPlatformChanged: response.platform !== undefined && this.putPlatform(response.platform),
       tenants: [...this.tenants.put(response.tenants), ...this.tenants.remove(response.deletedTenantIds)],
@@ -112,6 +117,8 @@ export class ConfigState {
 
   /** Replaces everything by the pages of a snapshot. */
   replace(pages: readonly WatchResponse[]): ConfigChange {
+    this.deleted.clear();
+    for (const id of pages.flatMap((page) => page.deletedTenantIds)) this.deleted.add(id);
     const tenants = pages.flatMap((page) => page.tenants);
     const sources = pages.flatMap((page) => page.sources);
     const destinations = pages.flatMap((page) => page.destinations);

@@ -144,6 +144,31 @@ test("E1 a tenant's own words come and go with its configuration; one that means
   expect([edge.tenant(TENANT)!.keywords.size, streams[0]!.confirmed]).toEqual([0, [5n, 6n]]);
 });
 
+test('B7 the newest key of the week seals, each opens what it sealed, and one that is destroyed is gone at once', async () => {
+  const { streams } = await start();
+  const aad = sealAad('raw', newUuid(1), newUuid(2));
+  const renewed = { id: newUuid(3), key: Buffer.alloc(32, 9), weekStartDay: WEEK_START, generation: 1 };
+  const newest = { ...renewed, id: newUuid(4), key: Buffer.alloc(32, 10), generation: 2 };
+  streams[0]!.push(answer({ version: 5n, snapshotComplete: true, tenants: [tenant()] }));
+  await turn();
+  const sealed = edge.tenant(TENANT)!.boxFor(NOW_MS)!.seal(Buffer.from('old'), aad);
+  for (const dataKeys of [
+    [newest, renewed, KEY, NEXT_KEY],
+    [KEY, NEXT_KEY, renewed, newest],
+  ]) {
+    streams[0]!.push(answer({ version: 6n, tenants: [tenant({ dataKeys })] }));
+    await turn();
+    const own = edge.tenant(TENANT)!;
+    expect(own.boxFor(NOW_MS)!.keyId).toEqual(newest.id);
+    expect(own.boxFor(NOW_MS + 7 * DAY_MS)!.keyId).toEqual(NEXT_KEY.id);
+    expect(own.box(KEY.id)!.open(sealed, aad).toString()).toBe('old');
+    expect(own.box(renewed.id)!.keyId).toEqual(renewed.id);
+  }
+  streams[0]!.push(answer({ version: 7n, tenants: [tenant({ dataKeys: [newest] })] }));
+  await turn();
+  expect([edge.tenant(TENANT)!.box(KEY.id), streams[0]!.confirmed.at(-1)]).toEqual([undefined, 7n]);
+});
+
 test('I1 a change replaces only what it names; a heartbeat changes and confirms nothing', async () => {
   const { streams, changes } = await start();
   const stream = streams[0]!;
@@ -164,6 +189,27 @@ test('I1 a change replaces only what it names; a heartbeat changes and confirms 
     { tenants: [TENANT], sources: [], destinations: [], isPlatformChanged: false },
     { tenants: [], sources: [SOURCE], destinations: [DESTINATION], isPlatformChanged: false },
   ]);
+});
+
+test('B6 a deleted tenant is known as such by a change and by every snapshot; one that is missing is not', async () => {
+  // Would break: data of a tenant whose configuration could not be read is taken away.
+  const { streams } = await start();
+  streams[0]!.push(answer({ version: 5n, snapshotComplete: true, tenants: [tenant()] }));
+  await turn();
+  expect([edge.deletedTenantIds(), edge.isDeleted(OTHER)]).toEqual([[], false]);
+  streams[0]!.push(answer({ version: 6n, deletedTenantIds: [TENANT] }));
+  await turn();
+  expect([edge.tenant(TENANT), edge.isDeleted(TENANT), edge.isDeleted(OTHER)]).toEqual([
+    undefined,
+    true,
+    false,
+  ]);
+  streams[0]!.destroy(new Error('cut'));
+  await until(() => streams.length === 2);
+  streams[1]!.push(answer({ version: 7n, deletedTenantIds: [OTHER] }));
+  streams[1]!.push(answer({ version: 7n, snapshotComplete: true, deletedTenantIds: [TENANT] }));
+  await turn();
+  expect([...edge.deletedTenantIds()].sort()).toEqual([TENANT, OTHER].sort());
 });
 
 test('A5 a broken watch serves on; the next snapshot replaces everything, what is missing in it is gone', async () => {

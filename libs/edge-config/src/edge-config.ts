@@ -120,6 +120,16 @@ export class EdgeConfig {
     return this.state.allTenants();
   }
 
+  /** Whether tenants has said that it was deleted; not merely that it is not there. @param id `ten_…` */
+  isDeleted(id: string): boolean {
+    return this.state.isDeleted(id);
+  }
+
+  /** Every tenant that was ever deleted, `ten_…`. Known only where kind TENANTS is watched. */
+  deletedTenantIds(): readonly string[] {
+    return this.state.allDeleted();
+  }
+
   tenantBySlug(slug: string): EdgeTenant | undefined {
     return this.state.tenantBySlug(slug);
   }

@@ -56,12 +56,15 @@ export class EdgeTenant {
     return this.mayUseKeys() ? this.secretHashKey : undefined;
   }
 
-  /** Seals with the data key of the week. @param nowMs Unix milliseconds. */
+  /** Seals with the newest data key of the week. @param nowMs Unix milliseconds. */
   boxFor(nowMs: number): SealedBox | undefined {
     const day = Math.floor(nowMs / DAY_MS);
-    return this.boxOf(
-      this.dataKeys.find(({ weekStartDay }) => weekStartDay <= day && day < weekStartDay + WEEK_DAYS),
-    );
+    let newest: DataKey | undefined;
+    for (const key of this.dataKeys) {
+      const isOfWeek = key.weekStartDay <= day && day < key.weekStartDay + WEEK_DAYS;
+      if (isOfWeek && (newest === undefined || generationOf(key) > generationOf(newest))) newest = key;
+    }
+    return this.boxOf(newest);
   }
 
   /** Opens what was sealed with that data key. @param keyId 16 bytes. */
@@ -84,6 +87,9 @@ export class EdgeTenant {
     return box;
   }
 }
+
+/** A tenants that knows of no generations has one. */
+const generationOf = ({ generation }: DataKey): number => generation ?? 0;
 
 function keywordsOf(words: TenantKeywords | undefined): ReadonlyMap<string, KeywordMeaning> {
   if (words === undefined) return NO_KEYWORDS;

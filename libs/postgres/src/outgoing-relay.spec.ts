@@ -104,3 +104,19 @@ test('it stops after the page that is under way', async () => {
   await stopped;
   expect(rows.relayedThrough).toBe(500n);
 });
+
+test('a relay whose log is away stops at once', async () => {
+  rows.numbered = 1n;
+  let asked = 0;
+  rows.answer = () => {
+    asked += 1;
+    return Promise.reject(new AppError('service.unavailable'));
+  };
+  relay.onApplicationBootstrap();
+  await until(() => asked === 4); // the pause after it is at least 400 ms
+  wake();
+  const startMs = performance.now();
+  await relay.stop();
+  expect(performance.now() - startMs).toBeLessThan(300);
+  expect(asked).toBe(4);
+});

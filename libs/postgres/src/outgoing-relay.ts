@@ -30,12 +30,18 @@ export interface RelayLogger extends Pick<LoggerLike, 'warn'> {
   error(fields: PostgresLogFields, message: string): void;
 }
 
+interface Rest {
+  readonly end: () => void;
+  readonly timer: NodeJS.Timeout;
+  readonly isShortened: boolean;
+}
+
 /** Appends what a service did to the log, in the order of the numbers, each at least once. */
 export class OutgoingRelay<Row extends { readonly number: bigint }> {
   private isClosed = false;
   private failures = 0;
   private running: Promise<void> | undefined;
-  private rest: { readonly end: () => void; readonly timer: NodeJS.Timeout } | undefined;
+  private rest: Rest | undefined;
   private isWoken = false;
 
   constructor(
@@ -100,7 +106,7 @@ export class OutgoingRelay<Row extends { readonly number: bigint }> {
 
   private stir(): void {
     this.isWoken = true;
-    if (this.rest === undefined) return;
+    if (this.rest === undefined || !(this.rest.isShortened || this.isClosed)) return;
     clearTimeout(this.rest.timer);
     this.rest.end();
   }
@@ -110,7 +116,7 @@ export class OutgoingRelay<Row extends { readonly number: bigint }> {
     if (this.isClosed || (isShortened && this.isWoken)) return;
     await new Promise<void>((end) => {
       const timer = setTimeout(end, ms);
-      if (isShortened) this.rest = { end, timer };
+      this.rest = { end, timer, isShortened };
     });
     this.rest = undefined;
   }

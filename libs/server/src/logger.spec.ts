@@ -91,6 +91,7 @@ test('a bug keeps its frames and the names that a library quotes', () => {
 
 test('below the level nothing is written; long texts are cut', () => {
   const { log, lines } = logger('info');
+  expect([log.isDebugging, logger('debug').log.isDebugging]).toEqual([false, true]);
   log.debug({ count: 1 }, 'not this');
   log.info({ reason: 'x'.repeat(5_000) }, 'this');
   expect(lines).toHaveLength(1);

@@ -7,6 +7,8 @@ export { LOG_FIELDS, type LogField, type LogFields, type LogValue } from './log-
 
 /** Structured log lines. Fields that are not in LOG_FIELDS are dropped. */
 export abstract class Logger {
+  /** Whether debug lines are written: for callers to whom making the fields costs something. */
+  abstract get isDebugging(): boolean;
   abstract debug(fields: LogFields, message: string): void;
   abstract info(fields: LogFields, message: string): void;
   abstract warn(fields: LogFields, message: string): void;
@@ -41,8 +43,12 @@ export class JsonLogger extends Logger {
     super();
   }
 
+  get isDebugging(): boolean {
+    return this.pino.isLevelEnabled('debug');
+  }
+
   debug(fields: LogFields, message: string): void {
-    if (this.pino.isLevelEnabled('debug')) this.pino.debug(cleaned(fields), message);
+    if (this.isDebugging) this.pino.debug(cleaned(fields), message);
   }
 
   info(fields: LogFields, message: string): void {

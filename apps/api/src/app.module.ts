@@ -3,15 +3,20 @@ import { APP_INTERCEPTOR } from '@nestjs/core';
 import { Clock } from '@posthorn/clock/clock.js';
 import { openChannel } from '@posthorn/server/grpc-client.js';
 import { processProviders } from '@posthorn/server/http-service.js';
+import { Logger } from '@posthorn/server/logger.js';
 import { type Process } from '@posthorn/server/process.js';
 import { provide, provideValue } from '@posthorn/server/provide.js';
 import { CheckReadiness } from './application/check-readiness.js';
+import { DeleteTenant } from './application/delete-tenant.js';
 import { ErasePerson } from './application/erase-person.js';
 import { ExplainEvent } from './application/explain-event.js';
 import { ExplainMessage } from './application/explain-message.js';
 import { ExplainPerson } from './application/explain-person.js';
 import { ListRetentionRuns } from './application/list-retention-runs.js';
+import { NoteRefusals } from './application/note-refusals.js';
 import { PutPolicy } from './application/put-policy.js';
+import { ReadErasure } from './application/read-erasure.js';
+import { SignReceipt } from './application/sign-receipt.js';
 import { VerifyAudit } from './application/verify-audit.js';
 import { ComplianceClient } from './clients/compliance.client.js';
 import { DispatcherClient } from './clients/dispatcher.client.js';
@@ -47,11 +52,18 @@ export class AppModule {
         provide(ExplainPerson, EventsClient, ComplianceClient, DispatcherClient),
         provide(VerifyAudit, TenantsClient),
         provide(CheckReadiness, TenantsClient, EventsClient, DispatcherClient, VerifyAudit),
-        provide(ErasePerson, EventsClient, ComplianceClient, DispatcherClient, TenantsClient, Clock),
+        provide(SignReceipt, TenantsClient),
+        provide(DeleteTenant, TenantsClient, EventsClient, DispatcherClient, ComplianceClient, SignReceipt),
+        provide(ReadErasure, EventsClient, TenantsClient, SignReceipt),
+        provide(
+          ErasePerson,
+          ...([EventsClient, ComplianceClient, DispatcherClient, TenantsClient, SignReceipt, Clock] as const),
+        ),
         provide(ListRetentionRuns, EventsClient, DispatcherClient),
         provide(PutPolicy, ComplianceClient, TenantsClient),
         provideValue(PublicUrls, new PublicUrls(config.publicIngressUrl.replace(/\/$/, ''))),
         provideValue(Documented, new Documented(ROUTES, API_VERSION)),
+        provide(NoteRefusals, TenantsClient, Logger),
         provideValue(KeyQuota, new KeyQuota(config.apiRatePerSecond, config.apiBurst)),
         // For every route of every controller: none can be left open by forgetting a decorator.
         { provide: APP_INTERCEPTOR, useClass: Admission },

@@ -35,7 +35,24 @@ const tenantRoutes = ROUTES.flatMap((route) =>
   route.access.principal === 'tenant' ? [{ ...route, scope: route.access.scope }] : [],
 );
 
-describe.each(ROUTES.map((route) => ({ name: `${route.method} ${route.path}`, route })))(
+/** Keys to verify with; nothing else is for everybody. */
+const PUBLIC = ['/v1/signing-keys'];
+const guarded = ROUTES.filter(({ path }) => !PUBLIC.includes(path));
+
+test('B9 what needs no key is told to nobody in particular, and changes nothing', async () => {
+  const open = ROUTES.filter(({ access }) => access.principal === 'public');
+  expect(open.map(({ method, path }) => [method, path])).toEqual(PUBLIC.map((path) => ['GET', path]));
+  const answers = await Promise.all(
+    [undefined, 'phk_wrong', tenant.key].map((key) => api.caller(key)('GET', PUBLIC[0]!)),
+  );
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+  for (const { body } of answers) {
+    expect(body).toEqual(answers[0]!.body);
+    expect(JSON.stringify(body)).not.toMatch(/PRIVATE/);
+  }
+});
+
+describe.each(guarded.map((route) => ({ name: `${route.method} ${route.path}`, route })))(
   '$name',
   ({ route }) => {
     test('B9 no key, a wrong key, and no bearer at all: 401', async () => {

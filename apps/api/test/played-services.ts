@@ -32,6 +32,7 @@ import {
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type ErrorCode } from '@posthorn/errors/registry.js';
 import { POLICY_HANDLERS } from './played-policies.js';
+import { REPROCESSING, REPROCESSING_ASKED } from './played-reprocessing.js';
 import {
   ATTEMPT,
   COMMAND,
@@ -40,6 +41,7 @@ import {
   DECISION,
   DELIVERY,
   DRIFT,
+  DRIFT_FIELD,
   ERASURE,
   EVENT,
   HANDOFF,
@@ -62,7 +64,7 @@ import {
 
 /** What a service answers to the tenant whose things it plays, and what to every other. */
 interface Played {
-  readonly own: (request: never) => unknown;
+  readonly own: (request: never, world: PlayedWorld) => unknown;
   /** A code, or an answer that has nothing in it. */
   readonly other: ErrorCode | object;
 }
@@ -87,6 +89,8 @@ export class PlayedWorld {
   /** `ten_…`; while it is undefined they have the things of everybody. */
   ownerId: string | undefined;
   readonly calls: PlayedCall[] = [];
+  /** How far every erasure is. */
+  readonly erasure = { completedAtMs: ERASURE.completedAtMs };
   /** What the next calls are refused with, whatever they ask for. */
   readonly refusals: { readonly method: string; readonly code: ErrorCode }[] = [];
 
@@ -94,7 +98,7 @@ export class PlayedWorld {
   answer(method: string, { own, other }: Played, request: PlayedCall['request']): unknown {
     this.calls.push({ method, request });
     if (this.refusals[0]?.method === method) throw new AppError(this.refusals.shift()!.code);
-    if (this.ownerId === undefined || request.tenantId === this.ownerId) return own(request as never);
+    if (this.ownerId === undefined || request.tenantId === this.ownerId) return own(request as never, this);
     if (typeof other === 'string') throw new AppError(other);
     return other;
   }
@@ -124,6 +128,16 @@ const one = (name: string, item: unknown, other: ErrorCode): Played => ({
   other,
 });
 const done = (other: ErrorCode | object): Played => ({ own: always({}), other });
+
+const erasureAsItIs = ({ id }: { id: Buffer }, { erasure }: PlayedWorld) => ({
+  erasure: { ...ERASURE, ...erasure, id },
+});
+
+/** Done with a deleted tenant, whoever it was. */
+const purged = (removed: readonly object[]): Played => {
+  const answer = { state: 'done', completedAtMs: nowMs + 7, removed };
+  return { own: always(answer), other: answer };
+};
 
 const step = (stage: string, atMs: number, toState = '') => ({
   ...{ atMs, stage, toState, effect: toState === '' ? '' : 'applied' },
@@ -226,21 +240,25 @@ const EVENTS: PlayedService = {
       handlers: {
         listRefusals: list('refusals', REFUSAL),
         listDrift: list('drift', DRIFT),
+        listDriftFields: list('fields', DRIFT_FIELD),
         listQuarantine: list('events', QUARANTINED),
+        listReprocessings: list('reprocessings', REPROCESSING),
         getSourceHealth: { own: always(HEALTH), other: {} },
         listRetentionRuns: list('runs', RETENTION_RUN),
-        getErasure: one('erasure', ERASURE, 'request.not_found'),
+        getErasure: { own: erasureAsItIs, other: 'request.not_found' },
       },
     },
     {
       definition: IntakeOperationServiceService,
       handlers: {
+        requestReprocessing: REPROCESSING_ASKED,
         requestReverification: { own: always({ requests: 50 }), other: { requests: 0 } },
         retryQuarantine: { own: always({ events: 2, hasMore: false }), other: { events: 0, hasMore: false } },
         erasePerson: {
-          own: ({ id }: { id: Buffer }) => ({ erasure: { ...ERASURE, id } }),
+          own: erasureAsItIs,
           other: { erasure: { ...ERASURE, erased: [] } },
         },
+        purgeTenant: purged([{ table: 'raw', rows: 5n }]),
       },
     },
   ],
@@ -290,6 +308,7 @@ const DISPATCHER: PlayedService = {
           own: always({ erased: [{ table: 'command_content', rows: 2n }] }),
           other: { erased: [] },
         },
+        purgeTenant: purged([{ table: 'command_content', rows: 2n }]),
       },
     },
     {
@@ -370,6 +389,7 @@ const COMPLIANCE: PlayedService = {
           own: always({ erased: [{ table: 'consent_proof', rows: 1 }] }),
           other: { erased: [] },
         },
+        purgeTenant: purged([{ table: 'consent_proof', rows: 1 }]),
       },
     },
     {

@@ -15,6 +15,7 @@ import {
 import {
   type Conversation,
   type Drift,
+  type DriftField,
   type Erasure,
   type Event,
   type GetSourceHealthResponse,
@@ -34,7 +35,8 @@ const id = (prefix: Parameters<typeof formatId>[0]): string => formatId(prefix, 
 
 export const PERSON_HASH = uuid();
 export const PERSON_ID = formatId('per', PERSON_HASH);
-export const LINKED_ID = id('per');
+export const LINKED_HASH = uuid();
+export const LINKED_ID = formatId('per', LINKED_HASH);
 
 export const EVENT: Event = {
   id: id('evt'),
@@ -326,6 +328,10 @@ export const DRIFT: Drift = {
   firstEventId: EVENT.id,
   lastEventId: EVENT.id,
 };
+export const DRIFT_FIELD: DriftField = {
+  ...{ provider: 'twilio', kind: 'sms', path: '/MediaUrl#', change: 'missing', type: '', count: 50n },
+  ...{ firstSeenAtMs: nowMs - 50, lastSeenAtMs: nowMs, firstEventId: EVENT.id },
+};
 export const QUARANTINED: QuarantinedEvent = {
   eventId: EVENT.id,
   type: EVENT.type,
@@ -356,6 +362,7 @@ export const RETENTION_RUN: RetentionRun = {
   beforeMs: nowMs - 86_400_000,
   rows: 7n,
   partitions: ['raw_p20261124'],
+  keyIds: ['dek_0123456789abcdefghjkmnpqrs'],
 };
 export const SENT_RETENTION_RUN: RetentionRun = {
   ...RETENTION_RUN,
@@ -372,6 +379,7 @@ export const ERASURE: Erasure = {
   isComplete: true,
   completedAtMs: nowMs + 5,
   erased: [{ table: 'content', rows: 6n }],
+  personHashes: [PERSON_HASH, LINKED_HASH],
 };
 export const ERASURE_ID = formatId('req', ERASURE.id);
 

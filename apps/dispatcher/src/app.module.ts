@@ -7,6 +7,7 @@ import {
   DeliveryServiceService,
   ErasureServiceService,
   RetentionQueryServiceService,
+  SealedContentServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { EgressClient } from '@posthorn/egress/egress-client.js';
@@ -52,6 +53,7 @@ import { RunDeliveries } from './application/run-deliveries.js';
 import { SendCommand, SendEgressClient } from './application/send-command.js';
 import { PublicIngress, Senders, SendRoutes } from './application/send-routes.js';
 import { SendWebhook, UserAgent } from './application/send-webhook.js';
+import { TenantPurge } from '@posthorn/postgres/tenant-purge.js';
 import { StoreReadiness } from '@posthorn/postgres/store-readiness.js';
 import { TestDestination } from './application/test-destination.js';
 import { ComplianceChannel, ComplianceClient } from './clients/compliance.client.js';
@@ -73,16 +75,19 @@ import { ErasureStore } from './persistence/erasure.store.js';
 import { LineStore } from './persistence/line.store.js';
 import { OutgoingStore } from './persistence/outgoing.store.js';
 import { PositionStore } from './persistence/position.store.js';
+import { PURGE_STEPS } from './persistence/purge-steps.js';
 import { RetentionRead } from './persistence/retention.read.js';
 import { RetentionStore } from './persistence/retention.store.js';
 import { ROLES } from './persistence/roles.js';
 import { SCHEMA } from './persistence/schema.js';
+import { SealedContentRead } from './persistence/sealed-content.read.js';
 import { CommandQueryController } from './transport/command-query.grpc.js';
 import { CommandController } from './transport/command.grpc.js';
 import { DeliveryQueryController } from './transport/delivery-query.grpc.js';
 import { DeliveryController } from './transport/delivery.grpc.js';
 import { ErasureController } from './transport/erasure.grpc.js';
 import { RetentionQueryController } from './transport/retention-query.grpc.js';
+import { SealedContentController } from './transport/sealed-content.grpc.js';
 
 /** What this service answers, and to whom. */
 export const EXPOSURES: readonly GrpcExposure[] = [
@@ -93,6 +98,7 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: CommandServiceService, callers: ['api', 'events'] },
   { definition: ErasureServiceService, callers: ['api', 'events'] },
   { definition: RetentionQueryServiceService, callers: ['api'] },
+  { definition: SealedContentServiceService, callers: ['events'] },
 ];
 
 @Module({})
@@ -103,7 +109,7 @@ export class AppModule {
       module: AppModule,
       controllers: [
         ...[DeliveryController, DeliveryQueryController, CommandController, CommandQueryController],
-        ...[ErasureController, RetentionQueryController],
+        ...[ErasureController, RetentionQueryController, SealedContentController],
       ],
       providers: [
         ...processProviders(process),
@@ -250,8 +256,15 @@ const auditing = () => [
 const retention = () => [
   provide(RetentionStore),
   provide(RetentionRead, ReaderDatabase),
+  provide(SealedContentRead, WorkerDatabase),
   provide(RetentionPolicies, ComplianceChannel),
-  provide(RetainData, WorkerDatabase, RetentionStore, RetentionPolicies, Clock, Logger),
+  provide(RetainData, WorkerDatabase, RetentionStore, RetentionPolicies, EdgeConfig, Clock, Logger),
+  provideFactory(
+    TenantPurge,
+    (...[db, edge, clock, log]: [WorkerDatabase, EdgeConfig, Clock, Logger]) =>
+      new TenantPurge(db, SCHEMA, PURGE_STEPS, edge, clock, log),
+    ...([WorkerDatabase, EdgeConfig, Clock, Logger] as const),
+  ),
   provide(KeepRetention, RetainData, DeliveryLeases, Clock, Logger),
 ];
 

@@ -15,6 +15,7 @@ import {
   CommandQueryServiceService,
   CommandServiceService,
   CreateMessageRequest,
+  DeliveryServiceService,
   ErasureServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import {
@@ -27,11 +28,15 @@ import {
   type ListFactsRequest,
   type ServiceEvent,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
-import { ConfigServiceService } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import {
+  AuditAppendServiceService,
+  ConfigServiceService,
+} from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { grpcClient, openChannel } from '@posthorn/server/grpc-client.js';
 import { runGrpcService } from '@posthorn/server/grpc-service.js';
 import { makeCertificates } from '@posthorn/testing/certificates.js';
 import { eventually } from '@posthorn/testing/eventually.js';
+import { PlayedAudit } from '@posthorn/testing/played-audit.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
@@ -145,6 +150,7 @@ export class CommandHouse {
   readonly config = new HandMadeConfig();
   readonly events = new PlayedEvents();
   readonly compliance = new PlayedCompliance();
+  readonly audit = new PlayedAudit();
   private readonly closers: (() => Promise<unknown> | void)[] = [];
   private addresses: Addresses = { tenants: '', events: '', compliance: '' };
 
@@ -162,7 +168,10 @@ export class CommandHouse {
     const house = new CommandHouse(db, dir, certificates);
     const { events, compliance } = house;
     house.addresses = {
-      tenants: await house.serve('tenants', [[ConfigServiceService, { watch: house.watch }]]),
+      tenants: await house.serve('tenants', [
+        [ConfigServiceService, { watch: house.watch }],
+        [AuditAppendServiceService, house.audit.handlers],
+      ]),
       events: await house.serve('events', [
         [FactServiceService, events.factService],
         [AppendServiceService, events.appendService],
@@ -224,12 +233,13 @@ export class CommandHouse {
       return (closing ??= service.close());
     };
     this.closers.push(close);
-    const { commands, query, erasures } = api;
+    const { commands, query, erasures, deliveries } = api;
     return {
       process,
       commands,
       query,
       erasures,
+      deliveries,
       create: (fields: Partial<CreateMessageRequest>) => commands.createMessage(requestOf(fields), CALL),
       get: async (tenantId: string, id: string) =>
         (await query.getMessageCommand({ tenantId, id }, CALL)).command!,
@@ -248,6 +258,7 @@ export class CommandHouse {
       commands: grpcClient(CommandServiceService, channel),
       query: grpcClient(CommandQueryServiceService, channel),
       erasures: grpcClient(ErasureServiceService, channel),
+      deliveries: grpcClient(DeliveryServiceService, channel),
       close: () => channel.onApplicationShutdown(),
     };
   }

@@ -1,6 +1,6 @@
 import { SystemClock } from '@posthorn/clock/clock.js';
 import { FakeClock } from '@posthorn/clock/fake-clock.js';
-import { newUuid, uuidText } from '@posthorn/clock/id.js';
+import { formatId, newUuid, uuidText } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { TestDatabase } from '@posthorn/testing/test-database.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
@@ -100,13 +100,20 @@ const everywhere = async () =>
 const hasPartition = async (name: string): Promise<boolean> =>
   (await database.query('SELECT FROM pg_class WHERE relname = $1', [name])).rows.length > 0;
 
+/** `ten_…` */
+const deleted = new Set<string>();
+
 function retainer(policies: ReadonlyMap<Buffer, object | Error> = new Map()) {
   const policyJson = async (tenantId: Buffer): Promise<string> => {
     const [, policy = {}] = [...policies].find(([id]) => id.equals(tenantId)) ?? [];
     if (policy instanceof Error) throw policy;
     return JSON.stringify({ retention: policy });
   };
-  return new RetainData(database.database(ROLES.worker), new RetentionStore(), { policyJson }, clock, log);
+  const isDeleted = (tenantId: string): boolean => deleted.has(tenantId);
+  return new RetainData(
+    ...([database.database(ROLES.worker), new RetentionStore(), { policyJson }] as const),
+    ...([{ isDeleted }, clock, log] as const),
+  );
 }
 const runsOf = async (of: Buffer, limit = 50, cursor = '') =>
   new RetentionRead(database.database(ROLES.reader)).list(uuidText(of), limit, cursor);
@@ -143,6 +150,19 @@ test('E6 what a tenant keeps for a shorter time goes row by row as the days pass
   expect((await runsOf(other)).runs).toEqual([]);
   await retain.run();
   expect((await runsOf(tenant)).runs).toHaveLength(3);
+});
+
+test('E6 B6 a deleted tenant, whose policy nobody knows any more, holds no day', async () => {
+  const other = newUuid(clock.nowMs());
+  await makeDay(OLD);
+  await command(OLD);
+  await command(OLD, { by: other });
+  const retain = retainer(new Map([[other, new Error('tenant.not_found')]]));
+  await retain.run();
+  expect(await hasPartition(partitionName('command', OLD))).toBe(true);
+  deleted.add(formatId('ten', other));
+  await retain.run();
+  expect(await hasPartition(partitionName('command', OLD))).toBe(false);
 });
 
 test('E6 a day that nobody keeps is dropped as a whole, contents first, and is reported to everybody', async () => {

@@ -10,8 +10,10 @@ import {
   IntakeOperationServiceService,
   IntakeQueryServiceService,
   RefusalServiceService,
+  ReprocessingServiceService,
   RuleQueryServiceService,
   RuleServiceService,
+  ShapeServiceService,
   TextServiceService,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
@@ -33,14 +35,12 @@ import { AppendMetrics } from './application/append-metrics.js';
 import { AppendRequests } from './application/append-requests.js';
 import { AppendServiceEvents } from './application/append-service-events.js';
 import { AppendSteps } from './application/append-steps.js';
-import { ErasePerson } from './application/erase-person.js';
-import { KeepHouse } from './application/keep-house.js';
 import { KeepRefusals } from './application/keep-refusals.js';
 import { OperateIntake } from './application/operate-intake.js';
-import { PassOnErasures } from './application/pass-on-erasures.js';
-import { PurgeKeys } from './application/purge-keys.js';
+import { ReportShapes } from './application/report-shapes.js';
 import { ReplayErasures } from './application/replay-erasures.js';
-import { RetainData } from './application/retain-data.js';
+import { ReprocessEvents } from './application/reprocess-events.js';
+import { RequestReprocessing } from './application/request-reprocessing.js';
 import { ReverifyRefusals } from './application/reverify-refusals.js';
 import { TallySources } from './application/tally-sources.js';
 import { ComposePackage } from './application/compose-package.js';
@@ -62,10 +62,7 @@ import { TendHandoffs } from './application/tend-handoffs.js';
 import { WatchMessages } from './application/watch-messages.js';
 import { StoreReadiness } from '@posthorn/postgres/store-readiness.js';
 import { Wake } from './application/wake.js';
-import { ComplianceChannel, ComplianceClient } from './clients/compliance.client.js';
-import { DispatcherClient } from './clients/dispatcher.client.js';
-import { ErasureJournal } from './clients/erasure-journal.js';
-import { RetentionPolicies } from './clients/retention-policies.client.js';
+import { ComplianceChannel } from './clients/compliance.client.js';
 import { EVENTS_CONFIG_KINDS, TenantsChannel, TenantsClient } from './clients/tenants.client.js';
 import { type Config } from './config.js';
 import { AppendStore } from './persistence/append.store.js';
@@ -77,17 +74,19 @@ import { PersonRead } from './persistence/person.read.js';
 import { WatchStore } from './persistence/watch.store.js';
 import { ConversationStore } from './persistence/conversation.store.js';
 import { AppendDatabase, KeeperDatabase, ReaderDatabase, WorkerDatabase } from './persistence/databases.js';
+import { BodyShapeStore } from './persistence/body-shape.store.js';
+import { DriftFieldRead } from './persistence/drift-field.read.js';
 import { DriftRead } from './persistence/drift.read.js';
-import { ErasureStore } from './persistence/erasure.store.js';
-import { PurgeStore } from './persistence/purge.store.js';
 import { QuarantineStore } from './persistence/quarantine.store.js';
 import { RefusalRead } from './persistence/refusal.read.js';
 import { RefusalStore } from './persistence/refusal.store.js';
 import { RetentionRead } from './persistence/retention.read.js';
-import { RetentionStore } from './persistence/retention.store.js';
+import { ReprocessingRead } from './persistence/reprocessing.read.js';
+import { ReprocessingStore } from './persistence/reprocessing.store.js';
 import { ReverificationStore } from './persistence/reverification.store.js';
 import { SourceHealthRead } from './persistence/source-health.read.js';
 import { SourceTallyStore } from './persistence/source-tally.store.js';
+import { keepingProviders } from './keeping-providers.js';
 import { EventRead } from './persistence/event.read.js';
 import { LogLeases } from './persistence/log-leases.js';
 import { LogRead } from './persistence/log.read.js';
@@ -96,6 +95,7 @@ import { OutboxRead } from './persistence/outbox.read.js';
 import { ParkedRead } from './persistence/parked.store.js';
 import { ProjectionStore } from './persistence/projection.store.js';
 import { ROLES } from './persistence/roles.js';
+import { purgeProviders } from './purge-providers.js';
 import { ruleProviders } from './rule-providers.js';
 import { EVENTS_SCHEMA } from './persistence/schema.js';
 import { AppendController } from './transport/append.grpc.js';
@@ -105,8 +105,10 @@ import { EventQueryController } from './transport/event-query.grpc.js';
 import { IntakeOperationController } from './transport/intake-operation.grpc.js';
 import { IntakeQueryController } from './transport/intake-query.grpc.js';
 import { RefusalController } from './transport/refusals.grpc.js';
+import { ReprocessingController } from './transport/reprocessing.grpc.js';
 import { FactController } from './transport/facts.grpc.js';
 import { RuleController } from './transport/rule.grpc.js';
+import { ShapeController } from './transport/shapes.grpc.js';
 
 /** What this service answers, and to whom; AppendService.Append is used by ingress only. */
 export const EXPOSURES: readonly GrpcExposure[] = [
@@ -120,6 +122,8 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: RuleServiceService, callers: ['api'] },
   { definition: RuleQueryServiceService, callers: ['api'] },
   { definition: RefusalServiceService, callers: ['ingress'] },
+  { definition: ReprocessingServiceService, callers: ['ingress'] },
+  { definition: ShapeServiceService, callers: ['ingress'] },
   { definition: IntakeQueryServiceService, callers: ['api'] },
   { definition: IntakeOperationServiceService, callers: ['api'] },
 ];
@@ -138,6 +142,8 @@ export class AppModule {
         HandoffController,
         RuleController,
         RefusalController,
+        ReprocessingController,
+        ShapeController,
         IntakeQueryController,
         IntakeOperationController,
       ],
@@ -153,7 +159,8 @@ export class AppModule {
         ...ruleProviders(process),
         ...intake(),
         ...auditing(),
-        ...keeping(process),
+        ...keepingProviders(process),
+        ...purgeProviders(),
       ],
     };
   }
@@ -341,57 +348,29 @@ const intake = () => [
   provide(ReverificationStore),
   provide(RefusalRead),
   provide(DriftRead),
+  provide(DriftFieldRead),
+  provide(BodyShapeStore),
+  provide(ReportShapes, WorkerDatabase, BodyShapeStore, Metrics),
   provide(QuarantineStore),
   provide(SourceHealthRead),
   provide(RetentionRead),
   provide(KeepRefusals, KeeperDatabase, RefusalStore, Clock),
   provide(ReverifyRefusals, ...([KeeperDatabase, RefusalStore, ReverificationStore, Clock, Logger] as const)),
   provide(OperateIntake, ReaderDatabase, EdgeConfig, RefusalRead, QuarantineStore, AuditOutgoing),
+  provide(ReprocessingRead),
+  provide(ReprocessingStore),
+  provide(
+    ReprocessEvents,
+    ...([KeeperDatabase, ReaderDatabase, ReprocessingStore, ReprocessingRead, Logger] as const),
+  ),
+  provide(
+    RequestReprocessing,
+    ...([ReaderDatabase, EdgeConfig, ReprocessingRead, AuditOutgoing, Clock] as const),
+  ),
 ];
 
 const auditing = () => [
   provideValue(AuditOutgoing, new AuditOutgoing(EVENTS_SCHEMA.schema)),
   provide(AuditAppend, TenantsChannel, Metrics, Logger),
   provide(AuditRelay, WorkerDatabase, AuditOutgoing, AuditAppend, LogLeases, Logger),
-];
-
-const keeping = ({ config }: Process<Config>) => [
-  provideValue(ErasureJournal, new ErasureJournal(config.erasureJournalDir)),
-  provide(ErasureStore),
-  provide(ErasePerson, KeeperDatabase, ErasureStore, ErasureJournal, Clock, Logger),
-  provide(ReplayErasures, KeeperDatabase, ErasureStore, ErasureJournal, ErasePerson, Logger),
-  provideFactory(
-    PassOnErasures,
-    (
-      ...[db, store, dispatcher, compliance, clock, log]: [
-        ...[KeeperDatabase, ErasureStore, DispatcherClient, ComplianceClient],
-        ...[Clock, Logger],
-      ]
-    ) =>
-      new PassOnErasures(
-        db,
-        store,
-        {
-          dispatcher: (order) => dispatcher.erasePerson(order.tenantId, order.actor, order.personHashes),
-          compliance: (order) => compliance.erasePerson(order.tenantId, order.actor, order.personHashes),
-        },
-        clock,
-        log,
-      ),
-    ...([KeeperDatabase, ErasureStore, DispatcherClient, ComplianceClient, Clock, Logger] as const),
-  ),
-  provide(RetentionPolicies, ComplianceChannel),
-  provide(RetentionStore),
-  provide(
-    RetainData,
-    ...([KeeperDatabase, WorkerDatabase, RetentionStore, RefusalStore, RetentionPolicies] as const),
-    ...([Clock, Logger] as const),
-  ),
-  provide(PurgeStore),
-  provide(PurgeKeys, KeeperDatabase, PurgeStore),
-  provide(
-    KeepHouse,
-    ...([ReplayErasures, ErasePerson, PassOnErasures, RetainData, PurgeKeys] as const),
-    ...([LogLeases, Clock, Logger] as const),
-  ),
 ];

@@ -78,6 +78,8 @@ const partitionsOf = async (table: string): Promise<string[]> =>
     )
   ).rows.map(({ name }) => name.replace(/.*_/, ''));
 
+/** `ten_…` */
+const deleted = new Set<string>();
 function retainer(policies: ReadonlyMap<string, object | Error>) {
   const db = database.database(ROLES.keeper);
   const policyJson = async (tenantId: Buffer): Promise<string> => {
@@ -87,7 +89,7 @@ function retainer(policies: ReadonlyMap<string, object | Error>) {
   };
   return new RetainData(
     ...([db, database.database(ROLES.worker), new RetentionStore(), new RefusalStore()] as const),
-    ...([{ policyJson }, clock, log] as const),
+    ...([{ policyJson }, { isDeleted: (tenantId: string) => deleted.has(tenantId) }, clock, log] as const),
   );
 }
 /** The partitions of those days, as the process makes them ahead of time. */
@@ -141,6 +143,21 @@ test('E6 a tenant whose policy is not known keeps everything, and every day stay
   await retainer(new Map([[unknown.toString('hex'), new Error('away')]])).run();
   expect(await rawIds()).toEqual([kept.requestId]);
   expect(await partitionsOf('raw')).toContain(dayName(40));
+});
+
+test('E6 B6 a deleted tenant, whose policy nobody knows any more, holds no day', async () => {
+  // Would break: one tenant is deleted, and from then on nothing of anybody is ever dropped.
+  const [gone, other] = [id(), id()];
+  await makeDays(41, 2);
+  await append({ tenantId: gone, ageDays: 40 });
+  await append({ tenantId: other, ageDays: 40 });
+  const retain = retainer(new Map([[gone.toString('hex'), new Error('tenant.not_found')]]));
+  await retain.run();
+  expect(await partitionsOf('raw')).toContain(dayName(40));
+  deleted.add(formatId('ten', gone));
+  await retain.run();
+  expect(await partitionsOf('raw')).not.toContain(dayName(40));
+  expect(await rawIds()).toEqual([]);
 });
 
 test('G5 E6 a day with events that are not projected, or that wait, is not dropped', async () => {

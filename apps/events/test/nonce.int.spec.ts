@@ -113,6 +113,32 @@ test('B3 E1 a forged opt-out leaves nothing pending, a genuine one beside it doe
   expect(rows).toEqual([{ event_id: uuidText(genuine.eventId) }]);
 });
 
+test('C2 E1 an opt-out that came under a former key leaves one pending, with a nonce and without', async () => {
+  const stop = (former: Buffer | undefined) =>
+    eventOf({
+      type: 'message.received',
+      attributes: { status: 'received', direction: 'inbound', signal: 'opt_out' },
+      ...(former === undefined ? {} : { formerDedupHashes: [former] }),
+    });
+  const [known, signed] = [stop(undefined), stop(undefined)];
+  const [knownAgain, signedAgain] = [stop(known.dedupHash), stop(signed.dedupHash)];
+  const nonce = randomBytes(16);
+  const plain = (event: IntakeEvent) => requestOf([event], { tenantId, sourceId });
+  expect(await outcomesOf(plain(known))).toEqual(['stored']);
+  expect(await outcomesOf(plain(knownAgain))).toEqual(['duplicate']);
+  expect(await outcomesOf(withNonce(nonce, [signed]))).toEqual(['stored']);
+  expect(await outcomesOf(withNonce(nonce, [signedAgain]), plain(eventOf()))).toEqual([
+    ...['duplicate', 'stored'],
+  ]);
+  const { rows } = await database.query<{ event_id: string }>(
+    'SELECT event_id FROM compliance.pending_signal WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id',
+    [[known, signed, knownAgain, signedAgain].map(({ eventId }) => uuidText(eventId))],
+  );
+  expect(rows.map((row) => row.event_id)).toEqual(
+    [known, signed].map(({ eventId }) => uuidText(eventId)).sort(),
+  );
+});
+
 test('a nonce of a wrong size is refused before it reaches the store', async () => {
   expect(await outcomesOf(withNonce(randomBytes(8), [eventOf()]))).toEqual(['refused']);
 });

@@ -212,6 +212,22 @@ test('lists are newest first, filtered, and go on page by page', async () => {
   stream.end();
 });
 
+test('D2 the provider’s ID finds each recipient’s copy of what went out under it, and nothing else', async () => {
+  const [tenant] = rig.tenants;
+  const copy = (name: string, digit: string): string => `${name}:${digit.repeat(32)}`;
+  const copies = ['C1', copy('C1', 'a'), copy('C1', 'b')];
+  const others = [copy('C10', 'a'), 'C1:part', `${copy('C1', 'c')}0`, copy('C0', 'f')];
+  const stream = await service.stream();
+  const requests = [...copies, ...others].map((name) => sealedRequest(tenant, name));
+  await stream.send(requests);
+  for (const request of requests) await projected(tenant, request);
+  const any = { cursor: '', limit: 50, state: '', channel: '', campaign: '', fromMs: 0, toMs: 0 };
+  const tenantId = formatId('ten', tenant.uuid);
+  const { messages } = await service.query.listMessages({ ...any, tenantId, providerMessageId: 'C1' }, CALL);
+  expect(messages.map(({ providerMessageId }) => providerMessageId).sort()).toEqual(copies);
+  stream.end();
+});
+
 test('F1 facts and heads reach the broker', async () => {
   const [tenant] = rig.tenants;
   const { log } = service.process;

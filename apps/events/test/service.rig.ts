@@ -22,6 +22,7 @@ import {
   type AppendResponse,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import {
+  AuditAppendServiceService,
   ConfigServiceService,
   type DataKey,
   type GetDataKeyRequest,
@@ -34,6 +35,7 @@ import { grpcClient, openChannel, openStream, type GrpcChannel } from '@posthorn
 import { runGrpcService } from '@posthorn/server/grpc-service.js';
 import { serverCredentials } from '@posthorn/server/tls.js';
 import { makeCertificates, type Certificates } from '@posthorn/testing/certificates.js';
+import { PlayedAudit } from '@posthorn/testing/played-audit.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
@@ -68,6 +70,7 @@ const tenantOf = (shards: readonly number[]): KnownTenant => ({
 /** The service as it runs, on a database of its own, and everybody who talks with it. */
 export class Rig {
   readonly tenants = [tenantOf([3, 17, 40, 63]), tenantOf([4, 5, 6, 7])] as const;
+  readonly audit = new PlayedAudit();
   private readonly watches: ((response: WatchResponse) => void)[] = [];
   private version = 1n;
   private readonly closers: (() => Promise<unknown> | unknown)[] = [];
@@ -157,6 +160,7 @@ export class Rig {
       answer(null, { dataKey });
     };
     server.addService(ConfigServiceService, { watch, getDataKey });
+    server.addService(AuditAppendServiceService, this.audit.handlers);
     return this.listen('tenants', server);
   }
 

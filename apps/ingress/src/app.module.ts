@@ -20,14 +20,20 @@ import { JudgeRefusals } from './application/judge-refusals.js';
 import { KeepRefusals } from './application/keep-refusals.js';
 import { LoopLoad } from './application/loop-load.js';
 import { ReportSecretUse } from './application/report-secret-use.js';
+import { ReprocessRequests } from './application/reprocess-requests.js';
 import { SenderKeys } from './application/sender-keys.js';
 import { SourceSettings } from './application/source-settings.js';
 import { TakeRequest } from './application/take-request.js';
 import { TakeUnsubscribe } from './application/take-unsubscribe.js';
+import { UnderstandAgain } from './application/understand-again.js';
+import { WatchShapes } from './application/watch-shapes.js';
 import { AppendClient } from './clients/append.client.js';
 import { EventsChannel, openAppendStream } from './clients/append-stream.js';
 import { INTAKE_CONFIG_KINDS, openConfigStream, TenantsChannel } from './clients/config-stream.js';
+import { DataKeyClient } from './clients/data-key.client.js';
 import { RefusalClient } from './clients/refusal.client.js';
+import { ReprocessingClient } from './clients/reprocessing.client.js';
+import { ShapeClient } from './clients/shape.client.js';
 import { ComplianceChannel, SignalClient, signalClient } from './clients/signal.client.js';
 import { UsageClient } from './clients/usage.client.js';
 import { type Config } from './config.js';
@@ -81,6 +87,7 @@ export class AppModule {
         provide(SenderKeys, EgressClient, Clock, Logger, Metrics),
         provide(KeepRefusals, RefusalClient, Clock, Logger, Metrics),
         provide(ReportSecretUse, UsageClient, Logger),
+        provide(WatchShapes, ShapeClient, Clock, Logger, Metrics),
         provide(
           AdmitRequest,
           ...([EdgeConfig, SourceSettings, TenantQuota, LoopLoad, IntakeReport, Clock] as const),
@@ -88,7 +95,15 @@ export class AppModule {
         provide(
           TakeRequest,
           ...([EdgeConfig, SourceSettings, SenderKeys, AppendClient, EnforceOptOuts] as const),
-          ...([KeepRefusals, ReportSecretUse, IntakeReport, Tracer, Clock, IntakePlace] as const),
+          ...([
+            KeepRefusals,
+            ReportSecretUse,
+            WatchShapes,
+            IntakeReport,
+            Tracer,
+            Clock,
+            IntakePlace,
+          ] as const),
         ),
         provide(
           TakeUnsubscribe,
@@ -96,6 +111,12 @@ export class AppModule {
           ...([LoopLoad, IntakeReport, Tracer, Clock] as const),
         ),
         provide(JudgeRefusals, RefusalClient, TakeRequest, EdgeConfig, Clock, Logger, Metrics),
+        provide(
+          UnderstandAgain,
+          ...([EdgeConfig, SourceSettings, DataKeyClient, ReprocessingClient, AppendClient] as const),
+          ...([EnforceOptOuts, IntakeReport, IntakePlace] as const),
+        ),
+        provide(ReprocessRequests, ReprocessingClient, UnderstandAgain, EdgeConfig, Clock, Logger, Metrics),
       ],
     };
   }
@@ -150,6 +171,13 @@ function clients(process: Process<Config>): NonNullable<DynamicModule['providers
       (channel: EventsChannel) => new RefusalClient(channel, instanceId),
       EventsChannel,
     ),
+    provideFactory(
+      ReprocessingClient,
+      (channel: EventsChannel) => new ReprocessingClient(channel, instanceId),
+      EventsChannel,
+    ),
+    provide(DataKeyClient, TenantsChannel),
     provide(UsageClient, TenantsChannel),
+    provide(ShapeClient, EventsChannel),
   ];
 }

@@ -103,6 +103,43 @@ test('B3 a captured token with another body is refused; with the same it is the 
   expect(ingress.events.stored.length).toBe(before);
 });
 
+test('D2 D5 each recipient of a send has a message of its own, and a reply names the copy of who answers', async () => {
+  const source = ingress.tenants.addSource(tenant, 'mailgun', MAILGUN_KEY);
+  let tokens = 0;
+  const signed = () => {
+    const [timestamp, token] = [
+      String(Math.floor(clock.nowMs() / 1000)),
+      String((tokens += 1)).padStart(50, '0'),
+    ];
+    return { timestamp, token, signature: hmac('sha256', MAILGUN_KEY, timestamp, token).toString('hex') };
+  };
+  const headers = { 'content-type': 'application/json' };
+  const delivered = async (id: string, recipient: string) => {
+    const message = { headers: { 'message-id': '1@acme.example' } };
+    const data = { id, event: 'delivered', recipient, message };
+    const body = JSON.stringify({ signature: signed(), 'event-data': data });
+    const answer = await send(ingress.url + pathOf(source), { headers, body });
+    expect(answer.status).toBe(200);
+    return ingress.events.stored.at(-1)!.events[0]!.attributes!.providerMessageId;
+  };
+  const jane = await eventually(() => delivered('one', 'Jane@b.example'));
+  const joe = await delivered('two', 'joe@b.example');
+  expect(jane).toMatch(/^1@acme\.example:[0-9a-f]{32}$/);
+  expect(joe).not.toBe(jane);
+  const reply = new URLSearchParams({
+    ...{ ...signed(), from: 'Jane <jane@b.example>', sender: 'jane@b.example', recipient: 'in@acme.example' },
+    ...{ 'Message-Id': '<2@b.example>', 'In-Reply-To': '<1@acme.example>' },
+  });
+  const answer = await send(ingress.url + pathOf(source), {
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: reply.toString(),
+  });
+  expect(answer.status).toBe(200);
+  expect(ingress.events.stored.at(-1)!.events[0]!.attributes).toMatchObject({
+    ...{ providerMessageId: '2@b.example', replyToProviderMessageId: jane },
+  });
+});
+
 test('B7 which secret matched last is reported once for many requests, and never awaited', async () => {
   const source = addHmac();
   await eventually(async () => expect((await post(source)).status).toBe(204));

@@ -14,6 +14,8 @@ import {
   AppendResult_Outcome as Outcome,
   AppendServiceService,
   RefusalServiceService,
+  ReprocessingServiceService,
+  ShapeServiceService,
   type AppendRequest,
   type AppendResponse,
   type IntakeRequest,
@@ -27,6 +29,9 @@ import {
 import {
   ConfigServiceService,
   UsageServiceService,
+  type DataKey,
+  type GetDataKeyRequest,
+  type GetDataKeyResponse,
   type ReportSecretUseRequest,
   type SecretUse,
   type SourceConfig,
@@ -44,6 +49,8 @@ import { testProcess } from '@posthorn/testing/test-process.js';
 import { readConfig, type Config } from '../src/config.js';
 import { runIntake } from '../src/intake-service.js';
 import { FarRefusals } from './far-refusals.js';
+import { FarReprocessing } from './far-reprocessing.js';
+import { FarShapes } from './far-shapes.js';
 
 export const clock = new SystemClock();
 const DAY_MS = 86_400_000;
@@ -105,6 +112,8 @@ export class FarEvents {
   readonly stored: IntakeRequest[] = [];
   readonly batchSizes: number[] = [];
   readonly refusals = new FarRefusals();
+  readonly reprocessing = new FarReprocessing(this.stored);
+  readonly shapes = new FarShapes();
   mode: 'store' | 'silent' | 'unavailable' = 'store';
   /** How long a commit takes. */
   commitMs = 0;
@@ -127,6 +136,8 @@ export class FarEvents {
     this.end = new FarEnd(tls, (server) => {
       server.addService(AppendServiceService as never, { append } as UntypedServiceImplementation);
       server.addService(RefusalServiceService as never, this.refusals.implementation);
+      server.addService(ReprocessingServiceService as never, this.reprocessing.implementation);
+      server.addService(ShapeServiceService as never, this.shapes.implementation);
     });
   }
 
@@ -181,6 +192,8 @@ export class FarTenants {
   readonly tenants: TenantConfig[] = [];
   readonly sources: SourceConfig[] = [];
   readonly uses: SecretUse[] = [];
+  /** Given only when asked for. */
+  readonly formerDataKeys: DataKey[] = [];
   readonly end: FarEnd;
   private readonly streams = new Set<ServerDuplexStream<WatchRequest, WatchResponse>>();
   private version = 1n;
@@ -204,6 +217,10 @@ export class FarTenants {
         });
       });
     };
+    const getDataKey = (
+      { request }: { request: GetDataKeyRequest },
+      answer: (error: null, response: GetDataKeyResponse) => void,
+    ): void => answer(null, { dataKey: this.formerDataKeys.find(({ id }) => id.equals(request.dataKeyId)) });
     const reportSecretUse = (
       { request }: { request: ReportSecretUseRequest },
       answer: (error: null, response: object) => void,
@@ -212,7 +229,7 @@ export class FarTenants {
       answer(null, {});
     };
     this.end = new FarEnd(tls, (server) => {
-      server.addService(ConfigServiceService as never, { watch } as UntypedServiceImplementation);
+      server.addService(ConfigServiceService as never, { watch, getDataKey } as UntypedServiceImplementation);
       server.addService(UsageServiceService as never, { reportSecretUse } as UntypedServiceImplementation);
     });
   }

@@ -5,10 +5,12 @@ import {
   AuditAppendServiceService,
   AuditServiceService,
   ConfigServiceService,
+  DataKeyServiceService,
   IdempotencyServiceService,
   KeywordServiceService,
   OperatorServiceService,
   PrincipalServiceService,
+  ReceiptServiceService,
   UsageServiceService,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { KeyWrapper } from '@posthorn/crypto/key-wrapper.js';
@@ -40,6 +42,7 @@ import { DeleteDestination } from './application/delete-destination.js';
 import { DeleteSource } from './application/delete-source.js';
 import { DeleteTenant } from './application/delete-tenant.js';
 import { DestinationRules } from './application/destination-rules.js';
+import { DestroyDataKeys } from './application/destroy-data-keys.js';
 import { EnsureDataKeys } from './application/ensure-data-keys.js';
 import { GetDataKey } from './application/get-data-key.js';
 import { Housekeeping, OperatorKeyFile } from './application/housekeeping.js';
@@ -59,10 +62,12 @@ import { RewrapKeys } from './application/rewrap-keys.js';
 import { RotateDestinationSecret } from './application/rotate-destination-secret.js';
 import { RotateKeys } from './application/rotate-keys.js';
 import { RotateSourceSecret } from './application/rotate-source-secret.js';
+import { RotateTenantKeys } from './application/rotate-tenant-keys.js';
 import { SecretVault } from './application/secret-vault.js';
 import { SetKeywords } from './application/set-keywords.js';
 import { SetSourceCredentials } from './application/set-source-credentials.js';
 import { SetSourcePause } from './application/set-source-pause.js';
+import { SignReceipt } from './application/sign-receipt.js';
 import { StopTenant } from './application/stop-tenant.js';
 import { UpdateDestination } from './application/update-destination.js';
 import { UpdateSource } from './application/update-source.js';
@@ -80,6 +85,7 @@ import { CheckpointStore } from './persistence/checkpoint.store.js';
 import { ConfigRead } from './persistence/config.read.js';
 import { ConfigStore } from './persistence/config.store.js';
 import { CredentialStore } from './persistence/credential.store.js';
+import { DataKeyStore } from './persistence/data-key.store.js';
 import { DestinationStore } from './persistence/destination.store.js';
 import { IdempotencyStore } from './persistence/idempotency.store.js';
 import { KeyStore } from './persistence/key.store.js';
@@ -88,6 +94,7 @@ import { OperatorKeyStore } from './persistence/operator-key.store.js';
 import { PlatformStore } from './persistence/platform.store.js';
 import { ReaderDatabase } from './persistence/reader-database.js';
 import { READER_ROLE, WORKER_ROLE } from './persistence/roles.js';
+import { SealedValueStore } from './persistence/sealed-value.store.js';
 import { SecretStore } from './persistence/secret.store.js';
 import { SourceStore } from './persistence/source.store.js';
 import { TenantStore } from './persistence/tenant.store.js';
@@ -95,12 +102,14 @@ import { WatcherStore } from './persistence/watcher.store.js';
 import { WrappedKeyStore } from './persistence/wrapped-key.store.js';
 import { AuditController } from './transport/audit.grpc.js';
 import { ConfigController } from './transport/config.grpc.js';
+import { DataKeyController } from './transport/data-keys.grpc.js';
 import { DestinationController } from './transport/destinations.grpc.js';
 import { IdempotencyController } from './transport/idempotency.grpc.js';
 import { KeywordController } from './transport/keywords.grpc.js';
 import { OperatorController } from './transport/operators.grpc.js';
 import { PrincipalController } from './transport/principals.grpc.js';
 import { SourceController } from './transport/sources.grpc.js';
+import { ReceiptController } from './transport/receipts.grpc.js';
 import { TenantController } from './transport/tenants.grpc.js';
 import { UsageController } from './transport/usage.grpc.js';
 
@@ -112,8 +121,10 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: AdminServiceService, callers: ['api'] },
   { definition: OperatorServiceService, callers: ['api'] },
   { definition: AuditServiceService, callers: ['api'] },
+  { definition: ReceiptServiceService, callers: ['api'] },
   { definition: AuditAppendServiceService, callers: ['api', 'events', 'compliance', 'dispatcher'] },
   { definition: KeywordServiceService, callers: ['api', 'compliance'] },
+  { definition: DataKeyServiceService, callers: ['events'] },
   { definition: UsageServiceService, callers: ['ingress'] },
 ];
 
@@ -126,7 +137,14 @@ export class AppModule {
       controllers: [
         ...[ConfigController, PrincipalController, IdempotencyController],
         ...[TenantController, SourceController, DestinationController],
-        ...[OperatorController, AuditController, UsageController, KeywordController],
+        ...[
+          ReceiptController,
+          OperatorController,
+          AuditController,
+          UsageController,
+          KeywordController,
+          DataKeyController,
+        ],
       ],
       providers: [
         ...processProviders(process),
@@ -170,12 +188,14 @@ const persistence = () => [
   provide(ConfigRead, Database),
   provide(ConfigStore),
   provide(CredentialStore),
+  provide(DataKeyStore),
   provide(DestinationStore),
   provide(IdempotencyStore),
   provide(KeyStore),
   provide(KeywordStore),
   provide(OperatorKeyStore),
   provide(PlatformStore),
+  provide(SealedValueStore),
   provide(SecretStore),
   provide(SourceStore),
   provide(TenantStore),
@@ -270,6 +290,7 @@ const auditing = () => [
     CheckpointAudit,
     ...([Database, AuditRead, CheckpointStore, CheckpointSigner, CheckpointFile, Logger, Metrics] as const),
   ),
+  provide(SignReceipt, CheckpointSigner),
   provide(VerifyAudit, ReaderDatabase, AuditRead, CheckpointStore, CheckpointSigner, CheckpointFile),
   provide(ReadAudit, Database, ReaderDatabase, TenantStore, AuditRead),
   provide(AppendAuditEntries, Database, TenantStore, AuditStore, Clock, Logger),
@@ -281,5 +302,7 @@ const operating = () => [
   provide(ManageOperatorKeys, Database, ChangeRunner, OperatorKeyStore, Clock),
   provide(RewrapKeys, Database, WrappedKeyStore, KeyWrapper, KeyEncryptionFile, Clock),
   provide(RotateKeys, ChangeRunner, WrappedKeyStore, KeyEncryptionFile, RewrapKeys),
+  provide(RotateTenantKeys, ChangeRunner, KeyStore, DataKeyStore, SealedValueStore, SecretVault),
+  provide(DestroyDataKeys, ChangeRunner, DataKeyStore, Clock),
   provide(ReportSecretUse, Database, SecretStore, Clock),
 ];

@@ -108,6 +108,9 @@ describe('B8 audit entries of other services', () => {
     expect(entries).toMatchObject([{ id: made.id, action: 'payload.read', target: 'evt_1', actor: ACTOR }]);
     for (const over of [{ action: 'x' }, { target: '' }, { detailJson: '[]' }, { actor: undefined }])
       await expect(record(over)).rejects.toMatchObject({ code: 'request.invalid' });
+    const refused = await record({ tenant: '', action: 'authentication.refused', target: 'api' });
+    const ofPlatform = await tenants.admin.listAudit({ tenant: '', limit: 1, cursor: '' }, CALL);
+    expect(ofPlatform.entries).toMatchObject([{ id: refused.id, action: 'authentication.refused' }]);
     await expect(record({ tenant: 'nobody-there' })).rejects.toMatchObject({ code: 'tenant.not_found' });
   });
 });

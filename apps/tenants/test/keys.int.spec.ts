@@ -28,7 +28,7 @@ import {
 } from './harness.js';
 
 const INGRESS = [Kind.CONFIG_KIND_TENANTS, Kind.CONFIG_KIND_DATA_KEYS, Kind.CONFIG_KIND_SOURCES];
-const TABLES = ['hash_key', 'secret_key', 'data_key', 'audit_key'];
+const TABLES = ['hash_key', 'secret_key', 'data_key', 'data_key_renewal', 'audit_key'];
 
 let house: House;
 let tenants: Instance;

@@ -80,9 +80,9 @@ function addTenant(evidence: Mutable<Evidence>, n: number): void {
   stored.shards.push({ shard: n, first: 1, last: 3, count: 3, distinct: 3, head: 3 });
 }
 
-const receipt = (part: Partial<Receipt>): Receipt => ({
+const receipt = (part: Partial<Mutable<Receipt>>): Mutable<Receipt> => ({
   ...{ order: 0, destination: '', webhookId: '', type: '', tenant: '', eventId: '', providerMessageId: '' },
-  ...{ isSigned: true, arrivedMs: 0, status: 204 },
+  ...{ isSigned: true, signedBy: [true], arrivedMs: 0, status: 204 },
   ...part,
 });
 

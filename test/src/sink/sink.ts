@@ -30,6 +30,8 @@ export interface Receipt {
   readonly eventId: string;
   readonly providerMessageId: string;
   readonly isSigned: boolean;
+  /** Whether it is signed with each of the destination's secrets, in the order in which they were made known. */
+  readonly signedBy: readonly boolean[];
   /** When its headers were there. */
   readonly arrivedMs: number;
   /** 0: not answered. */
@@ -109,6 +111,7 @@ export class Sink {
     const destination = this.destinations.get(name);
     const webhookId = String(request.headers['webhook-id'] ?? '');
     const content = parse(body);
+    const signedBy = (destination?.keys ?? []).map((key) => isWebhookSigned([key], request.headers, body));
     const receipt: Receipt = {
       order,
       destination: name,
@@ -117,7 +120,8 @@ export class Sink {
       tenant: content.tenant ?? '',
       eventId: content.data?.['eventId'] ?? '',
       providerMessageId: content.data?.['providerMessageId'] ?? '',
-      isSigned: destination !== undefined && isWebhookSigned(destination.keys, request.headers, body),
+      isSigned: signedBy.includes(true),
+      signedBy,
       arrivedMs,
       status: 0,
     };

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { type Clock } from '@posthorn/clock/clock.js';
 import { formatId, newUuid, parseId } from '@posthorn/clock/id.js';
 import {
@@ -11,25 +10,8 @@ import { type ComplianceClient } from '../clients/compliance.client.js';
 import { type DispatcherClient } from '../clients/dispatcher.client.js';
 import { type EventsClient } from '../clients/events.client.js';
 import { type TenantsClient } from '../clients/tenants.client.js';
-
-/** What went, and where. */
-export interface ErasedRows {
-  readonly service: string;
-  readonly table: string;
-  readonly rows: number;
-}
-
-/** What was done to a person's data, as it is shown: so its hash can be made again by whoever has it. */
-export interface Receipt {
-  /** `req_…` */
-  readonly id: string;
-  /** All that are linked; their data went, too. */
-  readonly personIds: readonly string[];
-  readonly requestedAt: string;
-  /** Null: the log, which is large, goes on with its part. */
-  readonly completedAt: string | null;
-  readonly erased: readonly ErasedRows[];
-}
+import { erasureReceipt, rowsOf } from '../domain/erasure-receipt.js';
+import { type SignReceipt } from './sign-receipt.js';
 
 /** Each waits, as long as dispatcher does, for what it told the log before. */
 const DISPATCHER_TRIES_MAX = 2;
@@ -41,6 +23,7 @@ export class ErasePerson {
     private readonly compliance: Pick<ComplianceClient, 'persons' | 'call'>,
     private readonly dispatcher: Pick<DispatcherClient, 'erasures' | 'long'>,
     private readonly tenants: Pick<TenantsClient, 'recordAccess'>,
+    private readonly sign: Pick<SignReceipt, 'run'>,
     private readonly clock: Clock,
   ) {}
 
@@ -67,20 +50,12 @@ export class ErasePerson {
       { tenantId, actorId: actor.id, personId },
       this.compliance.call,
     );
-    const { requestedAtMs, completedAtMs } = erasure!;
-    const receipt: Receipt = {
-      ...{ id, personIds, requestedAt: new Date(requestedAtMs).toISOString() },
-      completedAt: completedAtMs === 0 ? null : new Date(completedAtMs).toISOString(),
-      erased: [
-        ...rowsOf('events', erasure!.erased),
-        ...rowsOf('dispatcher', sent.erased),
-        ...rowsOf('compliance', known.erased),
-      ],
-    };
-    const hash = createHash('sha256').update(JSON.stringify(receipt)).digest('hex');
+    const elsewhere = [...rowsOf('dispatcher', sent.erased), ...rowsOf('compliance', known.erased)];
+    const log = { ...erasure!, id: uuid, personHashes: hashes };
+    const { receipt, hash, signature } = await this.sign.run(erasureReceipt(tenantId, log, elsewhere));
     const detail = { id, hash, erased: receipt.erased };
     const auditId = await this.tenants.recordAccess(actor, tenantId, 'person.erased', personId, detail);
-    return { receipt, hash, auditId };
+    return { receipt, hash, auditId, signature };
   }
 
   /** Before the log: until dispatcher answers, contents may still be on their way there. */
@@ -104,8 +79,3 @@ export class ErasePerson {
     return answer.personIds;
   }
 }
-
-const rowsOf = (
-  service: string,
-  erased: readonly { readonly table: string; readonly rows: number | bigint }[],
-): ErasedRows[] => erased.map(({ table, rows }) => ({ service, table, rows: Number(rows) }));

@@ -27,7 +27,7 @@ export class ListRetentionRuns {
         call,
         this.dispatcher.read,
       );
-      return { items: runs.map((run) => ({ ...run, service: 'dispatcher' })), nextCursor };
+      return { items: runs.map((run) => ({ ...run, keyIds: [], service: 'dispatcher' })), nextCursor };
     };
     return mergeSources([ofEvents, ofDispatcher], ({ atMs }) => atMs, page);
   }

@@ -7,6 +7,7 @@ import {
   KeywordServiceService,
   OperatorServiceService,
   PrincipalServiceService,
+  ReceiptServiceService,
   type Source,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { AppError } from '@posthorn/errors/app-error.js';
@@ -31,6 +32,7 @@ export class TenantsClient {
   readonly operators;
   readonly audits;
   readonly keywords;
+  readonly receipts;
   readonly change = { deadlineMs: CHANGE_DEADLINE_MS };
   readonly read = { deadlineMs: READ_DEADLINE_MS };
   readonly long = { deadlineMs: LONG_DEADLINE_MS };
@@ -43,6 +45,7 @@ export class TenantsClient {
     this.operators = grpcClient(OperatorServiceService, channel);
     this.audits = grpcClient(AuditServiceService, channel);
     this.keywords = grpcClient(KeywordServiceService, channel);
+    this.receipts = grpcClient(ReceiptServiceService, channel);
     this.accesses = grpcClient(AuditAppendServiceService, channel);
     this.principals = grpcClient(PrincipalServiceService, channel);
     this.idempotency = grpcClient(IdempotencyServiceService, channel);
@@ -65,8 +68,8 @@ export class TenantsClient {
   }
 
   /**
-   * Writes down that somebody is about to see personal data, or to do what no other service's log tells of. Waited
-   * for before it happens: what cannot be written down does not.
+   * Writes down that somebody is about to see personal data, or orders what several services do. Waited for before it
+   * happens: what cannot be written down does not.
    * @param target the public ID of what is shown or changed. @returns `aud_…`
    */
   async recordAccess(

@@ -7,6 +7,7 @@ import { Tracer } from '@posthorn/server/trace.js';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { firstValueFrom, from, type Observable } from 'rxjs';
 import { type z } from 'zod';
+import { NoteRefusals } from '../application/note-refusals.js';
 import { TenantsClient } from '../clients/tenants.client.js';
 import { KeyQuota } from '../domain/key-quota.js';
 import { hasScope, isOwnTenant, type Principal, type TenantRef } from '../domain/principal.js';
@@ -27,6 +28,7 @@ export class Admission implements NestInterceptor {
   constructor(
     private readonly tenants: TenantsClient,
     private readonly quota: KeyQuota,
+    private readonly refusals: NoteRefusals,
     private readonly tracer: Tracer,
     private readonly clock: Clock,
     private readonly log: Logger,
@@ -65,8 +67,8 @@ export class Admission implements NestInterceptor {
     const principal =
       route.access.principal === 'public'
         ? NO_PRINCIPAL
-        : await this.authenticate(request.headers.authorization);
-    const tenant = await this.authorize(route, principal, params['tenant']);
+        : await this.authenticate(request.headers.authorization, request.ip);
+    const tenant = await this.authorized(route, principal, params['tenant'], request.ip);
     request.call = {
       principal,
       tenant,
@@ -83,13 +85,32 @@ export class Admission implements NestInterceptor {
     return answer.body;
   }
 
-  private async authenticate(authorization: string | undefined): Promise<Principal> {
+  private async authenticate(authorization: string | undefined, remoteAddress: string): Promise<Principal> {
     const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(authorization ?? '')?.[1];
     const principal = token === undefined ? undefined : await this.tenants.authenticate(token);
-    if (principal === undefined) throw new AppError('principal.unauthenticated');
+    if (principal === undefined) {
+      this.refusals.onUnauthenticated(remoteAddress);
+      throw new AppError('principal.unauthenticated');
+    }
     const waitMs = this.quota.take(principal.keyId, this.clock.monotonicMs());
     if (waitMs > 0) throw new AppError('quota.exceeded', { retryAfterMs: waitMs });
     return principal;
+  }
+
+  private async authorized(
+    route: RouteOptions,
+    principal: Principal,
+    tenant: string | undefined,
+    remoteAddress: string,
+  ): Promise<TenantRef> {
+    try {
+      return await this.authorize(route, principal, tenant);
+    } catch (error) {
+      const isForbidden =
+        error instanceof AppError && (error.code === 'principal.forbidden' || principal.kind === 'tenant');
+      if (isForbidden) this.refusals.onForbidden(principal, remoteAddress, `${route.method} ${route.path}`);
+      throw error;
+    }
   }
 
   /** Wrong tenant is 404 and wrong scope 403: neither tells whether the thing exists elsewhere. */

@@ -6,12 +6,15 @@ import { DeliveriesController } from './deliveries.http.js';
 import { DestinationsController } from './destinations.http.js';
 import { EventsController } from './events.http.js';
 import { IntakeController } from './intake.http.js';
+import { KeysController } from './keys.http.js';
 import { MessagesController } from './messages.http.js';
 import { OperatorsController } from './operators.http.js';
 import { PeopleController } from './people.http.js';
 import { PoliciesController } from './policies.http.js';
 import { ProvidersController } from './providers.http.js';
 import { ReadinessController } from './readiness.http.js';
+import { ReceiptsController } from './receipts.http.js';
+import { ReprocessingController } from './reprocessing.http.js';
 import { ReviewsController } from './reviews.http.js';
 import { routesOf } from './route.js';
 import { RulesController } from './rules.http.js';
@@ -23,12 +26,14 @@ import { TenantsController } from './tenants.http.js';
 /** The controllers of the documented API; their order is the order in the documents. */
 export const CONTROLLERS = [
   TenantsController,
+  KeysController,
   SourcesController,
   ReadinessController,
   ProvidersController,
   DestinationsController,
   EventsController,
   IntakeController,
+  ReprocessingController,
   MessagesController,
   ConversationsController,
   RulesController,
@@ -41,6 +46,7 @@ export const CONTROLLERS = [
   PoliciesController,
   StopsController,
   AuditController,
+  ReceiptsController,
   OperatorsController,
 ];
 

@@ -31,6 +31,10 @@ export const event = z.object({
   signal: z.string().nullable(),
   correlationId: z.string().nullable(),
   secretId: z.string().nullable(),
+  originalId: z
+    .string()
+    .nullable()
+    .describe('the event that was not understood when it came, and that this one was found in later'),
 });
 
 export const timelineEntry = z.object({
@@ -92,4 +96,5 @@ export const eventOf = (from: Event): z.infer<typeof event> => ({
   signal: textOf(from.signal),
   correlationId: textOf(from.correlationId),
   secretId: textOf(from.secretId),
+  originalId: from.originalId ?? null,
 });

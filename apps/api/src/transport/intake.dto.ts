@@ -1,5 +1,6 @@
 import {
   type Drift,
+  type DriftField,
   type QuarantinedEvent,
   type QuarantineFilter,
   type RefusedRequest,
@@ -15,6 +16,11 @@ const type = z.string().min(1).max(TYPE_MAX).optional();
 
 export const refusalsQuery = page.extend({ source });
 export const driftQuery = page.extend({ provider: z.string().min(1).max(64).optional() });
+export const driftFieldsQuery = page.extend({
+  provider: z.string().min(1).max(64).optional(),
+  kind: z.string().min(1).max(TYPE_MAX).optional(),
+  change: z.enum(['new', 'missing', 'changed']).optional(),
+});
 export const quarantineQuery = page.extend({ source, type, from: moment, to: moment });
 export const retryQuarantine = z.strictObject({
   filter: z
@@ -53,6 +59,28 @@ export const drift = z.object({
   firstEventId: z.string(),
   lastEventId: z.string(),
 });
+export const driftField = z.object({
+  provider: z.string(),
+  kind: z.string().describe("the provider's own type, or ours where it has none"),
+  path: z
+    .string()
+    .describe(
+      'names behind /; [] is every element of a list, {} a name that is data itself, # the number at the end of one',
+    ),
+  change: z
+    .enum(['new', 'missing', 'changed'])
+    .describe(
+      'new: not in the first bodies of the kind; missing: was in all; changed: was there with other types',
+    ),
+  type: z
+    .enum(['string', 'number', 'boolean', 'null', 'object', 'array', 'file'])
+    .nullable()
+    .describe('null: missing'),
+  count: z.number().describe('sampled bodies that have, or lack, it'),
+  firstSeenAt: time,
+  lastSeenAt: time,
+  firstEventId: z.string(),
+});
 export const quarantined = z.object({
   eventId: z.string(),
   type: z.string(),
@@ -69,10 +97,15 @@ export const retentionRun = z.object({
   id: z.string(),
   at: time,
   service: z.enum(['events', 'dispatcher']).describe('whose: the log, or what left'),
-  dataClass: z.enum(['raw', 'content', 'events']),
+  dataClass: z
+    .enum(['raw', 'content', 'events', 'keys'])
+    .describe('keys: the data keys of weeks of which nothing is kept any more'),
   before: time.describe('everything that came before is gone; of what left, only what has ended'),
   rows: z.number().describe('that were deleted; whole days are dropped without being counted'),
   partitions: z.array(z.string()).describe('days that were dropped'),
+  keyIds: z
+    .array(z.string())
+    .describe('data keys that were destroyed: nothing here opens any more what they encrypted'),
 });
 
 /** Which quarantined events, for the events service. */
@@ -109,6 +142,19 @@ export const driftOf = (from: Drift): z.infer<typeof drift> => ({
   lastEventId: from.lastEventId,
 });
 
+/** A field that differs as the API shows it. */
+export const driftFieldOf = (from: DriftField): z.infer<typeof driftField> => ({
+  provider: from.provider,
+  kind: from.kind,
+  path: from.path,
+  change: from.change as 'new',
+  type: textOf(from.type) as 'string' | null,
+  count: Number(from.count),
+  firstSeenAt: timeAt(from.firstSeenAtMs),
+  lastSeenAt: timeAt(from.lastSeenAtMs),
+  firstEventId: from.firstEventId,
+});
+
 /** A quarantined event as the API shows it. */
 export const quarantinedOf = (from: QuarantinedEvent): z.infer<typeof quarantined> => ({
   eventId: from.eventId,
@@ -128,6 +174,7 @@ export const retentionRunOf = (from: ServiceRetentionRun): z.infer<typeof retent
   before: timeAt(from.beforeMs),
   rows: Number(from.rows),
   partitions: from.partitions,
+  keyIds: from.keyIds,
 });
 
 /** Name and value alternate. */

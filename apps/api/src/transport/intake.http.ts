@@ -6,6 +6,9 @@ import { TenantsClient } from '../clients/tenants.client.js';
 import { actorOf } from './applied.js';
 import {
   drift,
+  driftField,
+  driftFieldOf,
+  driftFieldsQuery,
   driftOf,
   driftQuery,
   quarantined,
@@ -90,6 +93,26 @@ export class IntakeController {
       this.events.read,
     );
     return pageOf(answer.drift, driftOf, answer.nextCursor);
+  }
+
+  @Route({
+    method: 'GET',
+    path: `${TENANT}/drift/fields`,
+    tag: 'Intake',
+    summary:
+      "Fields of bodies that were understood which differ from the kind's first ones; the newest first seen first",
+    access: read,
+    query: driftFieldsQuery,
+    status: 200,
+    response: listOf(driftField),
+  })
+  async driftFields(@CallOf() { tenant, query }: Call<unknown, z.infer<typeof driftFieldsQuery>>) {
+    const { provider = '', kind = '', change = '' } = query;
+    const answer = await this.events.intakeQuery.listDriftFields(
+      { ...pageFor(tenant.id, query), provider, kind, change },
+      this.events.read,
+    );
+    return pageOf(answer.fields, driftFieldOf, answer.nextCursor);
   }
 
   @Route({

@@ -1,7 +1,8 @@
 import { formatId } from '@posthorn/clock/id.js';
-import { type Erasure } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { z } from 'zod';
 import { type PersonStep } from '../application/explain-person.js';
+import { type ToldErasure } from '../application/read-erasure.js';
+import { proof } from './receipts.dto.js';
 import { idOf, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 import { address, suppression } from './suppressions.dto.js';
 
@@ -27,17 +28,20 @@ export const person = z.object({
 export const linked = z.object({ personIds: z.array(z.string()) });
 
 const receipt = z.object({
+  type: z.literal('person_erasure'),
+  tenantId: z.string(),
   id: z.string(),
   personIds: z.array(z.string()).describe('all that are linked; their data went, too'),
   requestedAt: time,
   completedAt: time
     .nullable()
-    .describe('null: the log is large and goes on; see GET …/erasures/{id} for its end'),
+    .describe('null: the log is large and goes on; see GET …/erasures/{id} for the final receipt'),
+  open: z.array(z.string()).describe('services that are not done; their counts are not final'),
   erased: z.array(z.object({ service: z.string(), table: z.string(), rows: z.number() })),
 });
 export const erasureReceipt = z.object({
   receipt,
-  hash: z.string().describe('SHA-256, hex, of `receipt` as JSON without blanks, its fields in this order'),
+  ...proof,
   auditId: z.string().describe('the entry of the audit log that has this hash'),
 });
 export const erasure = z.object({
@@ -47,6 +51,9 @@ export const erasure = z.object({
   erased: z
     .array(z.object({ table: z.string(), rows: z.number() }))
     .describe('of the log; final when it is complete'),
+  receipt: receipt.describe('final once nothing of it is open'),
+  ...proof,
+  auditId: z.string().nullable().describe('the entry written when the other services had answered'),
 });
 
 const change = z.object({ from: z.string().nullable(), to: z.string().nullable() });
@@ -76,12 +83,13 @@ const NOTHING = {
   ...{ conversationId: null, sourceId: null, actorId: null, message: null, conversation: null },
 };
 
-/** How far the log is with an erasure, as the API shows it. */
-export const erasureOf = (from: Erasure): z.infer<typeof erasure> => ({
-  id: formatId('req', from.id),
-  requestedAt: timeAt(from.requestedAtMs),
-  completedAt: timeOf(from.completedAtMs),
-  erased: from.erased.map(({ table, rows }) => ({ table, rows: Number(rows) })),
+/** How far an erasure is, as the API shows it. */
+export const erasureOf = ({ log, receipt: told, ...signed }: ToldErasure) => ({
+  id: formatId('req', log.id),
+  requestedAt: timeAt(log.requestedAtMs),
+  completedAt: timeOf(log.completedAtMs),
+  erased: log.erased.map(({ table, rows }) => ({ table, rows: Number(rows) })),
+  ...{ receipt: told, ...signed },
 });
 
 /** A step of a person's story as the API shows it. */

@@ -4,8 +4,8 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { type z } from 'zod';
 import { ErasePerson } from '../application/erase-person.js';
 import { ExplainPerson } from '../application/explain-person.js';
+import { ReadErasure } from '../application/read-erasure.js';
 import { ComplianceClient } from '../clients/compliance.client.js';
-import { EventsClient } from '../clients/events.client.js';
 import { TenantsClient } from '../clients/tenants.client.js';
 import { actorOf, askedBy } from './applied.js';
 import {
@@ -33,9 +33,9 @@ export class PeopleController {
   constructor(
     private readonly tenants: TenantsClient,
     private readonly compliance: ComplianceClient,
-    private readonly events: EventsClient,
     private readonly explain: ExplainPerson,
     private readonly erasing: ErasePerson,
+    private readonly erasures: ReadErasure,
   ) {}
 
   @Route({
@@ -118,7 +118,7 @@ export class PeopleController {
     method: 'GET',
     path: '/v1/tenants/{tenant}/erasures/{id}',
     tag: 'People',
-    summary: 'How far the log is with an erasure',
+    summary: 'How far an erasure is, with its signed receipt: what is open, or that nothing is',
     access: read,
     status: 200,
     response: erasure,
@@ -127,7 +127,6 @@ export class PeopleController {
   async erasure(@CallOf() { tenant, params }: Call) {
     const id = parseId('req', params['id']!);
     if (id === undefined) throw new AppError('request.not_found');
-    const answer = await this.events.intakeQuery.getErasure({ tenantId: tenant.id, id }, this.events.read);
-    return erasureOf(answer.erasure!);
+    return erasureOf(await this.erasures.run(tenant.id, id));
   }
 }

@@ -59,7 +59,11 @@ export const secretInfo = z.object({
   status: z.enum(['current', 'previous']),
   createdAt: time,
   expiresAt: time.nullable(),
-  lastMatchedAt: time.nullable(),
+  lastMatchedAt: time
+    .nullable()
+    .describe(
+      'of a source: when a request last matched it; told every 10 s, and up to 9 s before the real one',
+    ),
 });
 
 /** Unix milliseconds as the API writes times; 0 is null. */

@@ -58,7 +58,11 @@ export const secretCreated = z.object({
   status: z.enum(['current', 'previous']),
   createdAt: time,
   expiresAt: time.nullable(),
-  lastMatchedAt: time.nullable(),
+  lastMatchedAt: time
+    .nullable()
+    .describe(
+      'of a source: when a request last matched it; told every 10 s, and up to 9 s before the real one',
+    ),
   secret: z.string().nullable().optional().describe('shown once, and only when we generated it'),
   pending,
 });

@@ -1,9 +1,11 @@
 import { Controller } from '@nestjs/common';
 import { type z } from 'zod';
+import { DeleteTenant } from '../application/delete-tenant.js';
 import { TenantsClient } from '../clients/tenants.client.js';
 import { actorOf, applied } from './applied.js';
+import { tenantDeletion } from './receipts.dto.js';
 import { type Call, CallOf, Route } from './route.js';
-import { listOf, type Page, page } from './shapes.dto.js';
+import { listOf, type Page, page, pending } from './shapes.dto.js';
 import {
   apiKey,
   apiKeyCreated,
@@ -21,7 +23,10 @@ const operator = { principal: 'operator' } as const;
 /** Tenants (operators) and their API keys. */
 @Controller()
 export class TenantsController {
-  constructor(private readonly tenants: TenantsClient) {}
+  constructor(
+    private readonly tenants: TenantsClient,
+    private readonly deleting: DeleteTenant,
+  ) {}
 
   @Route({
     method: 'POST',
@@ -106,18 +111,17 @@ export class TenantsController {
     method: 'DELETE',
     path: '/v1/tenants/{tenant}',
     tag: 'Tenants',
-    summary: 'Delete a tenant',
+    summary:
+      'Delete a tenant: its keys at once, what it left in every service after that; with a signed receipt',
     access: operator,
-    status: 204,
+    status: 200,
     changesConfiguration: true,
+    response: tenantDeletion.extend({ pending }),
     errors: ['tenant.not_found'],
   })
   async delete(@CallOf() call: Call) {
-    const answer = await this.tenants.admin.deleteTenant(
-      { actor: actorOf(call), tenant: call.tenant.id },
-      this.tenants.change,
-    );
-    return applied(204, undefined, answer.applied);
+    const { signed, applied: change } = await this.deleting.run(actorOf(call), call.tenant.id);
+    return applied(200, signed, change);
   }
 
   @Route({

@@ -3,17 +3,20 @@ import type { FactConsumer, FactPosition, ShardFacts } from '@posthorn/jetstream
 import type { Database } from '@posthorn/postgres/database.js';
 import { fence } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { deliveryOf, type MailDelivery } from '../domain/mail-delivery.js';
 import { signalOf, type ObservedSignal } from '../domain/observed-signal.js';
+import { personKey } from '../domain/person.js';
 import type { PositionStore, ShardPosition } from '../persistence/position.store.js';
 import { SCHEMA } from '../persistence/roles.js';
+import type { SoftBounceStore } from '../persistence/soft-bounce.store.js';
 import type { ComplianceMetrics } from './compliance-metrics.js';
 import type { Folded, FoldSignals } from './fold-signals.js';
 import type { RelayWake } from './relay-wake.js';
 import { WaitingPositions } from './waiting-positions.js';
 
 /**
- * Reads facts, at most SIGNALS_MAX at once: those with a signal change consent, in one transaction with the position; all others only move
- * the position.
+ * Reads facts, at most SIGNALS_MAX at once: those with a signal change consent, and those of mails that came through
+ * to who had soft bounces end their count, in one transaction with the position; all others only move the position.
  */
 export class ApplyFacts implements FactConsumer {
   private readonly waiting: WaitingPositions;
@@ -22,6 +25,7 @@ export class ApplyFacts implements FactConsumer {
     private readonly db: Database,
     private readonly positionStore: PositionStore,
     private readonly fold: FoldSignals,
+    private readonly bounces: SoftBounceStore,
     private readonly wake: RelayWake,
     private readonly metrics: ComplianceMetrics,
     private readonly clock: Clock,
@@ -41,27 +45,50 @@ export class ApplyFacts implements FactConsumer {
 
   async apply(batch: readonly ShardFacts[]): Promise<void> {
     const signals: ObservedSignal[] = [];
+    const mails: MailDelivery[] = [];
     for (const { facts } of batch) {
       for (const fact of facts) {
         const signal = signalOf(fact);
         if (signal !== undefined) signals.push(signal);
+        const mail = deliveryOf(fact);
+        if (mail !== undefined) mails.push(mail);
       }
     }
+    const deliveries = await this.thatEndCounts(mails, signals);
     const positions = batch.map(positionAfter);
-    if (signals.length === 0) return this.waiting.add(positions);
-    return this.waiting.inTurn(() => this.applySignals(batch, positions, signals));
+    if (signals.length + deliveries.length === 0) return this.waiting.add(positions);
+    return this.waiting.inTurn(() => this.applySignals(batch, positions, signals, deliveries));
+  }
+
+  /**
+   * Those to persons with soft bounces, known ones or of the same batch.
+   * Why before the transaction: nearly all batches have none, and need no transaction then. What is told of a person
+   * comes in one shard, one batch after the other.
+   */
+  private async thatEndCounts(
+    mails: readonly MailDelivery[],
+    signals: readonly ObservedSignal[],
+  ): Promise<MailDelivery[]> {
+    if (mails.length === 0) return [];
+    const bounced = new Set(
+      signals.filter(({ kind }) => kind === 'soft_bounce').map(({ person }) => personKey(person)),
+    );
+    const isNew = ({ person }: MailDelivery): boolean => bounced.has(personKey(person));
+    const others = mails.filter((mail) => !isNew(mail));
+    return [...mails.filter(isNew), ...(await this.bounces.concerned(this.db, others))];
   }
 
   private async applySignals(
     batch: readonly ShardFacts[],
     positions: readonly ShardPosition[],
     signals: readonly ObservedSignal[],
+    deliveries: readonly MailDelivery[],
   ): Promise<void> {
     const leases = new Map(batch.map(({ shard, leaseEpoch }) => [shard, leaseEpoch]));
     const folded = await this.db.transaction(async (tx) => {
       await fence(tx, SCHEMA, leases);
       await this.positionStore.write(tx, positions);
-      return this.fold.run(tx, signals, this.clock.nowMs());
+      return this.fold.run(tx, signals, this.clock.nowMs(), deliveries);
     });
     this.waiting.drop(positions);
     this.report(folded);

@@ -1,10 +1,10 @@
 import { newUuid, uuidText } from '@posthorn/clock/id.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import { compareSignals } from '../domain/consent-state.js';
+import type { MailDelivery } from '../domain/mail-delivery.js';
 import { isConsentSignal, type ObservedSignal } from '../domain/observed-signal.js';
 import { distinctPersons, personKey, type Person } from '../domain/person.js';
 import { reduceScoped, type ScopedSignal } from '../domain/person-consent.js';
-import { hasTooManySoftBounces } from '../domain/soft-bounces.js';
 import type { ConsentStatus } from '../domain/consent-state.js';
 import {
   planSuppressions,
@@ -18,6 +18,7 @@ import type { OutgoingEvent, OutgoingStore } from '../persistence/outgoing.store
 import type { PendingStore } from '../persistence/pending.store.js';
 import type { PersonStore } from '../persistence/person.store.js';
 import type { SuppressionStore } from '../persistence/suppression.store.js';
+import type { CountSoftBounces } from './count-soft-bounces.js';
 
 /** What signals changed, for those who count. */
 export interface Folded {
@@ -42,6 +43,7 @@ export class FoldSignals {
     private readonly suppressions: SuppressionStore,
     private readonly pending: PendingStore,
     private readonly outgoing: OutgoingStore,
+    private readonly bounces: CountSoftBounces,
   ) {}
 
   /** For those who read something under the locks before. */
@@ -53,17 +55,28 @@ export class FoldSignals {
    * The last thing its transaction does: it numbers outgoing events. Opt-outs of intake that waited for this
    * wait no longer.
    * @param signals at most SIGNALS_MAX, in any order; known ones change nothing.
+   * @param deliveries mails that came through to persons with soft bounces, as many at most.
    */
-  async run(tx: Tx, signals: readonly ObservedSignal[], nowMs: number): Promise<Folded> {
-    const { recorded, events } = await this.fold(tx, signals, nowMs);
+  async run(
+    tx: Tx,
+    signals: readonly ObservedSignal[],
+    nowMs: number,
+    deliveries: readonly MailDelivery[] = [],
+  ): Promise<Folded> {
+    const { recorded, events } = await this.fold(tx, signals, nowMs, deliveries);
     await this.outgoing.add(tx, events);
     return { recorded, changes: events.map(({ type }) => type) };
   }
 
   /** The same, for those who have more to tell. */
-  async fold(tx: Tx, signals: readonly ObservedSignal[], nowMs: number): Promise<Untold> {
-    if (signals.length === 0) return NOTHING;
-    const persons = distinctPersons(signals.map(({ person }) => person));
+  async fold(
+    tx: Tx,
+    signals: readonly ObservedSignal[],
+    nowMs: number,
+    deliveries: readonly MailDelivery[] = [],
+  ): Promise<Untold> {
+    if (signals.length + deliveries.length === 0) return NOTHING;
+    const persons = distinctPersons([...signals, ...deliveries].map(({ person }) => person));
     // One round trip: they run one after the other, and each sees what was committed before the lock was got.
     const [, counting, held, recorded] = await Promise.all([
       this.persons.lock(tx, persons),
@@ -71,6 +84,7 @@ export class FoldSignals {
       this.suppressions.held(tx, persons),
       this.consent.record(tx, signals),
       this.pending.remove(tx, signals),
+      this.bounces.record(tx, deliveries),
     ]);
     const events: OutgoingEvent[] = [];
     // First: a START that comes with a complaint opens nothing.
@@ -95,6 +109,7 @@ export class FoldSignals {
         events.push(outgoingOf(plan.outgoing, STATUS_OF[plan.outgoing], signal, nowMs));
     }
     await this.persons.saveSignals(tx, [...changed.values()]);
+    events.push(...(await this.bounces.liftUnfounded(tx, deliveries, { counting, held }, nowMs)));
     return { recorded, events };
   }
 
@@ -133,12 +148,9 @@ export class FoldSignals {
     signal: ObservedSignal,
     nowMs: number,
   ): Promise<Suppression | undefined> {
-    const { kind, person, actorId, atMs } = signal;
+    const { kind, person, actorId } = signal;
     if (kind !== 'complaint' && kind !== 'hard_bounce' && kind !== 'soft_bounce') return undefined;
-    if (kind === 'soft_bounce') {
-      const times = await this.consent.softBouncesAround(tx, person, atMs);
-      if (!hasTooManySoftBounces(times)) return undefined;
-    }
+    if (kind === 'soft_bounce' && !(await this.bounces.isTooMany(tx, signal))) return undefined;
     const about = { channel: 'all', scope: SCOPE_ALL, reason: kind, eventId: signal.eventId };
     const suppression = newSuppression(person, about, nowMs);
     const made = await this.suppressions.insert(tx, { person, suppression, actorId });

@@ -1,10 +1,9 @@
 import { newUuid, uuidText } from '@posthorn/clock/id.js';
 import type { Tx } from '@posthorn/postgres/database.js';
-import { statusAt } from '../domain/consent-status.js';
 import { personKey, type Person } from '../domain/person.js';
-import { turnsBetween, type Standing, type Turn } from '../domain/suppression-plan.js';
+import { toldOf, turnsBetween, type Standing } from '../domain/suppression-plan.js';
 import type { Suppression } from '../domain/suppression.js';
-import type { OutgoingEvent, OutgoingStore } from '../persistence/outgoing.store.js';
+import type { OutgoingStore } from '../persistence/outgoing.store.js';
 import type { PersonStore } from '../persistence/person.store.js';
 import type { SuppressionStore } from '../persistence/suppression.store.js';
 import { outgoingBy } from './fold-signals.js';
@@ -53,16 +52,4 @@ export class TellTurns {
     await this.outgoing.add(tx, events);
     return events.length > 0;
   }
-}
-
-function toldOf(
-  turn: Turn,
-  { signals, suppressions }: Standing,
-): Pick<OutgoingEvent, 'type' | 'status' | 'channel'> {
-  const [channel, ...others] = turn.channels as [Turn['channels'][number], ...Turn['channels']];
-  return {
-    type: turn.type,
-    status: statusAt(signals, suppressions, channel, turn.program),
-    channel: others.length === 0 ? channel : '',
-  };
 }

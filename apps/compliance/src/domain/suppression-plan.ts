@@ -1,5 +1,6 @@
 import type { ObservedSignal } from './observed-signal.js';
-import type { SuppressionMark } from './consent-status.js';
+import type { ConsentStatus } from './consent-state.js';
+import { statusAt, type SuppressionMark } from './consent-status.js';
 import {
   channelsTurned,
   covers,
@@ -117,6 +118,19 @@ export function turnsBetween(before: Standing, after: Standing, programs: readon
   const told = (type: OutgoingType): Turn[] =>
     turns.filter((turn) => turn.type === type && turn.channels.length > 0).slice(0, 1);
   return [...told('consent.opted_in'), ...told('consent.opted_out')];
+}
+
+/** A turn as it is told. @param after where the person stands then. */
+export function toldOf(
+  turn: Turn,
+  { signals, suppressions }: Standing,
+): { readonly type: OutgoingType; readonly status: ConsentStatus; readonly channel: string } {
+  const [channel, ...others] = turn.channels as [SendChannel, ...SendChannel[]];
+  return {
+    type: turn.type,
+    status: statusAt(signals, suppressions, channel, turn.program),
+    channel: others.length === 0 ? channel : '',
+  };
 }
 
 /** Those that follow from consent, and the others. */

@@ -5,12 +5,9 @@ import type { ConsentProof } from '../domain/consent-proof.js';
 import type { ObservedSignal } from '../domain/observed-signal.js';
 import { personKey, type Person } from '../domain/person.js';
 import type { ScopedSignal } from '../domain/person-consent.js';
-import { SOFT_BOUNCE_WINDOW_MS } from '../domain/soft-bounces.js';
 
 /** Signals of one transaction. */
 export const SIGNALS_MAX = 512;
-/** Soft bounces that are looked at around a new one; more than decide. */
-const BOUNCES_MAX = 64;
 /** Signals of one person that are read when a phrase is taken back. */
 const HISTORY_MAX = 10_000;
 
@@ -120,23 +117,6 @@ export class ConsentStore {
       ...{ id: signal_id, kind, atMs: signaled_at.getTime(), covers, program },
       ...(open_until === null ? {} : { openUntilMs: open_until.getTime() }),
     }));
-  }
-
-  /** The times of the soft bounces of a person around one of them. */
-  async softBouncesAround(tx: Tx, person: Person, atMs: number): Promise<number[]> {
-    const { rows } = await tx.query<{ signaled_at: Date }>(
-      {
-        name: 'soft_bounces',
-        text: `SELECT signaled_at FROM compliance.consent_signal
-               WHERE tenant_id = $1 AND person_hash = $2 AND kind = 'soft_bounce' AND signaled_at BETWEEN $3 AND $4
-               ORDER BY abs(extract(epoch FROM signaled_at - $5::timestamptz)) LIMIT ${BOUNCES_MAX}`,
-      },
-      [
-        ...[person.tenantId, person.hash],
-        ...[atMs - SOFT_BOUNCE_WINDOW_MS, atMs + SOFT_BOUNCE_WINDOW_MS, atMs].map((ms) => new Date(ms)),
-      ],
-    );
-    return rows.map(({ signaled_at }) => signaled_at.getTime());
   }
 
   /** Which of these are in the history, by person and ID. @returns kind and time, by `<personKey>:<id>`. */

@@ -6,11 +6,23 @@ import { SCOPED_SIGNALS } from './migrations/0004-scoped-signals.js';
 import { TOLD_STANDING } from './migrations/0005-told-standing.js';
 import { TOLD_PERSONS } from './migrations/0006-told-persons.js';
 import { AUDIT_OUTGOING } from './migrations/0007-audit-outgoing.js';
+import { TENANT_PURGE } from './migrations/0008-tenant-purge.js';
+import { MAIL_DELIVERIES } from './migrations/0009-mail-deliveries.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
 export const COMPLIANCE_SCHEMA: SchemaDefinition = {
   schema: SCHEMA,
   roles: [WORKER_ROLE, READER_ROLE],
-  migrations: [SUPPRESSIONS, PERMITS, CONSENTS, SCOPED_SIGNALS, TOLD_STANDING, TOLD_PERSONS, AUDIT_OUTGOING],
+  migrations: [
+    SUPPRESSIONS,
+    PERMITS,
+    CONSENTS,
+    SCOPED_SIGNALS,
+    TOLD_STANDING,
+    TOLD_PERSONS,
+    AUDIT_OUTGOING,
+    TENANT_PURGE,
+    MAIL_DELIVERIES,
+  ],
 };

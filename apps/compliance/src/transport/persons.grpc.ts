@@ -13,7 +13,10 @@ import {
   PersonQueryServiceControllerMethods,
   type PersonServiceController,
   PersonServiceControllerMethods,
+  type PurgeTenantRequest,
+  type PurgeTenantResponse,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import { TenantPurge } from '@posthorn/postgres/tenant-purge.js';
 import { ErasePerson } from '../application/erase-person.js';
 import { LinkPersons } from '../application/link-persons.js';
 import { ReadPersons } from '../application/read-persons.js';
@@ -45,13 +48,17 @@ export class PersonQueryController implements PersonQueryServiceController {
   }
 }
 
-/** Changes to what is known of one person. */
+/** The caller waits for 5 s; what is not done by then is done afterwards. */
+const PURGE_WITHIN_MS = 1_500;
+
+/** Changes to what is known of persons. */
 @Controller()
 @PersonServiceControllerMethods()
 export class PersonController implements PersonServiceController {
   constructor(
     private readonly link: LinkPersons,
     private readonly erase: ErasePerson,
+    private readonly purge: TenantPurge,
   ) {}
 
   async linkPersons(request: LinkPersonsRequest): Promise<LinkPersonsResponse> {
@@ -60,5 +67,10 @@ export class PersonController implements PersonServiceController {
 
   async erasePerson(request: ErasePersonRequest): Promise<ErasePersonResponse> {
     return { erased: await this.erase.run(request) };
+  }
+
+  async purgeTenant({ tenantId }: PurgeTenantRequest): Promise<PurgeTenantResponse> {
+    const { removed, ...state } = await this.purge.run(tenantId, PURGE_WITHIN_MS);
+    return { ...state, removed: [...removed] };
   }
 }

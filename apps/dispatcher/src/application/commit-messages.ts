@@ -118,8 +118,12 @@ const madeOf = (
   known: readonly (KnownKey | undefined)[],
 ): readonly NewMessage[] => messages.filter((_, index) => known[index] === undefined);
 
+/**
+ * A tenant's own sends are its daily business: the log has an event of each, with who asked. That an operator sends in a
+ * tenant's name is another thing.
+ */
 function actsOf({ command, by }: NewMessage): AuditAct[] {
-  if (by === undefined) return [];
+  if (by?.kind !== 'operator') return [];
   const { tenantId, messageId, sourceUuid, personHash, channel, category, sender, state } = command;
   const ids = { sourceId: formatId('src', sourceUuid), personId: formatId('per', personHash) };
   const act = { action: 'message.created', target: formatId('msg', messageId) };

@@ -1,6 +1,7 @@
 import type { Clock } from '@posthorn/clock/clock.js';
-import { newUuid } from '@posthorn/clock/id.js';
+import { formatId, newUuid } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import type { DeletedTenants } from '@posthorn/postgres/tenant-purge.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import type { RetentionPolicies } from '../clients/retention-policies.client.js';
 import {
@@ -8,6 +9,7 @@ import {
   type DataClass,
   longestOf,
   parseRetention,
+  SHORTEST_RETENTION,
   type RetentionPolicy,
 } from '../domain/retention.js';
 import type { WorkerDatabase } from '../persistence/databases.js';
@@ -34,6 +36,7 @@ export class RetainData {
     private readonly db: Pick<WorkerDatabase, 'query'>,
     private readonly store: RetentionStore,
     private readonly policies: Pick<RetentionPolicies, 'policyJson'>,
+    private readonly deleted: Pick<DeletedTenants, 'isDeleted'>,
     private readonly clock: Clock,
     private readonly log: Pick<Logger, 'info' | 'warn'>,
   ) {}
@@ -62,6 +65,7 @@ export class RetainData {
   }
 
   private async policyOf(tenantId: Buffer): Promise<RetentionPolicy | undefined> {
+    if (this.deleted.isDeleted(formatId('ten', tenantId))) return SHORTEST_RETENTION;
     try {
       const policy = parseRetention(await this.policies.policyJson(tenantId));
       if (policy === undefined)

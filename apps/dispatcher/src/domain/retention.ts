@@ -8,6 +8,10 @@ export type RetentionPolicy = Readonly<Record<DataClass, number>>;
 const DAYS_MIN = 1;
 const DAYS_MAX = 3_650;
 const DAY_MS = 86_400_000;
+
+/** What is left of one that was deleted: nobody keeps anything for it, and it must not hold the days of others. */
+export const SHORTEST_RETENTION: RetentionPolicy = { content: DAYS_MIN, events: DAYS_MIN };
+
 /** What holds for a tenant that says nothing; the same as in the log. */
 const DEFAULT_DAYS = { rawDays: 30, contentDays: 396, eventDays: 396 } as const;
 

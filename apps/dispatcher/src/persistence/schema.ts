@@ -4,6 +4,7 @@ import { COMMANDS } from './migrations/0002-commands.js';
 import { ERASURE } from './migrations/0003-erasure.js';
 import { RETENTION } from './migrations/0004-retention.js';
 import { AUDIT_OUTGOING } from './migrations/0005-audit-outgoing.js';
+import { TENANT_PURGE } from './migrations/0006-tenant-purge.js';
 import { ROLES } from './roles.js';
 
 export const SCHEMA = 'dispatch';
@@ -12,5 +13,5 @@ export const SCHEMA = 'dispatch';
 export const DISPATCH_SCHEMA: SchemaDefinition = {
   schema: SCHEMA,
   roles: Object.values(ROLES),
-  migrations: [DELIVERIES, COMMANDS, ERASURE, RETENTION, AUDIT_OUTGOING],
+  migrations: [DELIVERIES, COMMANDS, ERASURE, RETENTION, AUDIT_OUTGOING, TENANT_PURGE],
 };

@@ -1,6 +1,7 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import type { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import type { DestroyKeys } from './destroy-keys.js';
 import type { ErasePerson } from './erase-person.js';
 import type { PassOnErasures } from './pass-on-erasures.js';
 import type { PurgeKeys } from './purge-keys.js';
@@ -11,13 +12,15 @@ import type { RetainData } from './retain-data.js';
 const HOUSE_SHARD = 0;
 const ROUND_INTERVAL_MS = 1_000;
 const RETAIN_INTERVAL_MS = 60 * 60 * 1_000;
+/** Keys are of weeks: nothing is urgent. */
+const DESTROY_INTERVAL_MS = 6 * 60 * 60 * 1_000;
 const PURGE_INTERVAL_MS = 24 * 60 * 60 * 1_000;
 /** After a round that failed. */
 const RETRY_MS = 60_000;
 /** For the erasures of one round: the end of the process must not wait for long. */
 const ERASE_WITHIN_MS = 2_000;
 
-/** Lets go of what may not be kept: erasures at once, what is too old every hour, keys once a day. */
+/** Lets go of what may not be kept: erasures at once, what is too old every hour, the data keys of what is gone, dedup keys once a day. */
 export class KeepHouse {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
@@ -26,6 +29,7 @@ export class KeepHouse {
   private passing: Promise<void> | undefined;
   private isStopped = false;
   private retainAtMs = -Infinity;
+  private destroyAtMs = -Infinity;
   private purgeAtMs = -Infinity;
 
   constructor(
@@ -33,6 +37,7 @@ export class KeepHouse {
     private readonly erase: Pick<ErasePerson, 'finish'>,
     private readonly passOn: Pick<PassOnErasures, 'run'>,
     private readonly retain: Pick<RetainData, 'run'>,
+    private readonly destroy: Pick<DestroyKeys, 'run'>,
     private readonly purge: Pick<PurgeKeys, 'run'>,
     private readonly leases: Pick<ShardLeases, 'held'>,
     private readonly clock: Clock,
@@ -79,6 +84,10 @@ export class KeepHouse {
   private async doChores(): Promise<void> {
     this.retainAtMs = await this.whenDue(this.retainAtMs, RETAIN_INTERVAL_MS, () =>
       this.retain.run(this.hasStopped),
+    );
+    // After what they sealed.
+    this.destroyAtMs = await this.whenDue(this.destroyAtMs, DESTROY_INTERVAL_MS, () =>
+      this.destroy.run(this.hasStopped),
     );
     this.purgeAtMs = await this.whenDue(this.purgeAtMs, PURGE_INTERVAL_MS, async () => {
       const count = await this.purge.run(this.hasStopped);

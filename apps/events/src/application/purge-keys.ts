@@ -6,14 +6,14 @@ const KEY_DAYS = 35;
 /** 2 MB of a table in one transaction. */
 const PAGES_PER_STEP = 256;
 
-/** Purges dedup keys and nonces that are too old to matter. */
+/** Purges dedup keys, nonces and reprocessings that are too old to matter. */
 export class PurgeKeys {
   constructor(
     private readonly db: Pick<Database, 'query'>,
     private readonly store: PurgeStore,
   ) {}
 
-  /** Goes over both tables once. @param isStopped asked between steps. @returns how many keys went. */
+  /** Goes over each table once. @param isStopped asked between steps. @returns how many keys went. */
   async run(isStopped: () => boolean): Promise<number> {
     let purged = 0;
     for (const table of PURGED_TABLES) {

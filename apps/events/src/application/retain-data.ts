@@ -1,7 +1,8 @@
 import type { Clock } from '@posthorn/clock/clock.js';
-import { newUuid } from '@posthorn/clock/id.js';
+import { formatId, newUuid } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { Database } from '@posthorn/postgres/database.js';
+import type { DeletedTenants } from '@posthorn/postgres/tenant-purge.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import type { RetentionPolicies } from '../clients/retention-policies.client.js';
 import { firstKeptDay } from '../domain/refusal.js';
@@ -9,6 +10,7 @@ import {
   cutoffMsOf,
   longestOf,
   parseRetention,
+  SHORTEST_RETENTION,
   type DataClass,
   type RetentionPolicy,
 } from '../domain/retention.js';
@@ -41,6 +43,7 @@ export class RetainData {
     private readonly store: RetentionStore,
     private readonly refusals: Pick<RefusalStore, 'forgetBudgets'>,
     private readonly policies: Pick<RetentionPolicies, 'policyJson'>,
+    private readonly deleted: Pick<DeletedTenants, 'isDeleted'>,
     private readonly clock: Clock,
     private readonly log: Pick<Logger, 'info' | 'warn'>,
   ) {}
@@ -70,6 +73,7 @@ export class RetainData {
   }
 
   private async policyOf(tenantId: Buffer): Promise<RetentionPolicy | undefined> {
+    if (this.deleted.isDeleted(formatId('ten', tenantId))) return SHORTEST_RETENTION;
     try {
       const policy = parseRetention(await this.policies.policyJson(tenantId));
       if (policy === undefined)

@@ -2,8 +2,9 @@ import {
   CommandServiceService,
   type CreateMessageRequest,
   ErasureServiceService,
+  SealedContentServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
-import { formatId } from '@posthorn/clock/id.js';
+import { formatId, parseId } from '@posthorn/clock/id.js';
 import { GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 
 const DEADLINE_MS = 5_000;
@@ -39,9 +40,11 @@ export interface RuleMessage {
 export class DispatcherClient {
   private readonly commands;
   private readonly erasures;
+  private readonly contents;
 
   constructor(channel: DispatcherChannel) {
     this.erasures = grpcClient(ErasureServiceService, channel);
+    this.contents = grpcClient(SealedContentServiceService, channel);
     this.commands = grpcClient(CommandServiceService, channel);
   }
 
@@ -56,6 +59,20 @@ export class DispatcherClient {
       ...(traceparent !== '' && { traceparent }),
     });
     return command?.id ?? '';
+  }
+
+  /**
+   * When the oldest message was made of which content is kept there, Unix milliseconds, of each tenant that has any.
+   * @param tenantIds 1–500, 16 bytes each. @returns by the ID in hex. @throws AppError `service.unavailable`, `service.deadline`.
+   */
+  async oldestContents(tenantIds: readonly Buffer[]): Promise<Map<string, number>> {
+    const { contents } = await this.contents.listOldestContents(
+      { tenantIds: tenantIds.map((tenantId) => formatId('ten', tenantId)) },
+      { deadlineMs: DEADLINE_MS },
+    );
+    return new Map(
+      contents.map(({ tenantId, madeAtMs }) => [parseId('ten', tenantId)!.toString('hex'), madeAtMs]),
+    );
   }
 
   /**

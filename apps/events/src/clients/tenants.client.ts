@@ -1,6 +1,10 @@
 import type { Duplex } from 'node:stream';
-import { formatId } from '@posthorn/clock/id.js';
-import { ConfigKind, ConfigServiceService } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { formatId, uuidOfId } from '@posthorn/clock/id.js';
+import {
+  ConfigKind,
+  ConfigServiceService,
+  DataKeyServiceService,
+} from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { SealedBox } from '@posthorn/crypto/sealed-box.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { GrpcChannel, grpcClient, openStream } from '@posthorn/server/grpc-client.js';
@@ -13,6 +17,8 @@ export const EVENTS_CONFIG_KINDS: readonly ConfigKind[] = [
 ];
 
 const DEADLINE_MS = 2_000;
+/** It waits until every service that may hold a key has confirmed its end. */
+const DESTROY_DEADLINE_MS = 10_000;
 
 /** The connection to tenants. */
 export class TenantsChannel extends GrpcChannel {}
@@ -20,9 +26,11 @@ export class TenantsChannel extends GrpcChannel {}
 /** Configuration and keys. */
 export class TenantsClient {
   private readonly config;
+  private readonly dataKeys;
 
   constructor(private readonly channel: TenantsChannel) {
     this.config = grpcClient(ConfigServiceService, channel);
+    this.dataKeys = grpcClient(DataKeyServiceService, channel);
   }
 
   /** Starts a watch of the configuration; resolves when the peer is reached. */
@@ -43,5 +51,27 @@ export class TenantsClient {
     );
     if (dataKey === undefined) throw new AppError('data_key.not_found');
     return new SealedBox(dataKey.id, dataKey.key);
+  }
+
+  /**
+   * Has a tenant's data keys of the weeks before one destroyed.
+   * @param tenantId 16 bytes. @param beforeWeek its Monday, days since 1970.
+   * @returns UUID texts of keys destroyed now or lately, services that have not confirmed it, and whether there are more.
+   * @throws AppError `tenant.not_found`, `service.unavailable`, `service.deadline`
+   */
+  async destroyDataKeys(
+    tenantId: Buffer,
+    beforeWeek: number,
+  ): Promise<{
+    readonly keyIds: readonly string[];
+    readonly pending: readonly string[];
+    readonly hasMore: boolean;
+  }> {
+    const { destroyed, applied, hasMore } = await this.dataKeys.destroyDataKeys(
+      { tenantId: formatId('ten', tenantId), beforeWeekStartDay: beforeWeek },
+      { deadlineMs: DESTROY_DEADLINE_MS },
+    );
+    const keyIds = destroyed.flatMap(({ id }) => uuidOfId('dek', id) ?? []);
+    return { keyIds, pending: applied?.pending ?? [], hasMore };
   }
 }

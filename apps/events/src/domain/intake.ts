@@ -36,6 +36,8 @@ export interface IntakeEvent {
   readonly attributes: EventAttributes | undefined;
   /** Encrypted; or empty. */
   readonly content: Buffer;
+  /** What earlier versions of the adapter would have made of `dedupHash`: stored under one of them, it is this event. */
+  readonly formerDedupHashes?: readonly Buffer[] | undefined;
 }
 
 /**
@@ -70,6 +72,8 @@ export const SHARD_COUNT = 64;
 
 const ID_BYTES = 16;
 const EVENTS_MAX = 1_000;
+/** As many as an adapter may name. */
+const FORMER_DEDUP_HASHES_MAX = 2;
 /** 2000-01-01 and 2100-01-01: outside of these a time is a bug, and would overflow partitions and IDs. */
 const TIME_MS_MIN = 946_684_800_000;
 const TIME_MS_MAX = 4_102_444_800_000;
@@ -95,6 +99,8 @@ export function intakeFault(request: IntakeRequest): string | undefined {
 
 function eventFault(event: IntakeEvent, dataKeyId: Buffer): string | undefined {
   if (!isId(event.eventId) || !isId(event.dedupHash)) return 'event and dedup hash must have 16 bytes';
+  if (!areFormerHashes(event.formerDedupHashes))
+    return `former dedup hashes have 16 bytes, and are ${FORMER_DEDUP_HASHES_MAX} at most`;
   if (!isIdOrEmpty(event.personHash)) return 'a person hash has 16 bytes, or none';
   if (event.attributes !== undefined && !isIdOrEmpty(event.attributes.conversationHash))
     return 'a conversation hash has 16 bytes, or none';
@@ -106,6 +112,8 @@ function eventFault(event: IntakeEvent, dataKeyId: Buffer): string | undefined {
   return undefined;
 }
 
+const areFormerHashes = (hashes: readonly Buffer[] | undefined): boolean =>
+  hashes === undefined || (hashes.length <= FORMER_DEDUP_HASHES_MAX && hashes.every(isId));
 const isId = (bytes: Buffer): boolean => bytes.length === ID_BYTES;
 const isIdOrEmpty = (bytes: Buffer): boolean => bytes.length === ID_BYTES || bytes.length === 0;
 const isTime = (ms: number): boolean => ms >= TIME_MS_MIN && ms <= TIME_MS_MAX;

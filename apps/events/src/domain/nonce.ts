@@ -11,9 +11,27 @@ export const nameOfNonce = ({ tenantId, sourceId, nonceHash }: IntakeRequest): s
  * What a request is, whenever it comes: two requests with the same events have the same digest.
  * Why: a scheme that leaves the body unsigned is only trusted once per nonce; a provider's own retry is the same again.
  */
-export function digestOf({ events }: IntakeRequest): Buffer {
+export const digestOf = ({ events }: IntakeRequest): Buffer =>
+  digestOfKeys(events.map(({ dedupHash }) => dedupHash));
+
+/** Its digests by the present derivation of dedup keys and by each former one: a retry may have come before the change. */
+export function digestsOf(request: IntakeRequest): Buffer[] {
+  const levels = Math.max(0, ...request.events.map(({ formerDedupHashes = [] }) => formerDedupHashes.length));
+  const formerDigests = Array.from({ length: levels }, (_, level) =>
+    digestOfKeys(
+      request.events.map(
+        // Who names fewer was not derived otherwise before.
+        ({ dedupHash, formerDedupHashes = [] }) =>
+          formerDedupHashes[level] ?? formerDedupHashes.at(-1) ?? dedupHash,
+      ),
+    ),
+  );
+  return [digestOf(request), ...formerDigests];
+}
+
+function digestOfKeys(keys: readonly Buffer[]): Buffer {
   const hash = createHash('sha256');
-  for (const key of events.map(({ dedupHash }) => dedupHash).sort(Buffer.compare)) hash.update(key);
+  for (const key of keys.toSorted(Buffer.compare)) hash.update(key);
   return hash.digest().subarray(0, DIGEST_BYTES);
 }
 

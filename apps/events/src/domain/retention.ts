@@ -11,6 +11,10 @@ export const DEFAULT_RETENTION: RetentionPolicy = { raw: 30, content: 396, event
 const DAYS_MIN = 1;
 const DAYS_MAX = 3_650;
 const DAY_MS = 86_400_000;
+
+/** What is left of one that was deleted: nobody keeps anything for it, and it must not hold the days of others. */
+export const SHORTEST_RETENTION: RetentionPolicy = { raw: DAYS_MIN, content: DAYS_MIN, events: DAYS_MIN };
+
 const KEYS: Readonly<Record<DataClass, string>> = {
   raw: 'rawDays',
   content: 'contentDays',

@@ -1,8 +1,8 @@
 import type { Database, Statement } from '@posthorn/postgres/database.js';
 import { INTAKE_SERVICE, NO_SOURCE, type IntakeEvent, type IntakeRequest } from '../domain/intake.js';
-import { digestOf, firstOfEachNonce, nameOfNonce } from '../domain/nonce.js';
+import { digestOf, digestsOf, firstOfEachNonce, nameOfNonce } from '../domain/nonce.js';
 import { encodeAttributes } from './attributes.codec.js';
-import { byteaArray, int2Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
+import { byteaArray, int2Array, int4Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
 
 /** The part of the database that can only append: its role reads no bodies. */
 export type AppendDatabase = Pick<Database, 'query'>;
@@ -22,7 +22,7 @@ interface Row {
  *   all the inserts.
  * - It answers with its transaction and the duplicates, so usually with one row.
  */
-const insertSql = (more: { readonly tables?: string; readonly nonces?: NoncesSql } = {}): string => `
+const insertSql = (more: Parts): string => `
 WITH e AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::uuid[], $5::int2[], $6::uuid[], $7::uuid[],
     $8::text[], $9::text[], $10::text[], $11::bytea[], $12::uuid[], $13::timestamptz[], $14::timestamptz[],
@@ -30,13 +30,13 @@ WITH e AS MATERIALIZED (
   AS e (tenant_id, source_id, dedup_hash, event_id, shard, request_id, secret_id,
     type, provider, provider_event_id, person_hash, conversation_id, occurred_at, received_at,
     traceparent, attributes, data_key_id, content, ordinal)
-)${more.nonces?.table ?? ''}, d AS (
+)${more.nonces?.table ?? ''}${more.formers?.keys ?? ''}, ${more.formers === undefined ? 'd' : 'claimed'} AS (
   INSERT INTO events.dedup (tenant_id, source_id, dedup_hash, event_id)
-  SELECT tenant_id, source_id, dedup_hash, event_id FROM e ${more.nonces?.condition ?? ''}
+  SELECT tenant_id, source_id, dedup_hash, event_id FROM ${more.formers === undefined ? 'e' : 'k'} ${more.nonces?.condition ?? ''}
   ORDER BY tenant_id, source_id, dedup_hash, ordinal
   ON CONFLICT DO NOTHING
   RETURNING event_id
-), l AS (
+)${more.formers?.unclaimed ?? ''}, l AS (
   INSERT INTO events.event_log (shard, tenant_id, event_id, source_id, request_id, secret_id, type, provider,
     provider_event_id, person_hash, conversation_id, occurred_at, received_at, traceparent, attributes)
   SELECT shard, tenant_id, event_id, source_id, request_id, secret_id, type, provider,
@@ -54,30 +54,32 @@ WITH e AS MATERIALIZED (
   WHERE (r.request_id IN (
     SELECT e.request_id FROM e WHERE e.request_id IS NOT NULL AND (e.event_id IN (SELECT event_id FROM d)) IS TRUE
   )) IS TRUE
-)${more.tables ?? ''}
+)${more.optOuts ?? ''}
 SELECT 0 AS ordinal, pg_current_xact_id()::text AS xid
 UNION ALL
 SELECT ordinal::int4, NULL FROM e WHERE NOT (event_id IN (SELECT event_id FROM d))${more.nonces?.answer ?? ''}`;
 
-const INSERT: Statement = { name: 'append', text: insertSql() };
+interface Parts {
+  readonly optOuts: string | undefined;
+  readonly nonces: NoncesSql | undefined;
+  readonly formers: FormersSql | undefined;
+}
 
 /**
  * The same for a batch with opt-outs: from this commit on no permit can be given to these people until compliance
  * has applied what they said. An address that a provider calls dead counts as one. The one write into another schema;
  * its role may insert there, nothing else.
  * Why a statement of its own: a batch without opt-outs must not pay for it.
+ * @param first number of the first of four parameters.
  */
-const OPT_OUTS_SQL = `, o AS (
+const optOutsSql = (first: number): string => `, o AS (
   INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal, program, occurred_at)
   SELECT e.tenant_id, e.person_hash, e.event_id, o.channel, o.signal, o.program, e.occurred_at
-  FROM unnest($25::uuid[], $26::text[], $27::text[], $28::text[]) AS o (event_id, channel, signal, program)
+  FROM unnest($${first}::uuid[], $${first + 1}::text[], $${first + 2}::text[], $${first + 3}::text[])
+    AS o (event_id, channel, signal, program)
   JOIN e ON e.event_id = o.event_id
   WHERE (e.event_id IN (SELECT event_id FROM d)) IS TRUE
 )`;
-const INSERT_WITH_OPT_OUTS: Statement = {
-  name: 'append_with_opt_outs',
-  text: insertSql({ tables: OPT_OUTS_SQL }),
-};
 
 interface NoncesSql {
   readonly table: string;
@@ -111,14 +113,64 @@ FROM unnest($${first}::uuid[], $${first + 1}::uuid[], $${first + 2}::bytea[], $$
 JOIN n ON n.tenant_id = k.tenant_id AND n.source_id = k.source_id AND n.nonce_hash = k.nonce_hash
 WHERE n.request_id <> k.request_id`,
 });
-const INSERT_WITH_NONCES: Statement = {
-  name: 'append_with_nonces',
-  text: insertSql({ nonces: noncesSql(25) }),
-};
-const INSERT_WITH_BOTH: Statement = {
-  name: 'append_with_opt_outs_and_nonces',
-  text: insertSql({ tables: OPT_OUTS_SQL, nonces: noncesSql(29) }),
-};
+interface FormersSql {
+  readonly keys: string;
+  readonly unclaimed: string;
+}
+
+/**
+ * The same for a batch with former dedup keys: an event takes all of its keys, former ones too, and is new when it got
+ * every one. So it is known to who still derives the former key, and who did so before is known to it.
+ * Why counted: the role reads of a key no more than its event. Distinct: a batch may hold one event twice.
+ * @param first number of the first of two parameters.
+ */
+const formersSql = (first: number): FormersSql => ({
+  keys: `, k AS MATERIALIZED (
+  SELECT tenant_id, source_id, dedup_hash, event_id, request_id, ordinal FROM e
+  UNION ALL
+  SELECT e.tenant_id, e.source_id, f.dedup_hash, e.event_id, e.request_id, e.ordinal
+  FROM unnest($${first}::int4[], $${first + 1}::bytea[]) AS f (ordinal, dedup_hash) JOIN e ON e.ordinal = f.ordinal
+)`,
+  unclaimed: `, d AS MATERIALIZED (
+  SELECT event_id FROM (
+    SELECT event_id, 1 AS got FROM claimed
+    UNION ALL
+    SELECT event_id, -1 FROM (SELECT DISTINCT tenant_id, source_id, dedup_hash, event_id FROM k) AS needed
+  ) AS keys
+  GROUP BY event_id HAVING sum(got) = 0
+)`,
+});
+
+const EVENT_PARAMETERS = 24;
+const OPT_OUT_PARAMETERS = 4;
+const NONCE_PARAMETERS = 6;
+
+/** What of the rarer things a batch has. */
+interface Kind {
+  readonly hasOptOuts: boolean;
+  readonly hasNonces: boolean;
+  readonly hasFormers: boolean;
+}
+
+/** Its parameters: of events and raw requests, then of each rarer thing that it has. */
+function statementOf({ hasOptOuts, hasNonces, hasFormers }: Kind): Statement {
+  const optOuts = EVENT_PARAMETERS + 1;
+  const nonces = optOuts + (hasOptOuts ? OPT_OUT_PARAMETERS : 0);
+  const formers = nonces + (hasNonces ? NONCE_PARAMETERS : 0);
+  const parts = [hasOptOuts && 'opt_outs', hasNonces && 'nonces', hasFormers && 'formers'];
+  const text = insertSql({
+    optOuts: hasOptOuts ? optOutsSql(optOuts) : undefined,
+    nonces: hasNonces ? noncesSql(nonces) : undefined,
+    formers: hasFormers ? formersSql(formers) : undefined,
+  });
+  return { name: ['append', ...parts.filter((part) => part !== false)].join('_'), text };
+}
+
+const keyOfKind = ({ hasOptOuts, hasNonces, hasFormers }: Kind): number =>
+  Number(hasOptOuts) + 2 * Number(hasNonces) + 4 * Number(hasFormers);
+const STATEMENTS: readonly Statement[] = Array.from({ length: 8 }, (_, key) =>
+  statementOf({ hasOptOuts: (key & 1) > 0, hasNonces: (key & 2) > 0, hasFormers: (key & 4) > 0 }),
+);
 
 /** What one transaction of intake did. */
 export interface Inserted {
@@ -146,11 +198,14 @@ export class AppendStore {
     const hasNonces = requests.some(({ nonceHash }) => nonceHash !== undefined);
     const withNonces = hasNonces ? requests.filter(({ nonceHash }) => nonceHash !== undefined) : NO_REQUESTS;
     const firsts = hasNonces ? firstOfEachNonce(withNonces) : NO_REQUESTS;
-    const { rows: found } = await this.db.query<AnswerRow>(statementFor(optOuts.length > 0, hasNonces), [
+    const hasFormers = rows.some(hasFormerHashes);
+    const kind = { hasOptOuts: optOuts.length > 0, hasNonces, hasFormers };
+    const { rows: found } = await this.db.query<AnswerRow>(STATEMENTS[keyOfKind(kind)]!, [
       ...eventColumns(rows),
       ...rawColumns(requests.filter(({ raw }) => raw.length > 0)),
       ...(optOuts.length === 0 ? [] : optOutColumns(optOuts)),
       ...(hasNonces ? nonceColumns(firsts, withNonces) : []),
+      ...(hasFormers ? formerColumns(rows) : []),
     ]);
     const duplicates = requests.map(() => 0);
     const takenBy = new Map<IntakeRequest, string>();
@@ -171,24 +226,20 @@ interface AnswerRow {
 
 const NO_REQUESTS: readonly IntakeRequest[] = [];
 
-const statementFor = (hasOptOuts: boolean, hasNonces: boolean): Statement => {
-  if (hasNonces) return hasOptOuts ? INSERT_WITH_BOTH : INSERT_WITH_NONCES;
-  return hasOptOuts ? INSERT_WITH_OPT_OUTS : INSERT;
-};
-
 /** @param takenBy of the first request with a nonce: the digest of the one that has it already. */
 function forgeriesOf(
   requests: readonly IntakeRequest[],
   takenBy: ReadonlyMap<IntakeRequest, string>,
 ): ReadonlySet<number> {
-  const genuine = new Map<string, string>();
+  const genuine = new Map<string, readonly string[]>();
   const forgeries = new Set<number>();
   requests.forEach((request, index) => {
     if (request.nonceHash === undefined) return;
     const name = nameOfNonce(request);
-    const digest = digestOf(request).toString('hex');
-    if (!genuine.has(name)) genuine.set(name, takenBy.get(request) ?? digest);
-    if (genuine.get(name) !== digest) forgeries.add(index);
+    const digests = digestsOf(request).map((digest) => digest.toString('hex'));
+    const taken = takenBy.get(request);
+    if (!genuine.has(name)) genuine.set(name, taken === undefined ? digests : [taken]);
+    if (!genuine.get(name)!.some((digest) => digests.includes(digest))) forgeries.add(index);
   });
   return forgeries;
 }
@@ -236,6 +287,16 @@ const optOutColumns = (rows: readonly Row[]): Buffer[] => [
   textArray(rows.map(({ event }) => event.attributes!.signal)),
   textArray(rows.map(({ event }) => event.attributes!.program ?? '')),
 ];
+
+const hasFormerHashes = ({ event }: Row): boolean => (event.formerDedupHashes?.length ?? 0) > 0;
+
+/** The place of the event, from 1, beside each of its former hashes. */
+function formerColumns(rows: readonly Row[]): Buffer[] {
+  const formers = rows.flatMap(({ event: { formerDedupHashes = [] } }, index) =>
+    formerDedupHashes.map((hash) => ({ ordinal: index + 1, hash })),
+  );
+  return [int4Array(formers.map(({ ordinal }) => ordinal)), byteaArray(formers.map(({ hash }) => hash))];
+}
 
 /** The nonces, each once, and every request that has one: only those whose nonce is theirs are stored. */
 const nonceColumns = (firsts: readonly IntakeRequest[], all: readonly IntakeRequest[]): Buffer[] => [

@@ -65,6 +65,8 @@ interface StepRow {
 
 /** See EventRead: a page never looks at more rows. */
 const SCAN_MAX = 5_000;
+/** Of what follows the provider's ID in that of one recipient's copy: a colon, and a hash in hexadecimal digits. */
+const RECIPIENT_LENGTH = 33;
 const STEPS_OF_LIST_MAX = 50;
 const STEPS_MAX = 500;
 
@@ -84,7 +86,9 @@ const LIST = {
 const LIST_BY_PROVIDER_ID = {
   name: 'message_list_by_provider_id',
   text: `SELECT ${COLUMNS} FROM events.message m
-         WHERE ${BOUNDED} AND ${FILTER} AND m.provider_message_id = $8
+         WHERE ${BOUNDED} AND ${FILTER} AND (m.provider_message_id = $8
+           OR m.provider_message_id >= $8 || ':' AND m.provider_message_id < $8 || ';'
+             AND length(m.provider_message_id) = length($8) + ${RECIPIENT_LENGTH})
          ORDER BY m.message_id DESC LIMIT $7::int`,
 };
 const SCAN_END = {

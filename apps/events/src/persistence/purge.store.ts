@@ -2,8 +2,8 @@ import type { Database, Statement } from '@posthorn/postgres/database.js';
 
 type Db = Pick<Database, 'query'>;
 
-/** Tables whose old keys are purged. */
-export const PURGED_TABLES = ['dedup', 'nonce'] as const;
+/** Tables whose old keys are purged, and what was processed again so long ago. */
+export const PURGED_TABLES = ['dedup', 'nonce', 'reprocessed', 'reprocessing'] as const;
 export type PurgedTable = (typeof PURGED_TABLES)[number];
 
 const pagesOf = (table: PurgedTable): Statement => ({
@@ -19,8 +19,16 @@ const purgeOf = (table: PurgedTable): Statement => ({
   text: `DELETE FROM events.${table} WHERE ctid >= $1::text::tid AND ctid < $2::text::tid
            AND stored_at < clock_timestamp() - $3::int * interval '1 day'`,
 });
-const PAGES = { dedup: pagesOf('dedup'), nonce: pagesOf('nonce') } as const;
-const PURGE = { dedup: purgeOf('dedup'), nonce: purgeOf('nonce') } as const;
+const ofEach = (
+  statementOf: (table: PurgedTable) => Statement,
+): Readonly<Record<PurgedTable, Statement>> => ({
+  dedup: statementOf('dedup'),
+  nonce: statementOf('nonce'),
+  reprocessed: statementOf('reprocessed'),
+  reprocessing: statementOf('reprocessing'),
+});
+const PAGES = ofEach(pagesOf);
+const PURGE = ofEach(purgeOf);
 
 /** Takes away keys that no provider sends again. */
 export class PurgeStore {

@@ -9,17 +9,20 @@ export interface RetentionRunView {
   /** Of the tenant; 0 for whole days. */
   readonly rows: bigint;
   readonly partitions: string[];
+  /** Data keys that were destroyed, UUID texts. */
+  readonly keyIds: string[];
 }
 
 const UUID_MAX = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 const LIST: Statement = {
   name: 'retention_runs',
-  text: `SELECT run_id, data_class, date_part('epoch', before) * 1000 AS before, rows, partitions FROM (
-           (SELECT run_id, data_class, before, rows, '{}'::text[] AS partitions FROM events.retention_run
+  text: `SELECT run_id, data_class, date_part('epoch', before) * 1000 AS before, rows, partitions,
+           key_ids::text[] AS key_ids FROM (
+           (SELECT run_id, data_class, before, rows, '{}'::text[] AS partitions, key_ids FROM events.retention_run
             WHERE tenant_id = $1 AND run_id < $2::uuid ORDER BY run_id DESC LIMIT $3::int)
            UNION ALL
-           (SELECT run_id, data_class, before, 0, partitions FROM events.retention_drop
+           (SELECT run_id, data_class, before, 0, partitions, '{}'::uuid[] FROM events.retention_drop
             WHERE run_id < $2::uuid ORDER BY run_id DESC LIMIT $3::int)
          ) r ORDER BY run_id DESC LIMIT $3::int`,
 };
@@ -39,6 +42,7 @@ export class RetentionRead {
       before: number;
       rows: string;
       partitions: string[];
+      key_ids: string[];
     }>(LIST, [tenantId, after ?? UUID_MAX, limit + 1]);
     const items = rows.slice(0, limit).map((row) => ({
       runId: row.run_id,
@@ -46,6 +50,7 @@ export class RetentionRead {
       beforeMs: row.before,
       rows: BigInt(row.rows),
       partitions: row.partitions,
+      keyIds: row.key_ids,
     }));
     return { items, next: rows.length > limit ? items.at(-1)!.runId : undefined };
   }

@@ -66,6 +66,16 @@ const RUN: Statement = {
   text: `INSERT INTO events.retention_run (tenant_id, run_id, data_class, before, rows)
          VALUES ($1, $2, $3, to_timestamp($4::float8 / 1000), $5)`,
 };
+/** A key is told of once, whoever tells of it, and whether the answer to its end came or got lost. */
+const KEYS: Statement = {
+  name: 'retention_keys',
+  text: `INSERT INTO events.retention_run (tenant_id, run_id, data_class, before, rows, key_ids)
+         SELECT $1, $2, 'keys', to_timestamp($3::float8 / 1000), 0, k.fresh FROM (
+           SELECT array_agg(key_id ORDER BY key_id) AS fresh FROM unnest($4::uuid[]) AS k (key_id)
+           WHERE NOT EXISTS (SELECT FROM events.retention_run r
+             WHERE r.tenant_id = $1 AND r.run_id > $5::uuid AND r.data_class = 'keys' AND k.key_id = ANY (r.key_ids))
+         ) k WHERE k.fresh IS NOT NULL RETURNING cardinality(key_ids) AS count`,
+};
 const DROPPED: Statement = {
   name: 'retention_dropped',
   text: `INSERT INTO events.retention_drop (run_id, data_class, before, partitions)
@@ -134,6 +144,28 @@ export class RetentionStore {
   ): Promise<void> {
     const { tenantId, runId, dataClass, beforeMs, rows } = run;
     await db.query(RUN, [uuidText(tenantId), uuidText(runId), dataClass, beforeMs, rows]);
+  }
+
+  /**
+   * Says that data keys of a tenant were destroyed. @param sinceMs reports from before tell of none of these.
+   * @returns of how many that was not told yet.
+   */
+  async reportKeys(
+    db: Db,
+    run: {
+      readonly tenantId: Buffer;
+      readonly runId: Buffer;
+      readonly beforeMs: number;
+      readonly sinceMs: number;
+      /** UUID texts. */
+      readonly keyIds: readonly string[];
+    },
+  ): Promise<number> {
+    const { tenantId, runId, beforeMs, sinceMs, keyIds } = run;
+    const { rows } = await db.query<{ count: number }>(KEYS, [
+      ...[uuidText(tenantId), uuidText(runId), beforeMs, keyIds, firstUuidOf(sinceMs)],
+    ]);
+    return rows[0]?.count ?? 0;
   }
 
   /** Says that days of all tenants went. */

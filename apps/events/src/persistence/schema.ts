@@ -6,6 +6,10 @@ import { KEEPING } from './migrations/0005-keeping.js';
 import { RULES } from './migrations/0007-rules.js';
 import { ERASURES_OWED } from './migrations/0008-erasures-owed.js';
 import { AUDIT_OUTGOING } from './migrations/0009-audit-outgoing.js';
+import { TENANT_PURGE } from './migrations/0010-tenant-purge.js';
+import { DESTROYED_KEYS } from './migrations/0011-destroyed-keys.js';
+import { REPROCESSING } from './migrations/0012-reprocessing.js';
+import { BODY_SHAPES } from './migrations/0013-body-shapes.js';
 import { ROLES } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
@@ -21,5 +25,9 @@ export const EVENTS_SCHEMA: SchemaDefinition = {
     RULES,
     ERASURES_OWED,
     AUDIT_OUTGOING,
+    TENANT_PURGE,
+    DESTROYED_KEYS,
+    REPROCESSING,
+    BODY_SHAPES,
   ],
 };

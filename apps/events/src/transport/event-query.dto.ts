@@ -76,8 +76,13 @@ export function eventOf(record: EventRecord): Event {
     secretId: publicId('sec', record.secretId),
     signal: attributes.signal,
     status: attributes.status,
+    originalId: originalIdOf(record),
   };
 }
+
+/** Of a source's events: those of our own services name what they followed from otherwise. */
+const originalIdOf = ({ sourceId, attributes: { causedBy } }: EventRecord): string | undefined =>
+  causedBy.length === 0 || sourceIdOf(sourceId) === '' ? undefined : formatId('evt', causedBy);
 
 export function entriesOf(record: EventRecord): TimelineEntry[] {
   const { transition } = record;

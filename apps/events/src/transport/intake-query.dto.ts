@@ -1,16 +1,21 @@
 import { idOfUuid, uuidBytes, uuidTimeMs } from '@posthorn/clock/id.js';
 import type {
   Drift,
+  DriftField,
   Erasure as ErasureMessage,
   GetSourceHealthResponse,
   QuarantinedEvent,
   QuarantineFilter as FilterMessage,
   RefusedRequest,
+  Reprocessing,
+  ReprocessingFilter as ReprocessingFilterMessage,
   RetentionRun,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { decodeCursor } from '@posthorn/postgres/cursor.js';
 import type { Erasure } from '../domain/erasure.js';
+import type { ReprocessingFilter, ReprocessingView } from '../domain/reprocessing.js';
+import type { DriftFieldView } from '../persistence/drift-field.read.js';
 import type { DriftView } from '../persistence/drift.read.js';
 import type { QuarantineFilter, QuarantineView } from '../persistence/quarantine.store.js';
 import type { RefusalView } from '../persistence/refusal.read.js';
@@ -62,15 +67,39 @@ export const driftOf = ({ firstEventId, lastEventId, ...view }: DriftView): Drif
   lastEventId: idOfUuid('evt', lastEventId),
 });
 
+export const driftFieldOf = ({ firstEventId, ...view }: DriftFieldView): DriftField => ({
+  ...view,
+  firstEventId: idOfUuid('evt', firstEventId),
+});
+
+/** An ID of another kind matches nothing. */
+export const reprocessingFilterOf = (filter: ReprocessingFilterMessage | undefined): ReprocessingFilter => {
+  const { sourceId = '', provider = '', kind = '', fromMs = 0, toMs = 0 } = filter ?? {};
+  return { sourceId: filterUuid('src', sourceId), provider, kind, fromMs, toMs };
+};
+
+export const reprocessingOf = (view: ReprocessingView): Reprocessing => ({
+  id: idOfUuid('rep', view.reprocessingId),
+  requestedAtMs: view.requestedAtMs,
+  state: view.completedAtMs === 0 ? 'open' : 'done',
+  filter: { ...view.filter, sourceId: publicId('src', view.filter.sourceId || undefined) },
+  lookedAt: BigInt(view.lookedAt),
+  understood: BigInt(view.understood),
+  left: BigInt(view.lookedAt - view.understood),
+  completedAtMs: view.completedAtMs,
+  hasMore: view.hasMore,
+});
+
 export const quarantinedOf = ({ eventId, sourceId, ...view }: QuarantineView): QuarantinedEvent => ({
   ...view,
   eventId: idOfUuid('evt', eventId),
   sourceId: sourceIdOf(sourceId),
 });
 
-export const retentionRunOf = ({ runId, ...view }: RetentionRunView): RetentionRun => ({
+export const retentionRunOf = ({ runId, keyIds, ...view }: RetentionRunView): RetentionRun => ({
   ...view,
   id: runId,
+  keyIds: keyIds.map((keyId) => idOfUuid('dek', keyId)),
   atMs: uuidTimeMs(uuidBytes(runId)),
 });
 
@@ -90,10 +119,17 @@ export const healthOf = (health: SourceHealth): GetSourceHealthResponse => ({
   lastRefusalAtMs: health.lastRefusalAtMs,
 });
 
-export const erasureOf = ({ erasureId, requestedAtMs, completedAtMs, erased }: Erasure): ErasureMessage => ({
+export const erasureOf = ({
+  erasureId,
+  requestedAtMs,
+  completedAtMs,
+  erased,
+  personHashes,
+}: Erasure): ErasureMessage => ({
   id: erasureId,
   requestedAtMs,
   isComplete: completedAtMs !== 0,
   completedAtMs,
   erased: erased.map((rows) => ({ ...rows })),
+  personHashes: [...personHashes],
 });

@@ -6,12 +6,16 @@ import type {
   GetErasureResponse,
   GetSourceHealthRequest,
   GetSourceHealthResponse,
+  ListDriftFieldsRequest,
+  ListDriftFieldsResponse,
   ListDriftRequest,
   ListDriftResponse,
   ListQuarantineRequest,
   ListQuarantineResponse,
   ListRefusalsRequest,
   ListRefusalsResponse,
+  ListReprocessingsRequest,
+  ListReprocessingsResponse,
   ListRetentionRunsRequest,
   ListRetentionRunsResponse,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
@@ -19,14 +23,17 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { encodeCursor } from '@posthorn/postgres/cursor.js';
 import { pageLimit } from '../domain/page.js';
 import { ReaderDatabase } from '../persistence/databases.js';
+import { DriftFieldRead } from '../persistence/drift-field.read.js';
 import { DriftRead } from '../persistence/drift.read.js';
 import { ErasureStore } from '../persistence/erasure.store.js';
 import { QuarantineStore } from '../persistence/quarantine.store.js';
 import { RefusalRead } from '../persistence/refusal.read.js';
+import { ReprocessingRead } from '../persistence/reprocessing.read.js';
 import { RetentionRead } from '../persistence/retention.read.js';
 import { SourceHealthRead } from '../persistence/source-health.read.js';
 import { afterOf, cursorOf, filterUuid, uuidOr } from './event-query.dto.js';
 import {
+  driftFieldOf,
   driftOf,
   erasureOf,
   healthOf,
@@ -34,6 +41,7 @@ import {
   quarantinedOf,
   quarantineFilterOf,
   refusalOf,
+  reprocessingOf,
   retentionRunOf,
 } from './intake-query.dto.js';
 
@@ -45,7 +53,9 @@ export class IntakeQueryController {
   constructor(
     private readonly db: ReaderDatabase,
     private readonly refusals: RefusalRead,
+    private readonly reprocessings: ReprocessingRead,
     private readonly drift: DriftRead,
+    private readonly driftFields: DriftFieldRead,
     private readonly quarantine: QuarantineStore,
     private readonly health: SourceHealthRead,
     private readonly retention: RetentionRead,
@@ -72,6 +82,19 @@ export class IntakeQueryController {
     return { drift: items.map(driftOf), nextCursor: next === undefined ? '' : encodeCursor([next]) };
   }
 
+  @GrpcMethod('IntakeQueryService', 'listDriftFields')
+  async listDriftFields(request: ListDriftFieldsRequest): Promise<ListDriftFieldsResponse> {
+    const tenant = uuidOr('ten', request.tenantId, 'tenant.not_found');
+    const [offset, limit] = [offsetOf(request.cursor), pageLimit(request.limit)];
+    const { items, next } = await this.db.tenantTransaction(tenant, (tx) =>
+      this.driftFields.list(tx, tenant, request, offset, limit),
+    );
+    return {
+      fields: items.map(driftFieldOf),
+      nextCursor: next === undefined ? '' : encodeCursor([next]),
+    };
+  }
+
   @GrpcMethod('IntakeQueryService', 'listQuarantine')
   async listQuarantine(request: ListQuarantineRequest): Promise<ListQuarantineResponse> {
     const tenant = uuidOr('ten', request.tenantId, 'tenant.not_found');
@@ -81,6 +104,16 @@ export class IntakeQueryController {
       this.quarantine.list(tx, tenant, filter, after, limit),
     );
     return { events: items.map(quarantinedOf), nextCursor: cursorOf(next) };
+  }
+
+  @GrpcMethod('IntakeQueryService', 'listReprocessings')
+  async listReprocessings(request: ListReprocessingsRequest): Promise<ListReprocessingsResponse> {
+    const tenant = uuidOr('ten', request.tenantId, 'tenant.not_found');
+    const [after, limit] = [afterOf(request.cursor), pageLimit(request.limit)];
+    const { items, next } = await this.db.tenantTransaction(tenant, (tx) =>
+      this.reprocessings.list(tx, tenant, after, limit),
+    );
+    return { reprocessings: items.map(reprocessingOf), nextCursor: cursorOf(next) };
   }
 
   @GrpcMethod('IntakeQueryService', 'getSourceHealth')

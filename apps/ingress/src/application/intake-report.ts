@@ -1,8 +1,9 @@
 import type { Clock } from '@posthorn/clock/clock.js';
+import { formatId } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import type { Metrics } from '@posthorn/server/metrics.js';
-import type { AppendObserver } from '../clients/append.client.js';
+import type { Appended, AppendObserver, IntakeRequest } from '../clients/append.client.js';
 import { LogBudget } from '../domain/log-budget.js';
 
 const ACK_BUCKETS_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5];
@@ -87,9 +88,12 @@ export class IntakeReport implements AppendObserver {
     this.inFlight.set(--this.inFlightCount);
   }
 
-  stored(provider: string, isDuplicate: boolean, tookMs: number): void {
-    this.requests.inc({ provider, outcome: isDuplicate ? 'duplicate' : 'stored' });
+  /** A request whose events are in the log, by it or by an earlier one. @param tookMs until now. */
+  stored(subject: RequestSubject, request: IntakeRequest, appended: Appended, tookMs: number): void {
+    const { provider } = subject;
+    this.requests.inc({ provider, outcome: appended.isDuplicate ? 'duplicate' : 'stored' });
     this.ackSeconds.observe(tookMs / 1000);
+    if (this.log.isDebugging) this.tellEvents(subject, request, appended, tookMs);
   }
 
   challenged(provider: string): void {
@@ -144,5 +148,21 @@ export class IntakeReport implements AppendObserver {
   broken(cause: string): void {
     this.streamBreaks.inc();
     this.log.warn({ stage: 'append', cause }, 'the stream to the event log is down');
+  }
+
+  /** One line for each event; of a copy no ID is told, since no event has it. */
+  private tellEvents(
+    subject: RequestSubject,
+    { events, traceparent }: IntakeRequest,
+    { isDuplicate, eventsDuplicate }: Appended,
+    durationMs: number,
+  ): void {
+    const outcome = isDuplicate ? 'duplicate' : eventsDuplicate > 0 ? 'partly_duplicate' : 'stored';
+    const [, traceId] = traceparent.split('-');
+    const shared = { ...subject, correlationId: subject.requestId, traceId, stage: 'intake', outcome };
+    for (const { eventId, type } of events) {
+      const name = isDuplicate ? {} : { eventId: formatId('evt', eventId) };
+      this.log.debug({ ...name, type, ...shared, durationMs }, 'an event was taken');
+    }
   }
 }

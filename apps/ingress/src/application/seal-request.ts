@@ -10,18 +10,22 @@ import type { IntakeRequest } from '../clients/append.client.js';
 import { encodeEventContent, encodeRawRequest } from '../clients/intake-message.js';
 import { laneOf } from '../domain/event-lane.js';
 import { logText } from '../domain/log-text.js';
+import { messageNameOf } from '../domain/message-name.js';
 
 type IntakeEvent = IntakeRequest['events'][number];
 
 const NOTHING = Buffer.alloc(0);
 const RETRY_AFTER_MS = 2_000;
 
+/** What of a tenant sealing needs. */
+type SealingTenant = Pick<EdgeTenant, 'uuid' | 'shards' | 'hashKey' | 'boxFor'>;
+
 /** A request that was judged, and what is in it. */
 export interface JudgedRequest {
   readonly request: ProviderRequest;
   readonly requestUuid: Buffer;
-  readonly tenant: EdgeTenant;
-  readonly source: EdgeSource;
+  readonly tenant: SealingTenant;
+  readonly source: Pick<EdgeSource, 'uuid' | 'provider'>;
   /** `sec_…` of the secret that matched; of keys that were fetched, where from. */
   readonly secretId: string | undefined;
   /** What the scheme signs in the body's place, good for one request. */
@@ -65,18 +69,25 @@ export function sealRequest(judged: JudgedRequest): IntakeRequest {
   };
 }
 
-function sealEvent(event: ProviderEvent, judged: JudgedRequest, { hashKey, box }: TenantKeys): IntakeEvent {
+/** One event of a request. */
+export function sealEvent(
+  event: ProviderEvent,
+  judged: Pick<JudgedRequest, 'tenant' | 'source' | 'receivedAtMs' | 'unauthenticCause'>,
+  { hashKey, box }: TenantKeys,
+): IntakeEvent {
   const { tenant, source, receivedAtMs, unauthenticCause } = judged;
   const eventId = newUuid(receivedAtMs);
   const person = event.person === '' ? '' : normalizeAddress(event.person);
   const personHash = person === '' ? NOTHING : keyedHash(hashKey, 'person', person);
-  const providerMessageId = logText(event.providerMessageId);
+  const providerMessageId = messageNameOf(event.providerMessageId, event.recipient, hashKey);
   const laneKey = personHash.length > 0 ? personHash : providerMessageId || eventId;
   // A forged request must not take the key of the genuine one that follows.
-  const dedupKey = unauthenticCause === undefined ? event.dedupKey : `unauthentic:${event.dedupKey}`;
+  const prefix = unauthenticCause === undefined ? '' : 'unauthentic:';
+  const dedupHashOf = (key: string): Buffer => keyedHash(hashKey, 'dedup', source.uuid, `${prefix}${key}`);
   return {
     eventId,
-    dedupHash: keyedHash(hashKey, 'dedup', source.uuid, dedupKey),
+    dedupHash: dedupHashOf(event.dedupKey),
+    formerDedupHashes: event.formerDedupKeys?.map(dedupHashOf) ?? [],
     type: event.type,
     shard: laneOf(tenant.shards, laneKey),
     personHash,
@@ -103,7 +114,7 @@ function sealEvent(event: ProviderEvent, judged: JudgedRequest, { hashKey, box }
         event.messageReference === '' || unauthenticCause !== undefined
           ? NOTHING
           : (parseId('msg', event.messageReference) ?? NOTHING),
-      replyToProviderMessageId: logText(event.replyTo),
+      replyToProviderMessageId: messageNameOf(event.replyTo, event.replyToRecipient, hashKey),
     },
     content:
       event.content === undefined
@@ -122,7 +133,7 @@ function noteOf(event: ProviderEvent, unauthenticCause: string | undefined): str
 }
 
 /** @throws AppError `data_key.unavailable` when they are not in memory. */
-export function keysOf(tenant: EdgeTenant, nowMs: number): TenantKeys {
+export function keysOf(tenant: SealingTenant, nowMs: number): TenantKeys {
   const box = tenant.boxFor(nowMs);
   if (tenant.hashKey === undefined || box === undefined || tenant.shards.length === 0) {
     throw new AppError('data_key.unavailable', {

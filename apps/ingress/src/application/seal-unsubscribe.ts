@@ -57,6 +57,7 @@ export function sealUnsubscribe(taken: TakenUnsubscribe): IntakeRequest {
       {
         eventId: newUuid(receivedAtMs),
         dedupHash: keyedHash(hashKey, 'dedup', NO_SOURCE, 'unsubscribe', messageId, period),
+        formerDedupHashes: [],
         type: 'person.unsubscribed',
         shard: laneOf(tenant.shards, personHash),
         personHash,

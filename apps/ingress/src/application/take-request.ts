@@ -1,23 +1,14 @@
-import { createHash } from 'node:crypto';
 import type { Clock } from '@posthorn/clock/clock.js';
 import { formatId, newUuid } from '@posthorn/clock/id.js';
 import type { EdgeConfig, EdgeSource, EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { ProviderRequest } from '@posthorn/providers/provider-request.js';
-import {
-  unrecognizedEvent,
-  type Provider,
-  type ProviderAnswer,
-  type ProviderEvent,
-  type Verdict,
-} from '@posthorn/providers/provider.js';
+import { type ProviderAnswer, type ProviderEvent, type Verdict } from '@posthorn/providers/provider.js';
 import { RequestHeaders } from '@posthorn/providers/request-headers.js';
 import { verifyRequest } from '@posthorn/providers/verify-request.js';
 import type { Tracer } from '@posthorn/server/trace.js';
 import type { AppendClient } from '../clients/append.client.js';
 import { ProviderRefusal } from '../domain/provider-refusal.js';
-import { SchemaRefusal } from '../domain/schema-refusal.js';
-import { withTenantSignals } from '../domain/tenant-signals.js';
 import type { ArrivedRequest, IntakePlace } from './arrived-request.js';
 import { clientAddress } from './client-address.js';
 import type { EnforceOptOuts } from './enforce-opt-outs.js';
@@ -27,6 +18,8 @@ import type { ReportSecretUse } from './report-secret-use.js';
 import { sealRequest } from './seal-request.js';
 import type { SenderKeys } from './sender-keys.js';
 import type { SourceRules, SourceSettings } from './source-settings.js';
+import { understandRequest } from './understand-request.js';
+import type { WatchShapes } from './watch-shapes.js';
 
 const RETRY_AFTER_MS = 2_000;
 
@@ -68,6 +61,7 @@ export class TakeRequest {
     private readonly optOuts: Pick<EnforceOptOuts, 'run'>,
     private readonly refusals: Pick<KeepRefusals, 'keep'>,
     private readonly uses: Pick<ReportSecretUse, 'matched'>,
+    private readonly shapes: Pick<WatchShapes, 'offer'>,
     private readonly report: IntakeReport,
     private readonly tracer: Tracer,
     private readonly clock: Clock,
@@ -200,7 +194,19 @@ export class TakeRequest {
       });
       const appended = await this.store.append(sealed);
       await this.optOuts.run(sealed, appended);
-      this.report.stored(provider.id, appended.isDuplicate, this.clock.monotonicMs() - startedMs);
+      this.report.stored(subject, sealed, appended, this.clock.monotonicMs() - startedMs);
+      if (verdict.isAuthentic) {
+        const eventIds = sealed.events.map(({ eventId }) => eventId);
+        this.shapes.offer({
+          tenant,
+          provider: provider.id,
+          request,
+          events,
+          eventIds,
+          appended,
+          receivedAtMs,
+        });
+      }
       span.end();
     } catch (error) {
       span.end(undefined, error);
@@ -231,52 +237,16 @@ export class TakeRequest {
     subject: RequestSubject,
     tenant: EdgeTenant,
   ): readonly ProviderEvent[] {
-    const { provider, settings } = rules;
-    let events = parsed(provider, request, settings, (error) => this.report.parserFailed(error, subject));
-    events = withTenantSignals(events, tenant.keywords);
-    if (rules.schema !== undefined) events = fitting(events, request, rules);
+    const events = understandRequest(request, rules, tenant, (error) =>
+      this.report.parserFailed(error, subject),
+    );
     const notUnderstood = events.reduce(
       (count, { type }) => count + (type === 'event.unrecognized' ? 1 : 0),
       0,
     );
-    if (notUnderstood > 0) this.report.notUnderstood(provider.id, notUnderstood);
+    if (notUnderstood > 0) this.report.notUnderstood(rules.provider.id, notUnderstood);
     return events;
   }
-}
-
-function parsed(
-  provider: Provider,
-  request: ProviderRequest,
-  settings: SourceRules['settings'],
-  failed: (error: unknown) => void,
-): readonly ProviderEvent[] {
-  try {
-    const events = provider.parse(request, settings);
-    if (events.length > 0) return events;
-    failed(new Error('the adapter gave no event'));
-  } catch (error) {
-    failed(error);
-  }
-  const bytes = createHash('sha256').update(request.target).update('\n').update(request.body);
-  return [unrecognizedEvent(`body:${bytes.digest('hex')}`, 'the adapter failed')];
-}
-
-/**
- * What the schema of a source lets be understood. An opt-out counts whatever else the body says.
- * @throws SchemaRefusal when the source refuses what does not fit. A schema that cannot be used refuses nothing.
- */
-function fitting(
-  events: readonly ProviderEvent[],
-  request: ProviderRequest,
-  { schema, isSchemaEnforced }: SourceRules,
-): readonly ProviderEvent[] {
-  const isUsable = schema !== undefined && !(schema instanceof Error);
-  const mismatch = isUsable ? schema.mismatchIn(request.json()) : 'the schema cannot be used';
-  if (mismatch === undefined) return events;
-  if (isUsable && isSchemaEnforced) throw new SchemaRefusal(mismatch);
-  return events.map((event) =>
-    unrecognizedEvent(event.dedupKey, `schema: ${mismatch}`, { ...event, status: '' }),
-  );
 }
 
 const judgement = (verdict: Verdict) =>

@@ -5,7 +5,7 @@ import type { EdgeConfig, EdgeTenant } from '@posthorn/edge-config/edge-config.j
 import { AppError } from '@posthorn/errors/app-error.js';
 import { RequestHeaders } from '@posthorn/providers/request-headers.js';
 import type { Tracer } from '@posthorn/server/trace.js';
-import type { AppendClient } from '../clients/append.client.js';
+import type { AppendClient, Appended, IntakeRequest } from '../clients/append.client.js';
 import { isOneClick, ONE_CLICK, ONE_CLICK_BYTES_MAX } from '../domain/one-click.js';
 import type { UnsubscribeQuota } from '../domain/tenant-quota.js';
 import type { ArrivedRequest } from './arrived-request.js';
@@ -66,8 +66,8 @@ export class TakeUnsubscribe {
       const requestId = formatId('req', requestUuid);
       subject = { requestId, provider: LINK, tenantId: found.tenant.id, sourceId: '' };
       this.admit(found.tenant, arrived);
-      const isDuplicate = await this.append(found, { arrived, requestUuid, receivedAtMs });
-      this.report.stored(LINK, isDuplicate, this.clock.monotonicMs() - startedMs);
+      const stored = await this.append(found, { arrived, requestUuid, receivedAtMs });
+      this.report.stored(subject, ...stored, this.clock.monotonicMs() - startedMs);
     } catch (error) {
       this.report.refused(error, subject);
       throw error;
@@ -107,11 +107,11 @@ export class TakeUnsubscribe {
     if (waitMs > 0) throw new AppError('quota.exceeded', { retryAfterMs: waitMs });
   }
 
-  /** @returns whether this use of the link was there before. In force by now in either case. */
+  /** @returns what the log was handed, and whether it was there before. In force by now in either case. */
   private async append(
     { unsubscribe, tenant }: Found,
     taken: Pick<TakenUnsubscribe, 'arrived' | 'requestUuid' | 'receivedAtMs'>,
-  ): Promise<boolean> {
+  ): Promise<[IntakeRequest, Appended]> {
     const { traceparent: parent } = taken.arrived;
     const options = { kind: 'server', startMs: taken.receivedAtMs } as const;
     const span = this.tracer.start('unsubscribe', { ...options, ...(parent !== undefined && { parent }) });
@@ -120,7 +120,7 @@ export class TakeUnsubscribe {
       const appended = await this.store.append(sealed);
       await this.optOuts.run(sealed, appended);
       span.end();
-      return appended.isDuplicate;
+      return [sealed, appended];
     } catch (error) {
       span.end(undefined, error);
       throw error;

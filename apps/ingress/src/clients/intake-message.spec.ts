@@ -24,6 +24,7 @@ const attributes = fc.record({
 const event = fc.record({
   ...{ eventId: blob, dedupHash: blob, type: text, shard: fc.nat({ max: 63 }), personHash: blob },
   ...{ occurredAtMs: time, attributes: fc.option(attributes, { nil: undefined }), content: blob },
+  formerDedupHashes: fc.array(blob, { maxLength: 2 }),
 });
 const request = fc.record({
   ...{ requestId: blob, tenantId: blob, sourceId: blob, provider: text, secretId: blob, receivedAtMs: time },

@@ -120,6 +120,8 @@ function writeEvent(writer: ProtoWriter, event: IntakeEvent): void {
   writer.double(0x31, event.occurredAtMs);
   if (event.attributes !== undefined) writeAttributes(writer, event.attributes);
   writer.blob(0x42, event.content);
+  // Rare: of adapters that changed their derivation.
+  for (const hash of event.formerDedupHashes) writer.presentBlob(0x4a, hash);
   writer.close(start);
 }
 

@@ -1,5 +1,5 @@
 /** Longer texts are no identifiers; the log keeps columns small. */
-const TEXT_LENGTH_MAX = 256;
+export const TEXT_LENGTH_MAX = 256;
 const CONTROL = /[\u0000-\u001f\u007f]/;
 const CONTROLS = /[\u0000-\u001f\u007f]/g;
 

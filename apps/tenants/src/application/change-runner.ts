@@ -22,8 +22,8 @@ export interface Applied {
 export interface PlatformChange {
   readonly tx: Tx;
   readonly nowMs: number;
-  /** @param target public ID. @param detail before and after, without secrets. */
-  audit(action: string, target: string, detail: object): void;
+  /** @param target public ID. @param detail before and after, without secrets. @returns the entry's ID, UUID text. */
+  audit(action: string, target: string, detail: object): string;
   /** Notes that watchers must hear of an object. */
   touch(object: ConfigObject, objectId: string): void;
 }
@@ -82,16 +82,19 @@ export class ChangeRunner {
     const touched: Pick<ConfigChange, 'object' | 'objectId'>[] = [];
     const { value, version } = await this.db.transaction(async (tx) => {
       const nowMs = this.clock.nowMs();
-      const entries: { action: string; target: string; detail: object }[] = [];
+      const entries: { auditId: string; action: string; target: string; detail: object }[] = [];
       const notes: Notes = {
         ownerId: PLATFORM_ID,
-        audit: (action, target, detail) => entries.push({ action, target, detail }),
+        audit: (action, target, detail) => {
+          const auditId = uuidText(newUuid(nowMs));
+          entries.push({ auditId, action, target, detail });
+          return auditId;
+        },
         touch: (object, objectId) => touched.push({ object, objectId }),
       };
       const result = await work(tx, nowMs, notes);
       const tenantId = notes.ownerId;
-      for (const { action, target, detail } of entries) {
-        const auditId = uuidText(newUuid(nowMs));
+      for (const { auditId, action, target, detail } of entries) {
         const detailJson = JSON.stringify(detail);
         await this.audits.insert(tx, tenantId, { auditId, atMs: nowMs, actor, action, target, detailJson });
       }

@@ -24,6 +24,9 @@ import { type ConfigChanges } from '../persistence/config.store.js';
 import { type WrappedDataKey, type WrappedKey } from '../persistence/key.store.js';
 import { type SecretVault } from './secret-vault.js';
 
+/** IDs only. */
+const DELETED_PER_PAGE_MAX = 1_000;
+
 /** Reads configuration for the edge and opens what is sealed. */
 export class ConfigLoader {
   constructor(
@@ -37,6 +40,7 @@ export class ConfigLoader {
   async *snapshot(kinds: readonly ConfigKind[]): AsyncGenerator<ConfigPage> {
     const wants = (...wanted: ConfigKind[]): boolean => wanted.some((kind) => kinds.includes(kind));
     if (wants('tenants', 'hash_keys', 'data_keys')) yield* this.tenantPages();
+    if (wants('tenants')) yield* this.deletedPages();
     if (wants('tenants')) yield { ...emptyPage(0n), platform: await this.read.platform() };
     if (wants('sources', 'source_settings', 'send_credentials')) yield* this.sourcePages();
     if (wants('destinations')) yield* this.destinationPages();
@@ -90,6 +94,16 @@ export class ConfigLoader {
     }
   }
 
+  private async *deletedPages(): AsyncGenerator<ConfigPage> {
+    let after = FIRST_PAGE[0];
+    for (;;) {
+      const deletedTenantIds = await this.read.deletedPage(after, DELETED_PER_PAGE_MAX);
+      if (deletedTenantIds.length > 0) yield { ...emptyPage(0n), deletedTenantIds };
+      if (deletedTenantIds.length < DELETED_PER_PAGE_MAX) return;
+      after = deletedTenantIds.at(-1)!;
+    }
+  }
+
   private async *sourcePages(): AsyncGenerator<ConfigPage> {
     let after: PageStart = FIRST_PAGE;
     for (;;) {
@@ -125,9 +139,9 @@ export class ConfigLoader {
               this.vault.openKey(tenant.tenantId, { keyId: hashKeyId, wrapped: hashKeyWrapped }),
             ),
       dataKeys: byTenant.get(tenant.tenantId)!.flatMap((wrapped) => {
-        const { keyId, weekStartDay } = wrapped;
+        const { keyId, weekStartDay, generation } = wrapped;
         const key = this.openOrReport(tenant.tenantId, () => this.vault.openKey(tenant.tenantId, wrapped));
-        return key === undefined ? [] : [{ keyId, weekStartDay, key }];
+        return key === undefined ? [] : [{ keyId, weekStartDay, generation, key }];
       }),
     }));
   }
@@ -162,19 +176,18 @@ export class ConfigLoader {
   }
 
   private async openSecrets(
-    owners: readonly (KeyColumns & { readonly ownerId: string })[],
+    owners: readonly { readonly tenantId: string; readonly ownerId: string }[],
   ): Promise<Map<string, ConfigSecret[]>> {
-    const byId = new Map(owners.map((owner) => [owner.ownerId, owner]));
     const rows = await this.read.secrets(
       owners.map(({ tenantId }) => tenantId),
       owners.map(({ ownerId }) => ownerId),
       this.clock.nowMs(),
     );
     const secrets = new Map<string, ConfigSecret[]>();
-    for (const { secretId, ownerId, sealed, status, expiresAtMs } of rows) {
-      const owner = byId.get(ownerId)!;
-      const value = this.openOrReport(owner.tenantId, () =>
-        this.vault.open(owner.tenantId, keyOf(owner), secretId, sealed),
+    for (const row of rows) {
+      const { tenantId, secretId, ownerId, sealed, status, expiresAtMs } = row;
+      const value = this.openOrReport(tenantId, () =>
+        this.vault.open(tenantId, keyOf(row), secretId, sealed),
       );
       if (value === undefined) continue;
       const known = secrets.get(ownerId);

@@ -40,14 +40,15 @@ export class DeleteTenant {
       await this.keywords.delete(tx, tenantId);
       const destroyed = await this.keys.destroy(tx, tenantId);
       const destroyedKeyIds = destroyed.map((keyId) => idOfUuid('dek', keyId));
-      await this.tenants.delete(tx, tenantId, nowMs);
       change.touch('tenant', tenantId);
       for (const sourceId of sources) change.touch('source', sourceId);
       for (const destinationId of destinations) change.touch('destination', destinationId);
-      change.audit('tenant.deleted', idOfUuid('ten', tenantId), {
+      const auditId = change.audit('tenant.deleted', idOfUuid('ten', tenantId), {
         before: { slug, name, sources: sources.length, destinations: destinations.length },
         after: { destroyedKeys: destroyedKeyIds.length },
       });
+      const deletion = { tenantId, deletedAtMs: nowMs, auditId, destroyedKeyIds: destroyed };
+      await this.tenants.delete(tx, deletion);
       return destroyedKeyIds;
     });
     return { destroyedKeyIds: value, applied };

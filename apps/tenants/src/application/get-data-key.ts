@@ -28,7 +28,8 @@ export class GetDataKey {
         ? undefined
         : await this.keys.dataKey(this.db, tenantId, uuidText(keyId));
     if (wrapped === undefined) throw new AppError('data_key.not_found');
-    const { weekStartDay } = wrapped;
-    return { keyId: wrapped.keyId, weekStartDay, key: this.vault.openKey(wrapped.tenantId, wrapped) };
+    const { weekStartDay, generation } = wrapped;
+    const key = this.vault.openKey(wrapped.tenantId, wrapped);
+    return { keyId: wrapped.keyId, weekStartDay, generation, key };
   }
 }

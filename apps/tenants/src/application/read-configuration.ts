@@ -1,6 +1,7 @@
 import { type Clock } from '@posthorn/clock/clock.js';
 import { uuidOfId } from '@posthorn/clock/id.js';
-import { type Database } from '@posthorn/postgres/database.js';
+import { AppError } from '@posthorn/errors/app-error.js';
+import { type Database, type Tx } from '@posthorn/postgres/database.js';
 import { type Destination } from '../domain/destination.js';
 import { type ApiKey } from '../domain/scope.js';
 import { type Source } from '../domain/source.js';
@@ -11,7 +12,7 @@ import { type KeyStore, type WrappedKey } from '../persistence/key.store.js';
 import { type ReaderDatabase } from '../persistence/reader-database.js';
 import { type SecretStore } from '../persistence/secret.store.js';
 import { type SourceStore } from '../persistence/source.store.js';
-import { type TenantStore } from '../persistence/tenant.store.js';
+import { type TenantDeletion, type TenantStore } from '../persistence/tenant.store.js';
 import { type SecretVault } from './secret-vault.js';
 
 /** A page of a list. @param before the last item of the page before, undefined for the first page. */
@@ -41,6 +42,11 @@ export class ReadConfiguration {
   /** @param tenant ID or slug. @throws AppError `tenant.not_found` */
   tenant(tenant: string): Promise<Tenant> {
     return this.tenants.get(this.db, tenant);
+  }
+
+  /** What became of one that is gone. @param id `ten_…`. @throws AppError `tenant.not_found` */
+  deletion(id: string): Promise<TenantDeletion> {
+    return this.tenants.deletion(this.db, id);
   }
 
   /** For operators. */
@@ -76,26 +82,40 @@ export class ReadConfiguration {
   /** @param id `dst_…`. @throws AppError `destination.not_found` */
   async destination(tenant: string, id: string): Promise<Destination> {
     const { tenantId } = await this.tenant(tenant);
-    return this.reader.tenantTransaction(tenantId, async (tx) => {
+    return this.withKey(tenantId, async (tx, key) => {
       const row = await this.destinations.get(tx, tenantId, uuidOfId('dst', id));
       const secrets = await this.secrets.list(tx, tenantId, [row.destinationId], this.clock.nowMs());
-      const key = await this.keys.secretKey(tx, tenantId);
-      return { ...this.opened(tenantId, key!, row), secrets: secrets.get(row.destinationId)! };
+      return { ...this.opened(tenantId, key, row), secrets: secrets.get(row.destinationId)! };
     });
   }
 
   async listDestinations(tenant: string, { before, limit }: PageRequest): Promise<Destination[]> {
     const { tenantId } = await this.tenant(tenant);
-    return this.reader.tenantTransaction(tenantId, async (tx) => {
+    return this.withKey(tenantId, async (tx, key) => {
       const rows = await this.destinations.list(tx, tenantId, before, limit);
       const ids = rows.map(({ destinationId }) => destinationId);
       const secrets = await this.secrets.list(tx, tenantId, ids, this.clock.nowMs());
-      const key = await this.keys.secretKey(tx, tenantId);
       return rows.map((row) => ({
-        ...this.opened(tenantId, key!, row),
+        ...this.opened(tenantId, key, row),
         secrets: secrets.get(row.destinationId)!,
       }));
     });
+  }
+
+  /** Reads once more when nothing opens: between the key and what it seals both may have been renewed. */
+  private async withKey<T>(tenantId: string, read: (tx: Tx, key: WrappedKey) => Promise<T>): Promise<T> {
+    const once = (): Promise<T> =>
+      this.reader.tenantTransaction(tenantId, async (tx) => {
+        const key = await this.keys.secretKey(tx, tenantId);
+        if (key === undefined) throw new AppError('tenant.not_found');
+        return read(tx, key);
+      });
+    try {
+      return await once();
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'ciphertext.invalid') return once();
+      throw error;
+    }
   }
 
   private opened(

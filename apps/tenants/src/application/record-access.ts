@@ -1,7 +1,7 @@
 import { idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
 import { type Clock } from '@posthorn/clock/clock.js';
 import { type Database } from '@posthorn/postgres/database.js';
-import { type Actor } from '../domain/actor.js';
+import { type Actor, PLATFORM_ID } from '../domain/actor.js';
 import { AUDIT_ACTION, AUDIT_TEXT_LENGTH_MAX, isAuditDetail, isAuditText } from '../domain/audit-entry.js';
 import { FieldErrors } from '../domain/field-errors.js';
 import { type AuditStore } from '../persistence/audit.store.js';
@@ -17,7 +17,7 @@ export class RecordAccess {
   ) {}
 
   /**
-   * @param target the public ID of what is shown. @param detailJson one JSON object; empty: none.
+   * @param tenant ID or slug; empty: what concerns the platform. @param target the public ID of what is shown. @param detailJson one JSON object; empty: none.
    * @returns `aud_…`. @throws AppError `request.invalid`, `tenant.not_found`
    */
   async run(
@@ -37,7 +37,7 @@ export class RecordAccess {
     );
     errors.require(isAuditDetail(detail), 'detail', 'one JSON object, and not a large one');
     errors.throwIfAny();
-    const { tenantId } = await this.tenants.get(this.db, tenant);
+    const tenantId = tenant === '' ? PLATFORM_ID : (await this.tenants.get(this.db, tenant)).tenantId;
     const atMs = this.clock.nowMs();
     const auditId = uuidText(newUuid(atMs));
     const entry = { auditId, atMs, actor, action, target, detailJson: detail };

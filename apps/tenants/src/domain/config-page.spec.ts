@@ -10,7 +10,7 @@ const tenant = (tenantId: string): ConfigPage['tenants'][number] => ({
   shards: [1, 2, 3, 4],
   hashKey: Buffer.from('hash key'),
   keywords: { optOut: [], optIn: [], help: [] },
-  dataKeys: [{ keyId: 'k', key: Buffer.from('data key'), weekStartDay: 4 }],
+  dataKeys: [{ keyId: 'k', key: Buffer.from('data key'), weekStartDay: 4, generation: 0 }],
 });
 const source = (sourceId: string): ConfigPage['sources'][number] => ({
   sourceId,

@@ -15,6 +15,7 @@ export interface ConfigDataKey {
   readonly keyId: string;
   readonly key: Buffer;
   readonly weekStartDay: number;
+  readonly generation: number;
 }
 
 /** A tenant as the edge needs it. */

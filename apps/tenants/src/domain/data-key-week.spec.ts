@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { edgeWeeks, weekStartDay } from './data-key-week.js';
+import { edgeWeeks, isWeekStart, weekStartDay } from './data-key-week.js';
 
 const DAY_MS = 86_400_000;
 
@@ -19,4 +19,13 @@ test('the key of the next week is there before the week is', () => {
   const sunday = Date.UTC(2026, 10, 29, 23, 59, 59, 999);
   expect(edgeWeeks(sunday)).toContain(weekStartDay(sunday + 1));
   expect(weekStartDay(sunday + 1)).toBe(weekStartDay(sunday) + 7);
+});
+
+test('the Mondays and nothing else begin a week', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 100_000 }), (day) => {
+      expect(isWeekStart(day)).toBe(new Date(day * DAY_MS).getUTCDay() === 1);
+    }),
+  );
+  expect([-3, 4.5, NaN].map(isWeekStart)).toEqual([false, false, false]);
 });

@@ -17,3 +17,10 @@ export function edgeWeeks(nowMs: number): number[] {
   const week = weekStartDay(nowMs);
   return [week - WEEK_DAYS, week, week + WEEK_DAYS];
 }
+
+/** Whether a day, days since 1970-01-01, is a Monday. */
+export const isWeekStart = (day: number): boolean =>
+  Number.isInteger(day) && day >= 0 && (day + EPOCH_DAYS_SINCE_MONDAY) % WEEK_DAYS === 0;
+
+/** Further data keys of one week: all of them are at the edge. */
+export const GENERATIONS_MAX = 100;

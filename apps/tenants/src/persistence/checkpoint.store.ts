@@ -11,6 +11,11 @@ const NEWEST_KEY = {
   name: 'audit_key_newest',
   text: `SELECT key_id AS "keyId", wrapped FROM tenants.audit_key ORDER BY key_id DESC LIMIT 1`,
 };
+const KEYS = {
+  name: 'audit_key_list',
+  text: `SELECT key_id AS "keyId", wrapped, ${msOf('created_at')} AS "createdAtMs" FROM tenants.audit_key
+    ORDER BY key_id DESC LIMIT $1`,
+};
 const KEY = {
   name: 'audit_key_get',
   text: `SELECT key_id AS "keyId", wrapped FROM tenants.audit_key WHERE key_id = $1`,
@@ -43,6 +48,9 @@ const UNCOVERED = {
     ORDER BY c.tenant_id LIMIT $2`,
 };
 
+/** One is made in the life of a platform; more only by hand. */
+const KEYS_MAX = 100;
+
 type Raw = Omit<Checkpoint, 'number'> & { readonly number: string };
 
 /** Signed checkpoints of audit logs, and the wrapped keys that sign them. */
@@ -55,6 +63,11 @@ export class CheckpointStore {
 
   async key(tx: Pick<Tx, 'query'>, keyId: string): Promise<WrappedKey | undefined> {
     return (await tx.query<WrappedKey>(KEY, [keyId])).rows[0];
+  }
+
+  /** All that ever signed, newest first. */
+  async keys(tx: Pick<Tx, 'query'>): Promise<(WrappedKey & { readonly createdAtMs: number })[]> {
+    return (await tx.query<WrappedKey & { createdAtMs: number }>(KEYS, [KEYS_MAX])).rows;
   }
 
   async insertKey(tx: Tx, { keyId, wrapped }: WrappedKey, nowMs: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { type Tx } from '@posthorn/postgres/database.js';
 import { type ConfigPlatform } from '../domain/config-page.js';
+import { DATA_KEYS_SQL } from './data-key.store.js';
 import { type WrappedDataKey } from './key.store.js';
 import { msOf, timeOf } from './time.sql.js';
 
@@ -47,7 +48,7 @@ export interface DestinationConfigRow extends SecretKeyColumns {
   readonly status: string;
 }
 
-export interface SecretConfigRow {
+export interface SecretConfigRow extends SecretKeyColumns {
   readonly secretId: string;
   readonly ownerId: string;
   readonly sealed: Buffer;
@@ -87,6 +88,11 @@ const TENANT_PAGE = {
   name: 'config_tenant_page',
   text: `${TENANT} AND t.tenant_id > $1 ORDER BY t.tenant_id LIMIT $2`,
 };
+const DELETED_PAGE = {
+  name: 'config_deleted_page',
+  text: `SELECT tenant_id AS "tenantId" FROM tenants.tenant WHERE status = 'deleted' AND tenant_id > $1
+    ORDER BY tenant_id LIMIT $2`,
+};
 const TENANT_GIVEN = { name: 'config_tenant_given', text: `${TENANT} AND t.tenant_id = ANY ($1::uuid[])` };
 const SOURCE_PAGE = {
   name: 'config_source_page',
@@ -107,14 +113,18 @@ const DESTINATION_GIVEN = {
 };
 const DATA_KEYS = {
   name: 'config_data_keys',
-  text: `SELECT tenant_id AS "tenantId", key_id AS "keyId", wrapped, week_start_day AS "weekStartDay"
-    FROM tenants.data_key WHERE tenant_id = ANY ($1::uuid[]) AND week_start_day = ANY ($2::int[])
-    ORDER BY tenant_id, week_start_day`,
+  // The newest of a week first: a watcher that knows of no generations seals with the first that fits.
+  text: `SELECT tenant_id AS "tenantId", key_id AS "keyId", wrapped, week_start_day AS "weekStartDay", generation
+    FROM ${DATA_KEYS_SQL} k WHERE tenant_id = ANY ($1::uuid[]) AND week_start_day = ANY ($2::int[])
+    ORDER BY tenant_id, week_start_day, generation DESC`,
 };
 const SECRETS = {
   name: 'config_secrets',
-  text: `SELECT secret_id AS "secretId", owner_id AS "ownerId", sealed, status, ${msOf('expires_at')} AS "expiresAtMs"
-    FROM tenants.secret WHERE (tenant_id, owner_id) IN ${given} AND sealed IS NOT NULL
+  // With the key, as everything that is sealed is read: it may be renewed, and all of it sealed anew, in between.
+  text: `SELECT s.tenant_id AS "tenantId", secret_id AS "secretId", owner_id AS "ownerId", sealed, status,
+      ${msOf('expires_at')} AS "expiresAtMs", k.key_id AS "secretKeyId", k.wrapped AS "secretKeyWrapped"
+    FROM tenants.secret s JOIN tenants.secret_key k USING (tenant_id)
+    WHERE (s.tenant_id, owner_id) IN ${given} AND sealed IS NOT NULL
       AND (expires_at IS NULL OR expires_at > ${timeOf('$3')})
     ORDER BY status, secret_id DESC`,
 };
@@ -129,6 +139,12 @@ export class ConfigRead {
 
   async tenantPage(after: string, limit: number): Promise<TenantConfigRow[]> {
     return (await this.db.query<TenantConfigRow>(TENANT_PAGE, [after, limit])).rows;
+  }
+
+  /** IDs of tenants that were deleted. */
+  async deletedPage(after: string, limit: number): Promise<string[]> {
+    const { rows } = await this.db.query<{ tenantId: string }>(DELETED_PAGE, [after, limit]);
+    return rows.map(({ tenantId }) => tenantId);
   }
 
   async tenants(tenantIds: readonly string[]): Promise<TenantConfigRow[]> {

@@ -1,4 +1,5 @@
 import { type Tx } from '@posthorn/postgres/database.js';
+import { DATA_KEYS_SQL } from './data-key.store.js';
 import { timeOf } from './time.sql.js';
 
 /** A key of a tenant under the key-encryption key. */
@@ -8,10 +9,12 @@ export interface WrappedKey {
   readonly wrapped: Buffer;
 }
 
-/** The data key of one week. */
+/** A data key of one week. */
 export interface WrappedDataKey extends WrappedKey {
   readonly tenantId: string;
   readonly weekStartDay: number;
+  /** From 0; of a week's keys the last one seals. */
+  readonly generation: number;
 }
 
 /** hash: person and dedup hashes. secret: seals secrets and headers, for as long as the tenant lives. */
@@ -34,8 +37,8 @@ const INSERT_DATA_KEY = {
 };
 const DATA_KEY = {
   name: 'data_key_get',
-  text: `SELECT tenant_id AS "tenantId", key_id AS "keyId", wrapped, week_start_day AS "weekStartDay"
-    FROM tenants.data_key WHERE tenant_id = $1 AND key_id = $2`,
+  text: `SELECT tenant_id AS "tenantId", key_id AS "keyId", wrapped, week_start_day AS "weekStartDay", generation
+    FROM ${DATA_KEYS_SQL} k WHERE tenant_id = $1 AND key_id = $2`,
 };
 /** Tenants that somebody changes right now are left for the next round. */
 const TENANTS_WITHOUT = {
@@ -50,7 +53,7 @@ const TENANTS_WITHOUT = {
       WHERE k.tenant_id = t.tenant_id AND k.week_start_day = w.day)
     ORDER BY 1, 2`,
 };
-const DESTROY = ['hash_key', 'secret_key', 'data_key'].map((table) => ({
+const DESTROY = ['hash_key', 'secret_key', 'data_key', 'data_key_renewal'].map((table) => ({
   name: `${table}_destroy`,
   text: `DELETE FROM tenants.${table} WHERE tenant_id = $1 RETURNING key_id AS "keyId"`,
 }));
@@ -78,8 +81,8 @@ export class KeyStore {
     return rows[0];
   }
 
-  /** @returns false when another process was faster. */
-  async insertDataKey(tx: Tx, key: WrappedDataKey, nowMs: number): Promise<boolean> {
+  /** The first of its week. @returns false when another process was faster. */
+  async insertDataKey(tx: Tx, key: Omit<WrappedDataKey, 'generation'>, nowMs: number): Promise<boolean> {
     const { tenantId, weekStartDay, keyId, wrapped } = key;
     const { rowCount } = await tx.query(INSERT_DATA_KEY, [tenantId, weekStartDay, keyId, wrapped, nowMs]);
     return rowCount === 1;

@@ -28,7 +28,13 @@ const SET_STOPS = {
 };
 const DELETE = {
   name: 'tenant_delete',
-  text: `UPDATE tenants.tenant SET status = 'deleted', deleted_at = ${timeOf('$2')} WHERE tenant_id = $1`,
+  text: `UPDATE tenants.tenant SET status = 'deleted', deleted_at = ${timeOf('$2')}, deletion_audit_id = $3,
+      destroyed_key_ids = $4::uuid[] WHERE tenant_id = $1`,
+};
+const DELETION = {
+  name: 'tenant_deletion',
+  text: `SELECT tenant_id AS "tenantId", ${msOf('deleted_at')} AS "deletedAtMs", deletion_audit_id AS "auditId",
+      destroyed_key_ids AS "destroyedKeyIds" FROM tenants.tenant WHERE tenant_id = $1 AND status = 'deleted'`,
 };
 const EVER_KNOWN = {
   name: 'tenant_ever_known',
@@ -39,6 +45,16 @@ const LIST = {
   text: `SELECT ${COLUMNS} FROM tenants.tenant WHERE status <> 'deleted' AND ($1::uuid IS NULL OR tenant_id < $1)
     ORDER BY tenant_id DESC LIMIT $2`,
 };
+
+/** What is kept of a deletion. */
+export interface TenantDeletion {
+  /** UUID texts. */
+  readonly tenantId: string;
+  readonly deletedAtMs: number;
+  readonly destroyedKeyIds: readonly string[];
+  /** Null for one from before it was kept. */
+  readonly auditId: string | null;
+}
 
 /** Tenants. A deleted one keeps its row, so that its slug is never given to somebody else. */
 export class TenantStore {
@@ -98,8 +114,16 @@ export class TenantStore {
     await tx.query(SET_STOPS, [tenant.tenantId, tenant.status, tenant.isSendingPaused]);
   }
 
-  async delete(tx: Tx, tenantId: string, nowMs: number): Promise<void> {
-    await tx.query(DELETE, [tenantId, nowMs]);
+  async delete(tx: Tx, { tenantId, deletedAtMs, auditId, destroyedKeyIds }: TenantDeletion): Promise<void> {
+    await tx.query(DELETE, [tenantId, deletedAtMs, auditId, destroyedKeyIds]);
+  }
+
+  /** @param id `ten_…`. @throws AppError `tenant.not_found` for one that was not deleted. */
+  async deletion(tx: Pick<Tx, 'query'>, id: string): Promise<TenantDeletion> {
+    const tenantId = uuidOfId('ten', id);
+    const rows = tenantId === undefined ? [] : (await tx.query<TenantDeletion>(DELETION, [tenantId])).rows;
+    if (rows[0] === undefined) throw new AppError('tenant.not_found');
+    return rows[0];
   }
 
   /** Which of these are tenants, or were before they were deleted. */

@@ -3,7 +3,13 @@ import { PLATFORM_ID } from '../domain/actor.js';
 import { type WrappedKey } from './key.store.js';
 
 /** Every table that keeps keys under the key-encryption key. */
-export const WRAPPED_TABLES = ['hash_key', 'secret_key', 'data_key', 'audit_key'] as const;
+export const WRAPPED_TABLES = [
+  'hash_key',
+  'secret_key',
+  'data_key',
+  'data_key_renewal',
+  'audit_key',
+] as const;
 export type WrappedTable = (typeof WRAPPED_TABLES)[number];
 
 /** A wrapped key and whose it is: the platform's ID for its own. */

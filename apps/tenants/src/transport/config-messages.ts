@@ -44,10 +44,11 @@ export function watcherOf({ service, instanceId, kinds }: WatchHello): Watcher {
   return { service, instanceId, kinds: [...new Set(known)] };
 }
 
-export const dataKeyMessage = ({ keyId, key, weekStartDay }: ConfigDataKey): DataKey => ({
+export const dataKeyMessage = ({ keyId, key, weekStartDay, generation }: ConfigDataKey): DataKey => ({
   id: uuidBytes(keyId),
   key,
   weekStartDay,
+  generation,
 });
 
 export const pageMessage = (page: ConfigPage): WatchResponse => ({

@@ -1,5 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
+import { idOfUuid } from '@posthorn/clock/id.js';
 import {
   type CreateApiKeyRequest,
   type CreateApiKeyResponse,
@@ -9,6 +10,8 @@ import {
   type DeleteApiKeyResponse,
   type DeleteTenantRequest,
   type DeleteTenantResponse,
+  type GetTenantDeletionRequest,
+  type GetTenantDeletionResponse,
   type GetTenantRequest,
   type GetTenantResponse,
   type ListApiKeysRequest,
@@ -86,6 +89,15 @@ export class TenantController {
   async deleteTenant(request: DeleteTenantRequest): Promise<DeleteTenantResponse> {
     const { destroyedKeyIds, applied } = await this.remove.run(actorOf(request.actor), request.tenant);
     return { applied: appliedMessage(applied), destroyedKeyIds };
+  }
+
+  @GrpcMethod(SERVICE, 'getTenantDeletion')
+  async getTenantDeletion({ tenantId }: GetTenantDeletionRequest): Promise<GetTenantDeletionResponse> {
+    const { deletedAtMs, destroyedKeyIds, auditId } = await this.read.deletion(tenantId);
+    return {
+      ...{ tenantId, deletedAtMs, destroyedKeyIds: destroyedKeyIds.map((id) => idOfUuid('dek', id)) },
+      auditId: auditId === null ? '' : idOfUuid('aud', auditId),
+    };
   }
 
   @GrpcMethod(SERVICE, 'setTenantSuspension')

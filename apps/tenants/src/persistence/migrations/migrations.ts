@@ -3,10 +3,12 @@ import { READER_ROLE, SCHEMA, WORKER_ROLE } from '../roles.js';
 import { FIRST } from './0001-first.js';
 import { TRUST } from './0002-trust.js';
 import { KEYWORDS } from './0003-keywords.js';
+import { DELETIONS } from './0004-deletions.js';
+import { DATA_KEYS } from './0005-data-keys.js';
 
 /** What `migrate` needs to know of this service. */
 export const MIGRATIONS: SchemaDefinition = {
   schema: SCHEMA,
   roles: [WORKER_ROLE, READER_ROLE],
-  migrations: [FIRST, TRUST, KEYWORDS],
+  migrations: [FIRST, TRUST, KEYWORDS, DELETIONS, DATA_KEYS],
 };

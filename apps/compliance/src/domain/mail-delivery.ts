@@ -1,0 +1,25 @@
+import { uuidText } from '@posthorn/clock/id.js';
+import { signalTimeMs, type SignalFact } from './observed-signal.js';
+import { HASH_BYTES, type Person } from './person.js';
+
+/** A mail came through: its address works. */
+export interface MailDelivery {
+  readonly person: Person;
+  readonly atMs: number;
+  /** UUID text. */
+  readonly eventId: string;
+  readonly traceparent: string;
+}
+
+/** Who has read it got it. */
+const STATES: readonly string[] = ['delivered', 'read'];
+
+/** The mail that a fact says came through, or undefined. */
+export function deliveryOf(fact: SignalFact): MailDelivery | undefined {
+  const { channel, state = '', personHash, tenantId, eventId, traceparent } = fact;
+  if (channel !== 'email' || !STATES.includes(state) || personHash.length !== HASH_BYTES) return undefined;
+  return {
+    person: { tenantId: uuidText(tenantId), hash: personHash },
+    ...{ atMs: signalTimeMs(fact), eventId: uuidText(eventId), traceparent },
+  };
+}

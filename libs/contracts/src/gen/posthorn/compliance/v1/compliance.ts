@@ -15,6 +15,36 @@ export const protobufPackage = "posthorn.compliance.v1";
 
 export const protobufFileName = "posthorn/compliance/v1/compliance.proto";
 
+export interface PreviewSendsRequest {
+  tenantId: string;
+  personId: string;
+  /** sms | email | chat | push */
+  channel: string;
+  /** Tells where the person may be; empty = not known. Never stored. */
+  address: string;
+  provider: string;
+  /** Of the conversation; 0 = none. */
+  lastInboundAtMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface PreviewSendsResponse {
+  /** unknown | pending | opted_in | opted_out | suppressed: on that channel, for all programs. */
+  consentStatus: string;
+  /** One for transactional, one for marketing. */
+  previews: SendPreview[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SendPreview {
+  category: string;
+  /** As in RequestPermitResponse. */
+  decision: string;
+  rule: string;
+  untilMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface ApplySignalsRequest {
   /** At most 256. */
   signals: IntakeSignal[];
@@ -72,6 +102,8 @@ export interface RequestPermitRequest {
   provider: string;
   /** A template that the provider has approved. */
   isTemplate: boolean;
+  /** What the carrier or the provider answers by itself where this is sent from: opt_out, help. */
+  carrierReplies: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -571,6 +603,303 @@ export interface PutPolicyResponse {
 
 export const POSTHORN_COMPLIANCE_V1_PACKAGE_NAME = "posthorn.compliance.v1";
 
+function createBasePreviewSendsRequest(): PreviewSendsRequest {
+  return { tenantId: "", personId: "", channel: "", address: "", provider: "", lastInboundAtMs: 0 };
+}
+
+export const PreviewSendsRequest: MessageFns<PreviewSendsRequest> = {
+  encode(message: PreviewSendsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.personId !== "") {
+      writer.uint32(18).string(message.personId);
+    }
+    if (message.channel !== "") {
+      writer.uint32(26).string(message.channel);
+    }
+    if (message.address !== "") {
+      writer.uint32(34).string(message.address);
+    }
+    if (message.provider !== "") {
+      writer.uint32(42).string(message.provider);
+    }
+    if (message.lastInboundAtMs !== 0) {
+      writer.uint32(49).double(message.lastInboundAtMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewSendsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewSendsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.personId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.lastInboundAtMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePreviewSendsResponse(): PreviewSendsResponse {
+  return { consentStatus: "", previews: [] };
+}
+
+export const PreviewSendsResponse: MessageFns<PreviewSendsResponse> = {
+  encode(message: PreviewSendsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.consentStatus !== "") {
+      writer.uint32(10).string(message.consentStatus);
+    }
+    for (const v of message.previews) {
+      SendPreview.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewSendsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewSendsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.consentStatus = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.previews.push(SendPreview.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSendPreview(): SendPreview {
+  return { category: "", decision: "", rule: "", untilMs: 0 };
+}
+
+export const SendPreview: MessageFns<SendPreview> = {
+  encode(message: SendPreview, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.category !== "") {
+      writer.uint32(10).string(message.category);
+    }
+    if (message.decision !== "") {
+      writer.uint32(18).string(message.decision);
+    }
+    if (message.rule !== "") {
+      writer.uint32(26).string(message.rule);
+    }
+    if (message.untilMs !== 0) {
+      writer.uint32(33).double(message.untilMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SendPreview {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSendPreview();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.category = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.decision = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.untilMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseApplySignalsRequest(): ApplySignalsRequest {
   return { signals: [] };
 }
@@ -921,6 +1250,7 @@ function createBaseRequestPermitRequest(): RequestPermitRequest {
     isReplay: false,
     provider: "",
     isTemplate: false,
+    carrierReplies: [],
   };
 }
 
@@ -970,6 +1300,9 @@ export const RequestPermitRequest: MessageFns<RequestPermitRequest> = {
     }
     if (message.isTemplate !== false) {
       writer.uint32(120).bool(message.isTemplate);
+    }
+    for (const v of message.carrierReplies) {
+      writer.uint32(130).string(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1113,6 +1446,14 @@ export const RequestPermitRequest: MessageFns<RequestPermitRequest> = {
             }
 
             message.isTemplate = reader.bool();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.carrierReplies.push(reader.string());
             continue;
           }
         }
@@ -7243,6 +7584,64 @@ export interface PermitServiceServer extends UntypedServiceImplementation {
   requestPermit: handleUnaryCall<RequestPermitRequest, RequestPermitResponse>;
   /** The send is over, or never began. */
   closePermit: handleUnaryCall<ClosePermitRequest, ClosePermitResponse>;
+}
+
+/** What may be sent to a person now, for whoever takes over a conversation. Asked by events. */
+
+export interface SendPreviewServiceClient {
+  /** As a permit would be decided; nothing is permitted by it, and nothing kept. */
+
+  previewSends(request: PreviewSendsRequest): Observable<PreviewSendsResponse>;
+}
+
+/** What may be sent to a person now, for whoever takes over a conversation. Asked by events. */
+
+export interface SendPreviewServiceController {
+  /** As a permit would be decided; nothing is permitted by it, and nothing kept. */
+
+  previewSends(
+    request: PreviewSendsRequest,
+  ): Promise<PreviewSendsResponse> | Observable<PreviewSendsResponse> | PreviewSendsResponse;
+}
+
+export function SendPreviewServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["previewSends"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("SendPreviewService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("SendPreviewService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const SEND_PREVIEW_SERVICE_NAME = "SendPreviewService";
+
+/** What may be sent to a person now, for whoever takes over a conversation. Asked by events. */
+export type SendPreviewServiceService = typeof SendPreviewServiceService;
+export const SendPreviewServiceService = {
+  /** As a permit would be decided; nothing is permitted by it, and nothing kept. */
+  previewSends: {
+    path: "/posthorn.compliance.v1.SendPreviewService/PreviewSends" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PreviewSendsRequest): Buffer => Buffer.from(PreviewSendsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PreviewSendsRequest => PreviewSendsRequest.decode(value),
+    responseSerialize: (value: PreviewSendsResponse): Buffer =>
+      Buffer.from(PreviewSendsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PreviewSendsResponse => PreviewSendsResponse.decode(value),
+  },
+} as const;
+
+export interface SendPreviewServiceServer extends UntypedServiceImplementation {
+  /** As a permit would be decided; nothing is permitted by it, and nothing kept. */
+  previewSends: handleUnaryCall<PreviewSendsRequest, PreviewSendsResponse>;
 }
 
 export interface MessageFns<T> {

@@ -37,7 +37,7 @@ export interface Attempt {
   durationMs: number;
   /** 0 = no answer. */
   statusCode: number;
-  /** succeeded | http_error | timeout | connection_failed | blocked_address */
+  /** succeeded | http_error | timeout | connection_failed | blocked_address | content_unavailable */
   outcome: string;
   detail: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
@@ -52,6 +52,8 @@ export interface ListDeliveriesRequest {
   state: string;
   fromMs: number;
   toMs: number;
+  /** `src_…` of the event behind the fact; for `state` dead only. Empty = any. */
+  sourceId?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -748,6 +750,9 @@ export const ListDeliveriesRequest: MessageFns<ListDeliveriesRequest> = {
     if (message.toMs !== 0) {
       writer.uint32(65).double(message.toMs);
     }
+    if (message.sourceId !== undefined) {
+      writer.uint32(74).string(message.sourceId);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -834,6 +839,14 @@ export const ListDeliveriesRequest: MessageFns<ListDeliveriesRequest> = {
             }
 
             message.toMs = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.sourceId = reader.string();
             continue;
           }
         }

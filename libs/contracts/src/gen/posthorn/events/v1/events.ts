@@ -632,6 +632,8 @@ export interface GetSourceHealthResponse {
   refusalsKept: number;
   lastRefusalAtMs: number;
   optOuts: bigint;
+  /** Requests of the last 72 h that were authentic, repetitions too, a few seconds old; counted by the hour. */
+  requestsAuthentic?: bigint | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1012,6 +1014,24 @@ export interface EventText {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface DescribeHandoffRequest {
+  /** 16 bytes each. */
+  tenantId: Buffer;
+  eventId: Buffer;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface DescribeHandoffResponse {
+  /** `evt_…`; empty when the event is of no hand-off, or that is not kept any more. */
+  handoffId: string;
+  /** The person was erased since the hand-off was asked for: nothing more is told. */
+  isErased: boolean;
+  /** As in GetHandoffResponse, at most 262,144 bytes: of a longer history the oldest messages are left out. */
+  packageJson: string;
+  flatJson: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface CheckOwnerRequest {
   /** 16 bytes each; a conversation that is not known belongs to the bot. */
   tenantId: Buffer;
@@ -1332,6 +1352,8 @@ export interface RuleSend {
   templateParameters: string[];
   campaign: string;
   program: string;
+  /** It answers the opt-out or HELP that triggered the rule: once, and with the policy's text when `text` is empty. */
+  answers: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -7135,6 +7157,12 @@ export const GetSourceHealthResponse: MessageFns<GetSourceHealthResponse> = {
       }
       writer.uint32(104).uint64(message.optOuts);
     }
+    if (message.requestsAuthentic !== undefined) {
+      if (BigInt.asUintN(64, message.requestsAuthentic) !== message.requestsAuthentic) {
+        throw new globalThis.Error("value provided for field message.requestsAuthentic of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.requestsAuthentic);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -7261,6 +7289,14 @@ export const GetSourceHealthResponse: MessageFns<GetSourceHealthResponse> = {
             }
 
             message.optOuts = reader.uint64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.requestsAuthentic = reader.uint64() as bigint;
             continue;
           }
         }
@@ -11592,6 +11628,182 @@ export const EventText: MessageFns<EventText> = {
   },
 };
 
+function createBaseDescribeHandoffRequest(): DescribeHandoffRequest {
+  return { tenantId: Buffer.alloc(0), eventId: Buffer.alloc(0) };
+}
+
+export const DescribeHandoffRequest: MessageFns<DescribeHandoffRequest> = {
+  encode(message: DescribeHandoffRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId.length !== 0) {
+      writer.uint32(10).bytes(message.tenantId);
+    }
+    if (message.eventId.length !== 0) {
+      writer.uint32(18).bytes(message.eventId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeHandoffRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDescribeHandoffRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.eventId = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDescribeHandoffResponse(): DescribeHandoffResponse {
+  return { handoffId: "", isErased: false, packageJson: "", flatJson: "" };
+}
+
+export const DescribeHandoffResponse: MessageFns<DescribeHandoffResponse> = {
+  encode(message: DescribeHandoffResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.handoffId !== "") {
+      writer.uint32(10).string(message.handoffId);
+    }
+    if (message.isErased !== false) {
+      writer.uint32(16).bool(message.isErased);
+    }
+    if (message.packageJson !== "") {
+      writer.uint32(26).string(message.packageJson);
+    }
+    if (message.flatJson !== "") {
+      writer.uint32(34).string(message.flatJson);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeHandoffResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDescribeHandoffResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.handoffId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.isErased = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.packageJson = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.flatJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseCheckOwnerRequest(): CheckOwnerRequest {
   return { tenantId: Buffer.alloc(0), conversationId: Buffer.alloc(0), personHash: Buffer.alloc(0), channel: "" };
 }
@@ -14748,6 +14960,7 @@ function createBaseRuleSend(): RuleSend {
     templateParameters: [],
     campaign: "",
     program: "",
+    answers: false,
   };
 }
 
@@ -14779,6 +14992,9 @@ export const RuleSend: MessageFns<RuleSend> = {
     }
     if (message.program !== "") {
       writer.uint32(74).string(message.program);
+    }
+    if (message.answers !== false) {
+      writer.uint32(80).bool(message.answers);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -14874,6 +15090,14 @@ export const RuleSend: MessageFns<RuleSend> = {
             }
 
             message.program = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.answers = reader.bool();
             continue;
           }
         }
@@ -18042,23 +18266,33 @@ export interface TextServiceServer extends UntypedServiceImplementation {
   listTexts: handleUnaryCall<ListTextsRequest, ListTextsResponse>;
 }
 
-/** Asked by dispatcher before each send. */
+/** Asked by dispatcher: before each send, and for deliveries to destinations that want what is told of a hand-off. */
 
 export interface ConversationServiceClient {
   checkOwner(request: CheckOwnerRequest): Observable<CheckOwnerResponse>;
+
+  /** The context package of the hand-off that an event asked for, or is a step of: personal data. */
+
+  describeHandoff(request: DescribeHandoffRequest): Observable<DescribeHandoffResponse>;
 }
 
-/** Asked by dispatcher before each send. */
+/** Asked by dispatcher: before each send, and for deliveries to destinations that want what is told of a hand-off. */
 
 export interface ConversationServiceController {
   checkOwner(
     request: CheckOwnerRequest,
   ): Promise<CheckOwnerResponse> | Observable<CheckOwnerResponse> | CheckOwnerResponse;
+
+  /** The context package of the hand-off that an event asked for, or is a step of: personal data. */
+
+  describeHandoff(
+    request: DescribeHandoffRequest,
+  ): Promise<DescribeHandoffResponse> | Observable<DescribeHandoffResponse> | DescribeHandoffResponse;
 }
 
 export function ConversationServiceControllerMethods() {
   return function (constructor: Function) {
-    const grpcMethods: string[] = ["checkOwner"];
+    const grpcMethods: string[] = ["checkOwner", "describeHandoff"];
     for (const method of grpcMethods) {
       const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
       GrpcMethod("ConversationService", method)(constructor.prototype[method], method, descriptor);
@@ -18075,7 +18309,7 @@ export function ConversationServiceControllerMethods() {
 
 export const CONVERSATION_SERVICE_NAME = "ConversationService";
 
-/** Asked by dispatcher before each send. */
+/** Asked by dispatcher: before each send, and for deliveries to destinations that want what is told of a hand-off. */
 export type ConversationServiceService = typeof ConversationServiceService;
 export const ConversationServiceService = {
   checkOwner: {
@@ -18087,10 +18321,24 @@ export const ConversationServiceService = {
     responseSerialize: (value: CheckOwnerResponse): Buffer => Buffer.from(CheckOwnerResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CheckOwnerResponse => CheckOwnerResponse.decode(value),
   },
+  /** The context package of the hand-off that an event asked for, or is a step of: personal data. */
+  describeHandoff: {
+    path: "/posthorn.events.v1.ConversationService/DescribeHandoff" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DescribeHandoffRequest): Buffer =>
+      Buffer.from(DescribeHandoffRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DescribeHandoffRequest => DescribeHandoffRequest.decode(value),
+    responseSerialize: (value: DescribeHandoffResponse): Buffer =>
+      Buffer.from(DescribeHandoffResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DescribeHandoffResponse => DescribeHandoffResponse.decode(value),
+  },
 } as const;
 
 export interface ConversationServiceServer extends UntypedServiceImplementation {
   checkOwner: handleUnaryCall<CheckOwnerRequest, CheckOwnerResponse>;
+  /** The context package of the hand-off that an event asked for, or is a step of: personal data. */
+  describeHandoff: handleUnaryCall<DescribeHandoffRequest, DescribeHandoffResponse>;
 }
 
 /** Reads of conversations for the REST API, under row-level security. */

@@ -86,7 +86,20 @@ export interface TenantConfig {
     | boolean
     | undefined;
   /** Absent when there are none. */
-  keywords?: TenantKeywords | undefined;
+  keywords?:
+    | TenantKeywords
+    | undefined;
+  /** Absent: as many as the platform lets every tenant. */
+  intakeQuota?: IntakeQuota | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Requests that a tenant's providers may send, over all processes together. */
+export interface IntakeQuota {
+  /** 1–1,000,000. */
+  ratePerSecond: number;
+  /** At once after a rest; 1–1,000,000. */
+  burst: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -152,6 +165,8 @@ export interface DestinationConfig {
   /** active | disabled */
   status: string;
   secrets: Secret[];
+  /** What deliveries carry beyond IDs and states: handoff | handoff.flat. Empty = nothing. */
+  include: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -241,6 +256,7 @@ export interface Tenant {
   status: string;
   createdAtMs: number;
   sendsPaused?: boolean | undefined;
+  intakeQuota?: IntakeQuota | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -290,6 +306,8 @@ export interface Destination {
   status: string;
   secrets: SecretInfo[];
   createdAtMs: number;
+  /** As in DestinationConfig. */
+  include: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -338,7 +356,11 @@ export interface UpdateTenantRequest {
   tenant: string;
   name?: string | undefined;
   country?: string | undefined;
-  timeZone?: string | undefined;
+  timeZone?:
+    | string
+    | undefined;
+  /** Operators only. A rate of 0: the platform's again. */
+  intakeQuota?: IntakeQuota | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -532,6 +554,8 @@ export interface CreateDestinationRequest {
   maxInFlight: number;
   ratePerSecond: number;
   headersJson: string;
+  /** As in DestinationConfig. */
+  include: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -583,7 +607,12 @@ export interface UpdateDestinationRequest {
   maxInFlight?: number | undefined;
   ratePerSecond?: number | undefined;
   headersJson?: string | undefined;
-  status?: string | undefined;
+  status?:
+    | string
+    | undefined;
+  /** Replaces the list when `replace_include`. */
+  include: string[];
+  replaceInclude: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1552,6 +1581,9 @@ export const TenantConfig: MessageFns<TenantConfig> = {
     if (message.keywords !== undefined) {
       TenantKeywords.encode(message.keywords, writer.uint32(66).fork()).join();
     }
+    if (message.intakeQuota !== undefined) {
+      IntakeQuota.encode(message.intakeQuota, writer.uint32(74).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1648,6 +1680,91 @@ export const TenantConfig: MessageFns<TenantConfig> = {
             }
 
             message.keywords = TenantKeywords.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.intakeQuota = IntakeQuota.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseIntakeQuota(): IntakeQuota {
+  return { ratePerSecond: 0, burst: 0 };
+}
+
+export const IntakeQuota: MessageFns<IntakeQuota> = {
+  encode(message: IntakeQuota, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ratePerSecond !== 0) {
+      writer.uint32(8).uint32(message.ratePerSecond);
+    }
+    if (message.burst !== 0) {
+      writer.uint32(16).uint32(message.burst);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IntakeQuota {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIntakeQuota();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ratePerSecond = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.burst = reader.uint32();
             continue;
           }
         }
@@ -2108,6 +2225,7 @@ function createBaseDestinationConfig(): DestinationConfig {
     headersJson: "",
     status: "",
     secrets: [],
+    include: [],
   };
 }
 
@@ -2151,6 +2269,9 @@ export const DestinationConfig: MessageFns<DestinationConfig> = {
     }
     for (const v of message.secrets) {
       Secret.encode(v!, writer.uint32(106).fork()).join();
+    }
+    for (const v of message.include) {
+      writer.uint32(114).string(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -2278,6 +2399,14 @@ export const DestinationConfig: MessageFns<DestinationConfig> = {
             }
 
             message.secrets.push(Secret.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.include.push(reader.string());
             continue;
           }
         }
@@ -3163,6 +3292,9 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.sendsPaused !== undefined) {
       writer.uint32(64).bool(message.sendsPaused);
     }
+    if (message.intakeQuota !== undefined) {
+      IntakeQuota.encode(message.intakeQuota, writer.uint32(74).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -3249,6 +3381,14 @@ export const Tenant: MessageFns<Tenant> = {
             }
 
             message.sendsPaused = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.intakeQuota = IntakeQuota.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -3665,6 +3805,7 @@ function createBaseDestination(): Destination {
     status: "",
     secrets: [],
     createdAtMs: 0,
+    include: [],
   };
 }
 
@@ -3708,6 +3849,9 @@ export const Destination: MessageFns<Destination> = {
     }
     if (message.createdAtMs !== 0) {
       writer.uint32(105).double(message.createdAtMs);
+    }
+    for (const v of message.include) {
+      writer.uint32(114).string(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -3835,6 +3979,14 @@ export const Destination: MessageFns<Destination> = {
             }
 
             message.createdAtMs = reader.double();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.include.push(reader.string());
             continue;
           }
         }
@@ -4378,6 +4530,9 @@ export const UpdateTenantRequest: MessageFns<UpdateTenantRequest> = {
     if (message.timeZone !== undefined) {
       writer.uint32(42).string(message.timeZone);
     }
+    if (message.intakeQuota !== undefined) {
+      IntakeQuota.encode(message.intakeQuota, writer.uint32(50).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -4440,6 +4595,14 @@ export const UpdateTenantRequest: MessageFns<UpdateTenantRequest> = {
             }
 
             message.timeZone = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.intakeQuota = IntakeQuota.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -6603,6 +6766,7 @@ function createBaseCreateDestinationRequest(): CreateDestinationRequest {
     maxInFlight: 0,
     ratePerSecond: 0,
     headersJson: "",
+    include: [],
   };
 }
 
@@ -6640,6 +6804,9 @@ export const CreateDestinationRequest: MessageFns<CreateDestinationRequest> = {
     }
     if (message.headersJson !== "") {
       writer.uint32(90).string(message.headersJson);
+    }
+    for (const v of message.include) {
+      writer.uint32(98).string(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -6751,6 +6918,14 @@ export const CreateDestinationRequest: MessageFns<CreateDestinationRequest> = {
             }
 
             message.headersJson = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.include.push(reader.string());
             continue;
           }
         }
@@ -7175,7 +7350,15 @@ export const GetDestinationResponse: MessageFns<GetDestinationResponse> = {
 };
 
 function createBaseUpdateDestinationRequest(): UpdateDestinationRequest {
-  return { actor: undefined, tenant: "", id: "", eventTypes: [], replaceEventTypes: false };
+  return {
+    actor: undefined,
+    tenant: "",
+    id: "",
+    eventTypes: [],
+    replaceEventTypes: false,
+    include: [],
+    replaceInclude: false,
+  };
 }
 
 export const UpdateDestinationRequest: MessageFns<UpdateDestinationRequest> = {
@@ -7221,6 +7404,12 @@ export const UpdateDestinationRequest: MessageFns<UpdateDestinationRequest> = {
     }
     if (message.status !== undefined) {
       writer.uint32(114).string(message.status);
+    }
+    for (const v of message.include) {
+      writer.uint32(122).string(v!);
+    }
+    if (message.replaceInclude !== false) {
+      writer.uint32(128).bool(message.replaceInclude);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -7356,6 +7545,22 @@ export const UpdateDestinationRequest: MessageFns<UpdateDestinationRequest> = {
             }
 
             message.status = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.include.push(reader.string());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.replaceInclude = reader.bool();
             continue;
           }
         }

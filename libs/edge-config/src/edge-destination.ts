@@ -21,6 +21,8 @@ export class EdgeDestination {
   readonly headers: Readonly<Record<string, string>>;
   /** active | disabled */
   readonly status: string;
+  /** What its deliveries carry beyond IDs and states; names that are not known here ask for nothing. */
+  readonly include: ReadonlySet<string>;
   readonly secrets: readonly Secret[];
   private readonly validSecrets: ValidSecrets;
 
@@ -38,6 +40,7 @@ export class EdgeDestination {
     this.ratePerSecond = config.ratePerSecond;
     this.headers = headersOf(config.headersJson);
     this.status = config.status;
+    this.include = new Set(config.include);
     this.secrets = config.secrets;
     this.validSecrets = new ValidSecrets(config.secrets);
   }

@@ -28,6 +28,8 @@ export class EdgeTenant {
   readonly isSendingPaused: boolean;
   /** The lanes of the log this tenant uses. */
   readonly shards: readonly number[];
+  /** Requests its providers may send, over all processes; undefined: as many as those of every tenant. */
+  readonly intakeQuota: { readonly ratePerSecond: number; readonly burst: number } | undefined;
   /** Its own words beside the usual keywords, folded as tenants folded them; usually none. */
   readonly keywords: ReadonlyMap<string, KeywordMeaning>;
   private dataKeys: readonly DataKey[];
@@ -46,6 +48,7 @@ export class EdgeTenant {
     this.isSuspended = config.status === 'suspended';
     this.isSendingPaused = this.isSuspended || config.sendsPaused === true;
     this.shards = config.shards;
+    this.intakeQuota = config.intakeQuota;
     this.keywords = keywordsOf(config.keywords);
     this.dataKeys = config.dataKeys;
     this.secretHashKey = config.hashKey.length > 0 ? config.hashKey : undefined;

@@ -52,8 +52,7 @@ const KEY_FETCH = {
 };
 
 /** Of one tenant: what a large mailing brings in its first minutes, with room to spare. */
-const UNSUBSCRIBES_PER_SECOND = 500;
-const UNSUBSCRIBES_BURST = 5_000;
+const UNSUBSCRIBES = { ratePerSecond: 500, burst: 5_000 };
 
 /** The composition root of ingress. */
 @Module({})
@@ -62,9 +61,8 @@ export class AppModule {
     const { config, clock } = process;
     const trust = { proxies: new AddressList(config.trustedProxies), hops: config.trustedProxyHops };
     const place = new IntakePlace(trust, config.publicIngressUrl, config.clientCertificateHeader);
-    // Connections spread evenly over the processes, so each enforces its share of a tenant's quota.
-    const share = (whole: number): number => Math.max(1, whole / config.ingressProcesses);
-    const quota = new TenantQuota(share(config.intakeRatePerSecond), share(config.intakeBurst));
+    const { intakeRatePerSecond: ratePerSecond, intakeBurst: burst, ingressProcesses } = config;
+    const quota = new TenantQuota({ ratePerSecond, burst }, ingressProcesses);
     const egress = new EgressClient(clock, { ...KEY_FETCH, allowLoopback: config.allowLoopbackKeys });
     return {
       module: AppModule,
@@ -76,10 +74,7 @@ export class AppModule {
         provideValue(EgressClient, egress),
         provideValue(IntakePlace, place),
         provideValue(TenantQuota, quota),
-        provideValue(
-          UnsubscribeQuota,
-          new UnsubscribeQuota(share(UNSUBSCRIBES_PER_SECOND), share(UNSUBSCRIBES_BURST)),
-        ),
+        provideValue(UnsubscribeQuota, new UnsubscribeQuota(UNSUBSCRIBES, ingressProcesses)),
         provideValue(SourceSettings, new SourceSettings(config.ingressProcesses)),
         provideValue(LoopLoad, new LoopLoad(config.loopDelayMsMax)),
         provide(IntakeReport, Metrics, Logger, Clock),

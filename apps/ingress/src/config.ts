@@ -120,13 +120,13 @@ export const CONFIG_SCHEMA = {
   },
   intakeRatePerSecond: {
     env: 'INTAKE_RATE_PER_SECOND',
-    description: 'requests a second that one tenant may send',
+    description: 'requests a second that one tenant may send, unless it has a quota of its own',
     default: '50000',
     parse: integer(1, RATE_MAX),
   },
   intakeBurst: {
     env: 'INTAKE_BURST',
-    description: 'requests that one tenant may send at once after a rest',
+    description: 'requests that one tenant may send at once after a rest, unless it has a quota of its own',
     default: '50000',
     parse: integer(1, RATE_MAX),
   },

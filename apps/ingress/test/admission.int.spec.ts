@@ -54,6 +54,25 @@ test('B10 a source that has a quota of its own is asked to wait, before its body
   );
 });
 
+test('B10 a tenant with a quota of its own is held to it, as soon as it changes', async () => {
+  const [source, neighbour] = [addHmac(), ingress.tenants.addTenant('neighbour')];
+  const other = ingress.tenants.addSource(neighbour, 'hmac', 'a-shared-secret', { encoding: 'hex' });
+  await ingress.tenants.confirmed();
+  expect((await post(source)).status).toBe(204);
+  const quotaOf = (intakeQuota: TenantConfig['intakeQuota']): Promise<void> => {
+    ingress.tenants.push({ tenants: [{ ...tenant, intakeQuota }] });
+    return ingress.tenants.confirmed();
+  };
+  await quotaOf({ ratePerSecond: 1, burst: 2 });
+  const statuses = [await post(source), await post(source), await post(source)].map(({ status }) => status);
+  expect(statuses).toEqual([204, 204, 429]);
+  const body = '{"n":"neighbour"}';
+  const headers = { 'x-signature': hmac('sha256', 'a-shared-secret', body).toString('hex') };
+  expect((await send(`${ingress.url}/in/neighbour/${other.id}`, { headers, body })).status).toBe(204);
+  await quotaOf(undefined);
+  expect((await post(source)).status).toBe(204);
+});
+
 test('I8 a process whose loop lags refuses at once and says so; it recovers, and health is answered meanwhile', async () => {
   const source = addHmac();
   await eventually(async () => expect((await post(source)).status).toBe(204));

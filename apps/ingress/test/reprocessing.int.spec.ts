@@ -152,7 +152,7 @@ test('A10 A8 what was let in without being authentic stays marked, and its opt-i
   expect(stored().at(-1)).toMatchObject({ events: [{ attributes: { note: '', signal: 'opt_in' } }] });
 }, 40_000);
 
-test('E5 of a person who was erased since nothing is sealed again', async () => {
+test('E6 of a person who was erased since nothing is sealed again', async () => {
   await post('my secret');
   await fix();
   ingress.events.reprocessing.erased = [originals()[0]!.personHash];

@@ -38,7 +38,7 @@ export class AdmitRequest {
     const rules = this.settings.of(source);
     if (rules instanceof Error) return undefined;
     const nowMs = this.clock.monotonicMs();
-    const waitMs = rules.bucket?.take(nowMs) || this.quota.take(tenant.id, nowMs);
+    const waitMs = rules.bucket?.take(nowMs) || this.quota.take(tenant.id, nowMs, tenant.intakeQuota);
     if (waitMs === 0) return undefined;
     const error = new AppError('quota.exceeded', { retryAfterMs: waitMs });
     const requestId = formatId('req', newUuid(this.clock.nowMs()));

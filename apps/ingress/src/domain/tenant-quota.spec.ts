@@ -1,7 +1,7 @@
 import { TenantQuota } from './tenant-quota.js';
 
 test('B10 a burst is taken, then one per refill, and a neighbour is not touched', () => {
-  const quota = new TenantQuota(10, 3);
+  const quota = new TenantQuota({ ratePerSecond: 10, burst: 3 }, 1);
   expect([1, 2, 3].map(() => quota.take('a', 0))).toEqual([0, 0, 0]);
   expect(quota.take('a', 0)).toBe(100);
   expect(quota.take('b', 0)).toBe(0);
@@ -10,6 +10,22 @@ test('B10 a burst is taken, then one per refill, and a neighbour is not touched'
 });
 
 test('B10 a long rest fills the bucket, not more', () => {
-  const quota = new TenantQuota(1000, 2);
+  const quota = new TenantQuota({ ratePerSecond: 1000, burst: 2 }, 1);
   expect(Array.from({ length: 4 }, () => quota.take('a', 1e9))).toEqual([0, 0, 1, 1]);
+});
+
+test('B10 a tenant’s own quota counts instead of the usual one, a changed one at once, and no other tenant’s', () => {
+  const quota = new TenantQuota({ ratePerSecond: 10, burst: 1 }, 1);
+  const own = { ratePerSecond: 1, burst: 2 };
+  expect([1, 2, 3].map(() => quota.take('a', 0, { ...own }))).toEqual([0, 0, 1_000]);
+  expect([1, 2].map(() => quota.take('b', 0))).toEqual([0, 100]);
+  expect([1, 2].map(() => quota.take('a', 0, { ratePerSecond: 4, burst: 1 }))).toEqual([0, 250]);
+  expect([1, 2].map(() => quota.take('a', 0))).toEqual([0, 100]);
+});
+
+test('B10 each of several processes enforces its share, of the usual quota and of a tenant’s own', () => {
+  const quota = new TenantQuota({ ratePerSecond: 40, burst: 8 }, 4);
+  expect([1, 2, 3].map(() => quota.take('a', 0))).toEqual([0, 0, 100]);
+  const own = { ratePerSecond: 8, burst: 4 };
+  expect([1, 2].map(() => quota.take('b', 0, own))).toEqual([0, 500]);
 });

@@ -1,28 +1,48 @@
 import { TokenBucket } from './token-bucket.js';
 
+/** Requests of one tenant, over all processes. */
+export interface Quota {
+  readonly ratePerSecond: number;
+  /** At once after a rest. */
+  readonly burst: number;
+}
+
 /**
  * A token bucket per tenant, so that one tenant cannot take the whole intake.
  * Bounded by the number of tenants that are configured: only those are asked for.
  */
 export class TenantQuota {
-  private readonly buckets = new Map<string, TokenBucket>();
+  private readonly buckets = new Map<string, { readonly quota: Quota; readonly bucket: TokenBucket }>();
 
-  /** @param perSecond refill. @param burst size of the bucket. */
+  /**
+   * @param usual of a tenant that has no quota of its own.
+   * @param processes that share the port: connections spread evenly over them, so each enforces its share.
+   */
   constructor(
-    private readonly perSecond: number,
-    private readonly burst: number,
+    private readonly usual: Quota,
+    private readonly processes: number,
   ) {}
 
   /**
    * Takes one token.
-   * @param nowMs monotonic milliseconds.
+   * @param nowMs monotonic milliseconds. @param quota the tenant's own; a changed one begins with a full bucket.
    * @returns 0 when it was there, else the milliseconds until one will be.
    */
-  take(tenantId: string, nowMs: number): number {
-    let bucket = this.buckets.get(tenantId);
-    if (bucket === undefined)
-      this.buckets.set(tenantId, (bucket = new TokenBucket(this.perSecond, this.burst)));
-    return bucket.take(nowMs);
+  take(tenantId: string, nowMs: number, quota: Quota = this.usual): number {
+    let known = this.buckets.get(tenantId);
+    if (
+      known === undefined ||
+      known.quota.ratePerSecond !== quota.ratePerSecond ||
+      known.quota.burst !== quota.burst
+    ) {
+      const bucket = new TokenBucket(this.share(quota.ratePerSecond), this.share(quota.burst));
+      this.buckets.set(tenantId, (known = { quota, bucket }));
+    }
+    return known.bucket.take(nowMs);
+  }
+
+  private share(whole: number): number {
+    return Math.max(1, whole / this.processes);
   }
 }
 

@@ -227,6 +227,7 @@ export async function makeDestination(instance: Instance, tenant: string, fields
       maxInFlight: 0,
       ratePerSecond: 0,
       headersJson: '',
+      include: [],
       ...fields,
     },
     CALL,

@@ -197,6 +197,7 @@ test('F6 a destination: create, change, disable, rotate, delete', async () => {
   const made = await makeDestination(tenants, tenant, {
     eventTypes: ['message.*', 'consent.opted_out'],
     headersJson: '{"authorization":"Bearer of-the-receiver"}',
+    include: ['handoff.flat'],
   });
   expect(made.signingSecret).toMatch(/^whsec_/);
   const { id } = made.destination!;
@@ -215,12 +216,15 @@ test('F6 a destination: create, change, disable, rotate, delete', async () => {
       ratePerSecond: 5,
       eventTypes: [],
       replaceEventTypes: false,
+      include: [],
+      replaceInclude: false,
     },
     CALL,
   );
   expect(changed.destination).toMatchObject({
     status: 'disabled',
     ratePerSecond: 5,
+    include: ['handoff.flat'],
     eventTypes: ['message.*', 'consent.opted_out'],
     headersJson: '{"authorization":"Bearer of-the-receiver"}',
   });

@@ -87,10 +87,13 @@ test('a watcher is not told of kinds it did not ask for', async () => {
   const watcher = await watch(tenants, 'dispatcher', DISPATCHER);
   await watcher.snapshot();
   const source = await makeSource(tenants, tenant);
-  const { destination } = await makeDestination(tenants, tenant, { eventTypes: ['consent.*'] });
+  const fields = { eventTypes: ['consent.*'], include: ['handoff'] };
+  const { destination } = await makeDestination(tenants, tenant, fields);
   const state = stateOf(watcher.responses);
   expect(state.has(source.id)).toBe(false);
-  expect(state.get(destination!.id)).toMatchObject({ eventTypes: ['consent.opted_out', 'consent.opted_in'] });
+  expect(state.get(destination!.id)).toMatchObject({
+    ...{ eventTypes: ['consent.opted_out', 'consent.opted_in'], include: ['handoff'] },
+  });
   expect(state.get(tenant)).toMatchObject({ dataKeys: [] });
   expect((state.get(tenant) as { hashKey: Buffer }).hashKey).toHaveLength(0);
   watcher.end();

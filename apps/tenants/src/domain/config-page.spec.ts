@@ -7,6 +7,7 @@ const tenant = (tenantId: string): ConfigPage['tenants'][number] => ({
   slug: tenantId,
   status: 'active',
   isSendingPaused: false,
+  intakeQuota: null,
   shards: [1, 2, 3, 4],
   hashKey: Buffer.from('hash key'),
   keywords: { optOut: [], optIn: [], help: [] },

@@ -1,6 +1,7 @@
 import { type TenantKeywords } from '@posthorn/providers/tenant-keywords.js';
 import { type ConfigKind } from './config-kind.js';
 import { expandEventTypes } from './event-type.js';
+import { type IntakeQuota } from './tenant.js';
 
 /** A secret in the clear, on its way to the service that uses it. */
 export interface ConfigSecret {
@@ -24,6 +25,8 @@ export interface ConfigTenant {
   readonly slug: string;
   readonly status: string;
   readonly isSendingPaused: boolean;
+  /** Null: what the platform lets every tenant. */
+  readonly intakeQuota: IntakeQuota | null;
   readonly shards: readonly number[];
   readonly hashKey: Buffer | undefined;
   readonly dataKeys: readonly ConfigDataKey[];
@@ -62,6 +65,7 @@ export interface ConfigDestination {
   readonly ratePerSecond: number;
   readonly headersJson: string;
   readonly status: string;
+  readonly include: readonly string[];
   readonly secrets: readonly ConfigSecret[];
 }
 

@@ -105,6 +105,17 @@ test('every wrong field of a destination is named', () => {
   ]);
 });
 
+test('D6 what a destination includes is of the list, each once', () => {
+  expect(() => checkDestination({ include: [] })).not.toThrow();
+  expect(() => checkDestination({ include: ['handoff.flat', 'handoff'] })).not.toThrow();
+  for (const [include, paths] of [
+    [['payload'], ['include.0']],
+    [['handoff', 'handoff'], ['include.1']],
+    [['handoff', 'handoff.flat', 'handoff'], ['include']],
+  ] as const)
+    expect(errorOf(() => checkDestination({ include })).fields.map(({ path }) => path)).toEqual(paths);
+});
+
 test('headers are one JSON object of texts, bounded', () => {
   for (const [text, path] of [
     ['[]', 'headers'],
@@ -127,4 +138,9 @@ test('a subscription to a noun is written out for the edge', () => {
     'message.received',
   ]);
   expect(expandEventTypes([])).toEqual([]);
+  const steps = ['escalated', 'claimed', 'accepted', 'released', 'offer_expired', 'closed'];
+  for (const step of steps) expect(isEventType(`conversation.${step}`)).toBe(true);
+  expect(expandEventTypes(['conversation.*'])).toEqual(
+    ['replied', ...steps].map((step) => `conversation.${step}`),
+  );
 });

@@ -4,6 +4,8 @@ import { type SecretInfo } from './secret.js';
 
 export const DESTINATION_STATUSES = ['active', 'disabled'] as const;
 export const ORDERINGS = ['none', 'key'] as const;
+/** What deliveries can carry beyond IDs and states: the context package of a hand-off, in full and flat. */
+export const INCLUDES = ['handoff', 'handoff.flat'] as const;
 
 /** What a person says of a destination. */
 export interface DestinationFields {
@@ -19,6 +21,8 @@ export interface DestinationFields {
   readonly ratePerSecond: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly status: string;
+  /** Of `INCLUDES`, each once. */
+  readonly include: readonly string[];
 }
 
 /** Where a tenant wants deliveries. */
@@ -75,6 +79,7 @@ export function checkDestination(fields: Partial<DestinationFields>): void {
   checkRange(errors, 'maxInFlight', fields.maxInFlight, 1, IN_FLIGHT_MAX);
   checkRange(errors, 'ratePerSecond', fields.ratePerSecond, 0, RATE_MAX);
   if (eventTypes !== undefined) checkEventTypes(errors, eventTypes);
+  if (fields.include !== undefined) checkInclude(errors, fields.include);
   if (headers !== undefined) checkHeaders(errors, headers);
   errors.throwIfAny();
 }
@@ -115,6 +120,15 @@ function checkEventTypes(errors: FieldErrors, types: readonly string[]): void {
     .forEach((type, index) =>
       errors.require(isEventType(type), `eventTypes.${index}`, 'there is no such event type'),
     );
+}
+
+function checkInclude(errors: FieldErrors, include: readonly string[]): void {
+  errors.require(include.length <= INCLUDES.length, 'include', `at most ${INCLUDES.length}`);
+  include.slice(0, INCLUDES.length).forEach((name, index) => {
+    const isKnown = (INCLUDES as readonly string[]).includes(name);
+    errors.require(isKnown, `include.${index}`, INCLUDES.join(', '));
+    errors.require(include.indexOf(name) === index, `include.${index}`, 'stands twice');
+  });
 }
 
 function checkHeaders(errors: FieldErrors, headers: Readonly<Record<string, string>>): void {

@@ -4,7 +4,7 @@ const EVENT_TYPES: Readonly<Record<string, readonly string[]>> = {
     ...['accepted', 'scheduled', 'queued', 'sending', 'sent', 'delivered', 'read', 'undelivered', 'failed'],
     ...['expired', 'canceled', 'received', 'deferred', 'blocked', 'indeterminate', 'unknown'],
   ],
-  conversation: ['replied', 'escalated', 'claimed', 'closed'],
+  conversation: ['replied', 'escalated', 'claimed', 'accepted', 'released', 'offer_expired', 'closed'],
   consent: ['opted_out', 'opted_in'],
   event: ['unrecognized'],
   destination: ['disabled'],

@@ -14,8 +14,9 @@ test('B9 the last key that does not run out by itself cannot be deleted', () => 
   expect(isLastKey([key('a'), key('b', 1)], 'b')).toBe(false);
 });
 
-test('B9 of scopes an operator gets by name only those that running the platform does not need', () => {
-  expect(() => checkOperatorKey('on call', ['payloads:read'], null, 0)).not.toThrow();
+test('B9 an operator key names scopes of the operators’ list, not of tenants’', () => {
+  for (const scopes of [[], ['payloads:read'], ['platform:read', 'tenants:write', 'keys:write']])
+    expect(() => checkOperatorKey('on call', scopes, null, 0)).not.toThrow();
   const refused = (...given: Parameters<typeof checkOperatorKey>): string[] => {
     try {
       checkOperatorKey(...given);

@@ -1,7 +1,17 @@
 import { FieldErrors, invalidField, isName, NAME_RULE, reachedLimit } from './field-errors.js';
 
-/** What an operator may do only by name: reading personal data is no part of running the platform. */
-export const OPERATOR_SCOPES = ['payloads:read'] as const;
+/**
+ * What an operator key may name. `payloads:read` is had by name only: reading personal data is no part of running the
+ * platform. Of the others a key that names none has all; the REST API knows the same list and enforces it.
+ */
+export const OPERATOR_SCOPES = [
+  'platform:read',
+  'platform:write',
+  'tenants:read',
+  'tenants:write',
+  'keys:write',
+  'payloads:read',
+] as const;
 export const OPERATOR_KEY_PREFIX = 'phop_';
 /** Valid at the same time. */
 export const OPERATOR_KEYS_MAX = 50;
@@ -39,7 +49,7 @@ export function checkOperatorKey(
       errors.require(
         (OPERATOR_SCOPES as readonly string[]).includes(scope),
         `scopes.${index}`,
-        `operators have every scope but ${OPERATOR_SCOPES.join(', ')}; only these are given by name`,
+        `one of ${OPERATOR_SCOPES.join(', ')}`,
       ),
     );
   errors.require(

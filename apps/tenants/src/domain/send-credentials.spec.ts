@@ -69,3 +69,12 @@ test('F9 the rate of an account is a number within its bounds', () => {
       { path: 'settings.sendsPerSecond' },
     ]);
 });
+
+test('E3 what the carrier answers by itself is a list of what there is', () => {
+  for (const carrierReplies of [undefined, [], ['help'], ['opt_out', 'help']])
+    checkSendSettings({ carrierReplies }, false);
+  for (const carrierReplies of ['help', ['stop'], ['help', 'help'], [1], null, {}])
+    expect(errorOf(() => checkSendSettings({ carrierReplies }, false)).fields).toMatchObject([
+      { path: 'settings.carrierReplies' },
+    ]);
+});

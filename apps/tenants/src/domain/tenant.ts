@@ -4,6 +4,13 @@ import { FieldErrors, isName, NAME_RULE } from './field-errors.js';
 /** suspended: intake goes on storing; nothing is sent, and the tenant's API keys only read. */
 export type TenantStatus = 'active' | 'suspended' | 'deleted';
 
+/** Requests that a tenant's providers may send, over all processes of ingress. */
+export interface IntakeQuota {
+  readonly ratePerSecond: number;
+  /** At once after a rest. */
+  readonly burst: number;
+}
+
 /** A customer account. */
 export interface Tenant {
   readonly tenantId: string;
@@ -13,6 +20,8 @@ export interface Tenant {
   readonly timeZone: string;
   readonly status: TenantStatus;
   readonly isSendingPaused: boolean;
+  /** Null: what the platform lets every tenant. */
+  readonly intakeQuota: IntakeQuota | null;
   readonly shards: readonly number[];
   readonly createdAtMs: number;
 }
@@ -25,6 +34,7 @@ export const SHARD_COUNT = 64;
 /** Lanes of one tenant: few enough that two tenants seldom share all of theirs. */
 export const TENANT_SHARDS = 4;
 
+const QUOTA_MAX = 1_000_000;
 const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const COUNTRY = /^[A-Z]{2}$/;
 const TIME_ZONE = /^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/;
@@ -41,6 +51,18 @@ export function checkTenant(fields: Partial<TenantFields>): void {
     errors.require(isCountry(country), 'country', 'there is no such country (ISO 3166-1 alpha-2)');
   if (timeZone !== undefined)
     errors.require(isTimeZone(timeZone), 'timeZone', 'there is no such time zone (IANA name)');
+  errors.throwIfAny();
+}
+
+/** @throws AppError `request.invalid` */
+export function checkIntakeQuota({ ratePerSecond, burst }: IntakeQuota): void {
+  const errors = new FieldErrors();
+  for (const [path, value] of Object.entries({ ratePerSecond, burst }))
+    errors.require(
+      Number.isInteger(value) && value >= 1 && value <= QUOTA_MAX,
+      `intakeQuota.${path}`,
+      `a whole number from 1 to ${QUOTA_MAX}`,
+    );
   errors.throwIfAny();
 }
 

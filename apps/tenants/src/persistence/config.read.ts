@@ -1,7 +1,9 @@
 import { type Tx } from '@posthorn/postgres/database.js';
 import { type ConfigPlatform } from '../domain/config-page.js';
-import { DATA_KEYS_SQL } from './data-key.store.js';
+import { type IntakeQuota } from '../domain/tenant.js';
+import { DATA_KEYS_SQL } from './data-keys.sql.js';
 import { type WrappedDataKey } from './key.store.js';
+import { intakeQuotaOf } from './tenant.store.js';
 import { msOf, timeOf } from './time.sql.js';
 
 /** A tenant and its hash key, wrapped. */
@@ -10,6 +12,7 @@ export interface TenantConfigRow {
   readonly slug: string;
   readonly status: string;
   readonly isSendingPaused: boolean;
+  readonly intakeQuota: IntakeQuota | null;
   readonly shards: number[];
   readonly hashKeyId: string | null;
   readonly hashKeyWrapped: Buffer | null;
@@ -46,6 +49,7 @@ export interface DestinationConfigRow extends SecretKeyColumns {
   readonly ratePerSecond: number;
   readonly headersSealed: Buffer;
   readonly status: string;
+  readonly include: string[];
 }
 
 export interface SecretConfigRow extends SecretKeyColumns {
@@ -63,6 +67,7 @@ const NIL = '00000000-0000-0000-0000-000000000000';
 export const FIRST_PAGE: PageStart = [NIL, NIL];
 
 const TENANT = `SELECT t.tenant_id AS "tenantId", t.slug, t.status, t.sends_paused AS "isSendingPaused", t.shards,
+    ${intakeQuotaOf('t.')},
     h.key_id AS "hashKeyId", h.wrapped AS "hashKeyWrapped",
     w.opt_out AS "optOutWords", w.opt_in AS "optInWords", w.help AS "helpWords"
   FROM tenants.tenant t LEFT JOIN tenants.hash_key h USING (tenant_id)
@@ -75,7 +80,7 @@ const SOURCE = `SELECT s.tenant_id AS "tenantId", s.source_id AS "sourceId", s.p
 const DESTINATION = `SELECT d.tenant_id AS "tenantId", d.destination_id AS "destinationId", d.name, d.url,
     d.event_types AS "eventTypes", d.ordering, d.max_attempts AS "maxAttempts",
     d.max_age_seconds AS "maxAgeSeconds", d.max_in_flight AS "maxInFlight",
-    d.rate_per_second AS "ratePerSecond", d.headers_sealed AS "headersSealed", d.status,
+    d.rate_per_second AS "ratePerSecond", d.headers_sealed AS "headersSealed", d.status, d.include,
     k.key_id AS "secretKeyId", k.wrapped AS "secretKeyWrapped"
   FROM tenants.destination d JOIN tenants.secret_key k USING (tenant_id)`;
 const given = `(SELECT * FROM unnest($1::uuid[], $2::uuid[]))`;

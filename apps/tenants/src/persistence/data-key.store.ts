@@ -1,12 +1,7 @@
 import { type Tx } from '@posthorn/postgres/database.js';
+import { DATA_KEYS_SQL } from './data-keys.sql.js';
 import { type WrappedDataKey } from './key.store.js';
 import { timeOf } from './time.sql.js';
-
-/** Every data key that opens something, whatever its generation. */
-export const DATA_KEYS_SQL = `(
-  SELECT tenant_id, week_start_day, 0 AS generation, key_id, wrapped FROM tenants.data_key
-  UNION ALL
-  SELECT tenant_id, week_start_day, generation, key_id, wrapped FROM tenants.data_key_renewal)`;
 
 /** A data key without the key. */
 export type DataKeyInfo = Pick<WrappedDataKey, 'keyId' | 'weekStartDay' | 'generation'>;

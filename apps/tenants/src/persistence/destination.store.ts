@@ -8,13 +8,13 @@ export type DestinationRow = Omit<Destination, 'secrets' | 'headers'> & { readon
 
 const COLUMNS = `destination_id AS "destinationId", name, url, event_types AS "eventTypes", ordering,
   max_attempts AS "maxAttempts", max_age_seconds AS "maxAgeSeconds", max_in_flight AS "maxInFlight",
-  rate_per_second AS "ratePerSecond", headers_sealed AS "headersSealed", status,
+  rate_per_second AS "ratePerSecond", headers_sealed AS "headersSealed", status, include,
   ${msOf('created_at')} AS "createdAtMs"`;
 const INSERT = {
   name: 'destination_insert',
   text: `INSERT INTO tenants.destination (tenant_id, destination_id, name, url, event_types, ordering,
-      max_attempts, max_age_seconds, max_in_flight, rate_per_second, headers_sealed, status, created_at)
-    VALUES ($1, $2, $3, $4, $5::text[], $6, $7, $8, $9, $10, $11, $12, ${timeOf('$13')}) RETURNING ${COLUMNS}`,
+      max_attempts, max_age_seconds, max_in_flight, rate_per_second, headers_sealed, status, include, created_at)
+    VALUES ($1, $2, $3, $4, $5::text[], $6, $7, $8, $9, $10, $11, $12, $13::text[], ${timeOf('$14')}) RETURNING ${COLUMNS}`,
 };
 const COUNT = {
   name: 'destination_count',
@@ -28,7 +28,7 @@ const UPDATE = {
   name: 'destination_update',
   text: `UPDATE tenants.destination SET name = $3, url = $4, event_types = $5::text[], ordering = $6,
       max_attempts = $7, max_age_seconds = $8, max_in_flight = $9, rate_per_second = $10, headers_sealed = $11,
-      status = $12
+      status = $12, include = $13::text[]
     WHERE tenant_id = $1 AND destination_id = $2`,
 };
 const DELETE = {
@@ -105,5 +105,5 @@ export class DestinationStore {
 const valuesOf = (tenantId: string, destination: Omit<DestinationRow, 'createdAtMs'>): unknown[] => [
   ...[tenantId, destination.destinationId, destination.name, destination.url, destination.eventTypes],
   ...[destination.ordering, destination.maxAttempts, destination.maxAgeSeconds, destination.maxInFlight],
-  ...[destination.ratePerSecond, destination.headersSealed, destination.status],
+  ...[destination.ratePerSecond, destination.headersSealed, destination.status, destination.include],
 ];

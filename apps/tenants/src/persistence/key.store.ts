@@ -1,5 +1,5 @@
 import { type Tx } from '@posthorn/postgres/database.js';
-import { DATA_KEYS_SQL } from './data-key.store.js';
+import { DATA_KEYS_SQL } from './data-keys.sql.js';
 import { timeOf } from './time.sql.js';
 
 /** A key of a tenant under the key-encryption key. */

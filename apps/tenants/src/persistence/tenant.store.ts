@@ -4,8 +4,13 @@ import { isUniqueViolation, type Tx } from '@posthorn/postgres/database.js';
 import { type Tenant, type TenantFields } from '../domain/tenant.js';
 import { msOf, timeOf } from './time.sql.js';
 
+/** As the domain has it. @param alias of the table, with its dot. */
+export const intakeQuotaOf = (alias = ''): string =>
+  `CASE WHEN ${alias}intake_rate_per_second IS NOT NULL THEN json_build_object('ratePerSecond',
+    ${alias}intake_rate_per_second, 'burst', ${alias}intake_burst) END AS "intakeQuota"`;
+
 const COLUMNS = `tenant_id AS "tenantId", slug, name, country, time_zone AS "timeZone", status,
-  sends_paused AS "isSendingPaused", shards, ${msOf('created_at')} AS "createdAtMs"`;
+  sends_paused AS "isSendingPaused", shards, ${intakeQuotaOf()}, ${msOf('created_at')} AS "createdAtMs"`;
 
 const INSERT = {
   name: 'tenant_insert',
@@ -20,7 +25,8 @@ const LOCK_BY_ID = { name: 'tenant_lock_by_id', text: find('tenant_id = $1', 'FO
 const LOCK_BY_SLUG = { name: 'tenant_lock_by_slug', text: find('slug = $1', 'FOR NO KEY UPDATE') };
 const UPDATE = {
   name: 'tenant_update',
-  text: `UPDATE tenants.tenant SET name = $2, country = $3, time_zone = $4 WHERE tenant_id = $1`,
+  text: `UPDATE tenants.tenant SET name = $2, country = $3, time_zone = $4, intake_rate_per_second = $5,
+    intake_burst = $6 WHERE tenant_id = $1`,
 };
 const SET_STOPS = {
   name: 'tenant_set_stops',
@@ -106,7 +112,9 @@ export class TenantStore {
   }
 
   async update(tx: Tx, tenant: Tenant): Promise<void> {
-    await tx.query(UPDATE, [tenant.tenantId, tenant.name, tenant.country, tenant.timeZone]);
+    const { tenantId, name, country, timeZone, intakeQuota } = tenant;
+    const quota = [intakeQuota?.ratePerSecond ?? null, intakeQuota?.burst ?? null];
+    await tx.query(UPDATE, [tenantId, name, country, timeZone, ...quota]);
   }
 
   /** Stops a tenant, or lets it go on. */

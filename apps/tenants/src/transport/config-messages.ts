@@ -71,6 +71,7 @@ const tenantMessage = (tenant: ConfigTenant): TenantConfig => ({
   hashKey: tenant.hashKey ?? NO_KEY,
   dataKeys: tenant.dataKeys.map(dataKeyMessage),
   sendsPaused: tenant.isSendingPaused,
+  intakeQuota: tenant.intakeQuota ?? undefined,
   // Most tenants have none: nothing is sent for them.
   keywords: hasWords(tenant.keywords) ? keywordsMessage(tenant.keywords) : undefined,
 });
@@ -115,4 +116,5 @@ const destinationMessage = (destination: ConfigDestination): DestinationConfig =
   headersJson: destination.headersJson,
   status: destination.status,
   secrets: destination.secrets.map(secretMessage),
+  include: [...destination.include],
 });

@@ -55,6 +55,7 @@ export class DestinationController {
       ratePerSecond: request.ratePerSecond,
       headers: parseHeaders(request.headersJson),
       status: DESTINATION_DEFAULTS.status,
+      include: request.include,
     });
     return {
       destination: destinationMessage(made.destination),
@@ -83,6 +84,7 @@ export class DestinationController {
     const patch = present({
       ...{ name, url, ordering, maxAttempts, maxAgeSeconds, maxInFlight, ratePerSecond, status },
       eventTypes: request.replaceEventTypes ? request.eventTypes : undefined,
+      include: request.replaceInclude ? request.include : undefined,
       headers: request.headersJson === undefined ? undefined : parseHeaders(request.headersJson),
     });
     const { tenant, id } = request;

@@ -53,6 +53,7 @@ export const tenantMessage = (tenant: Tenant): TenantMessage => ({
   status: tenant.status,
   createdAtMs: tenant.createdAtMs,
   sendsPaused: tenant.isSendingPaused,
+  intakeQuota: tenant.intakeQuota ?? undefined,
 });
 
 export const apiKeyMessage = (key: ApiKey): ApiKeyMessage => ({
@@ -107,6 +108,7 @@ export const destinationMessage = (destination: Destination): DestinationMessage
   status: destination.status,
   secrets: destination.secrets.map(secretInfoMessage),
   createdAtMs: destination.createdAtMs,
+  include: [...destination.include],
 });
 
 export const auditEntryMessage = (entry: ChainedEntry): AuditEntryMessage => ({

@@ -79,8 +79,9 @@ export class TenantController {
 
   @GrpcMethod(SERVICE, 'updateTenant')
   async updateTenant(request: UpdateTenantRequest): Promise<UpdateTenantResponse> {
-    const { name, country, timeZone } = request;
-    const patch = present({ name, country, timeZone });
+    const { name, country, timeZone, intakeQuota: quota } = request;
+    const intakeQuota = quota?.ratePerSecond === 0 ? null : quota;
+    const patch = present({ name, country, timeZone, intakeQuota });
     const { tenant, applied } = await this.update.run(actorOf(request.actor), request.tenant, patch);
     return { tenant: tenantMessage(tenant), applied: appliedMessage(applied) };
   }

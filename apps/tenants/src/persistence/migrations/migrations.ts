@@ -5,10 +5,12 @@ import { TRUST } from './0002-trust.js';
 import { KEYWORDS } from './0003-keywords.js';
 import { DELETIONS } from './0004-deletions.js';
 import { DATA_KEYS } from './0005-data-keys.js';
+import { DESTINATION_INCLUDE } from './0006-destination-include.js';
+import { INTAKE_QUOTA } from './0007-intake-quota.js';
 
 /** What `migrate` needs to know of this service. */
 export const MIGRATIONS: SchemaDefinition = {
   schema: SCHEMA,
   roles: [WORKER_ROLE, READER_ROLE],
-  migrations: [FIRST, TRUST, KEYWORDS, DELETIONS, DATA_KEYS],
+  migrations: [FIRST, TRUST, KEYWORDS, DELETIONS, DATA_KEYS, DESTINATION_INCLUDE, INTAKE_QUOTA],
 };

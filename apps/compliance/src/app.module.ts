@@ -8,6 +8,7 @@ import {
   PersonQueryServiceService,
   PersonServiceService,
   PolicyServiceService,
+  SendPreviewServiceService,
   SignalServiceService,
   SuppressionQueryServiceService,
   SuppressionServiceService,
@@ -51,6 +52,7 @@ import { GatherFacts } from './application/gather-facts.js';
 import { LinkPersons } from './application/link-persons.js';
 import { PermitDrain } from './application/permit-drain.js';
 import { PermitMetrics } from './application/permit-metrics.js';
+import { PreviewSends } from './application/preview-sends.js';
 import { PutPolicy } from './application/put-policy.js';
 import { ReadPersons } from './application/read-persons.js';
 import { ReadSuppressions } from './application/read-suppressions.js';
@@ -86,6 +88,7 @@ import { ConsentController, ConsentQueryController } from './transport/consents.
 import { PermitController } from './transport/permits.grpc.js';
 import { PersonController, PersonQueryController } from './transport/persons.grpc.js';
 import { DecisionQueryController, PolicyController } from './transport/policies.grpc.js';
+import { PreviewController } from './transport/previews.grpc.js';
 import { SignalController } from './transport/signals.grpc.js';
 import { SuppressionController, SuppressionQueryController } from './transport/suppressions.grpc.js';
 
@@ -93,6 +96,7 @@ import { SuppressionController, SuppressionQueryController } from './transport/s
 export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: SignalServiceService, callers: ['ingress'] },
   { definition: PermitServiceService, callers: ['dispatcher'] },
+  { definition: SendPreviewServiceService, callers: ['events'] },
   { definition: SuppressionQueryServiceService, callers: ['api'] },
   { definition: SuppressionServiceService, callers: ['api', 'events'] },
   { definition: ConsentQueryServiceService, callers: ['api'] },
@@ -110,7 +114,7 @@ class EventsChannel extends GrpcChannel {}
 class TextFeed extends FactFeed {}
 
 const CONTROLLERS = [
-  ...[SignalController, PermitController],
+  ...[SignalController, PermitController, PreviewController],
   ...[SuppressionQueryController, SuppressionController, ConsentQueryController, ConsentController],
   ...[PersonQueryController, PersonController, DecisionQueryController, PolicyController],
 ];
@@ -279,6 +283,7 @@ const permits = () => [
   provide(GatherFacts, PersonStore, ConsentStore, SendFactsRead, PermitStore),
   provide(RequestPermit, Database, GatherFacts, PermitStore, Backlog, PermitMetrics, Clock),
   provide(ClosePermit, Database, PermitStore),
+  provide(PreviewSends, Database, GatherFacts, Backlog, Clock),
 ];
 
 const auditing = () => [

@@ -106,7 +106,7 @@ test('B8 E8 consents, links and policies are in the log; a policy that is only c
     );
   await put({ dryRun: true });
   await put();
-  await expect(put()).rejects.toMatchObject({ code: 'request.invalid' });
+  await expect(put()).rejects.toMatchObject({ code: 'policy.conflict' });
   expect(await entriesOf(1, acme.id)).toEqual([
     { action: 'policy.replaced', detail: { before: { version }, after: { version: version + 1 } } },
   ]);

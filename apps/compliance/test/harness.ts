@@ -13,6 +13,7 @@ import {
   PersonQueryServiceService,
   PersonServiceService,
   PolicyServiceService,
+  SendPreviewServiceService,
   SignalServiceService,
   SuppressionQueryServiceService,
   SuppressionServiceService,
@@ -266,6 +267,7 @@ export class House {
       decisions: grpcClient(DecisionQueryServiceService, api),
       policies: grpcClient(PolicyServiceService, api),
       permits: grpcClient(PermitServiceService, channel('dispatcher')),
+      previews: grpcClient(SendPreviewServiceService, channel('events')),
       signals: grpcClient(SignalServiceService, channel('ingress')),
     };
   }

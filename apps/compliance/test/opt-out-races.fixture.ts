@@ -49,7 +49,14 @@ export class Races {
           channel: 'sms',
         },
         ...{ category: 'transactional', address, program: '', answersEventId: '', timeZone: '', country: '' },
-        ...{ postalCode: '', lastInboundAtMs: 0, isReplay: false, provider: 'twilio', isTemplate: false },
+        ...{
+          postalCode: '',
+          lastInboundAtMs: 0,
+          isReplay: false,
+          provider: 'twilio',
+          isTemplate: false,
+          carrierReplies: [],
+        },
       },
       CALL,
     );

@@ -167,6 +167,10 @@ test('E1 an opt-out in words of its own holds until a person has judged it', asy
   expect(await reasons(both)).toContain('opt_out'); // what was said before still holds
   expect(await reasons(harmless)).toEqual([]);
   expect((await decide(b!, 'lifted')).review).toMatchObject({ state: 'lifted', decidedBy: ACTOR });
+  await expect(decide(formatId('evt', newUuid(1)), 'lifted')).rejects.toMatchObject({
+    code: 'review.not_found',
+  });
+  await expect(decide('rul_1', 'lifted')).rejects.toMatchObject({ code: 'review.not_found' });
   await expect(decide(b!, 'confirmed')).rejects.toMatchObject({ code: 'request.invalid' });
   expect(await list('open')).toEqual([]);
 });

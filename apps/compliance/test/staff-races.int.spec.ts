@@ -44,6 +44,7 @@ const ask = (service: Service, address: string) =>
       ...{ channel: 'sms', category: 'transactional', program: '', answersEventId: '', timeZone: '' },
       ...{ country: '', postalCode: '', lastInboundAtMs: 0, isReplay: false, provider: 'twilio' },
       isTemplate: false,
+      carrierReplies: [],
     },
     CALL,
   );

@@ -28,7 +28,14 @@ async function decided(address: string, program: string, channel = 'email'): Pro
     {
       ...{ tenantId: acme.id, messageId: formatId('msg', newUuid(clock.nowMs())), sourceId: '', channel },
       ...{ address, program, category: 'transactional', answersEventId: '', timeZone: '', country: 'AT' },
-      ...{ postalCode: '', lastInboundAtMs: 0, isReplay: false, provider: 'sendgrid', isTemplate: false },
+      ...{
+        postalCode: '',
+        lastInboundAtMs: 0,
+        isReplay: false,
+        provider: 'sendgrid',
+        isTemplate: false,
+        carrierReplies: [],
+      },
     },
     CALL,
   );

@@ -38,7 +38,7 @@ export class DecideReview {
     private readonly log: Logger,
   ) {}
 
-  /** The same verdict again changes nothing. @throws AppError `event.not_found`, `request.invalid`. */
+  /** The same verdict again changes nothing. @throws AppError `review.not_found`, `request.invalid`. */
   async run(request: {
     readonly tenantId: string;
     readonly actorId: string;
@@ -53,10 +53,10 @@ export class DecideReview {
     const actor = auditActor(request.principal, request.actorId);
     const tenantId = this.tenants.uuidOf(request.tenantId);
     const eventId = uuidOfId('evt', request.eventId);
-    if (eventId === undefined) throw new AppError('event.not_found');
+    if (eventId === undefined) throw new AppError('review.not_found');
     const review = await this.db.transaction(async (tx) => {
       const known = await this.reviews.find(tx, tenantId, eventId);
-      if (known === undefined) throw new AppError('event.not_found');
+      if (known === undefined) throw new AppError('review.not_found');
       const person: Person = { tenantId, hash: known.personHash };
       await this.persons.lock(tx, [person]);
       const decided = await this.reviews.decide(tx, { tenantId, eventId }, by);

@@ -1,11 +1,14 @@
+import { uuidBytes, uuidTimeMs } from '@posthorn/clock/id.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { statusAt } from '../domain/consent-status.js';
 import { distinctPersons, personKey, personLock, type Person } from '../domain/person.js';
+import { sameOptOut } from '../domain/person-consent.js';
 import type { SendRequest, StoredFacts } from '../domain/send-request.js';
 import { CAP_WINDOW_HOURS_MAX } from '../domain/sending-rules/parse-policy.js';
+import { HELP_WINDOW_MS } from '../domain/sending-rules/recipient-rules.js';
 import { SCOPE_ALL } from '../domain/suppression.js';
-import type { ConsentStore } from '../persistence/consent.store.js';
+import type { ConsentStore, KnownSignal } from '../persistence/consent.store.js';
 import type { PermitStore } from '../persistence/permit.store.js';
 import type { PersonStore } from '../persistence/person.store.js';
 import type { SendFactsRead } from '../persistence/send-facts.read.js';
@@ -15,12 +18,9 @@ const CAP_WINDOW_MS_MAX = CAP_WINDOW_HOURS_MAX * 3_600_000;
 /** Whom a person was linked with while the locks were taken; the transaction has to begin again. */
 export class LinksChanged extends Error {}
 
-interface Answers {
-  readonly answersOptOut: StoredFacts['answersOptOut'];
-  readonly answersHelp: StoredFacts['answersHelp'];
-}
+type Answers = Pick<StoredFacts, 'answersOptOut' | 'answersHelp' | 'isAnsweredUnknown'>;
 
-const NO_ANSWER: Answers = { answersOptOut: undefined, answersHelp: undefined };
+const NO_ANSWER: Answers = { answersOptOut: undefined, answersHelp: undefined, isAnsweredUnknown: false };
 
 /** Locks the persons of requests and reads all that decides about them. */
 export class GatherFacts {
@@ -57,7 +57,7 @@ export class GatherFacts {
       this.facts.policies(tx, tenants),
     ]);
     if (linked.flat().some((lock) => !taken.has(lock))) throw new LinksChanged();
-    const answers = await this.answers(tx, requests, known);
+    const answers = await this.answers(tx, requests, known, nowMs);
     const at = indexOf(persons);
     const marketedAt = indexOf(marketed);
     return requests.map((request, index) => {
@@ -86,36 +86,67 @@ export class GatherFacts {
   private async answers(
     tx: Tx,
     requests: readonly SendRequest[],
-    known: ReadonlyMap<string, { readonly kind: string; readonly atMs: number }>,
+    known: ReadonlyMap<string, KnownSignal>,
+    nowMs: number,
   ): Promise<Answers[]> {
-    const claiming = requests.flatMap((request, index) => {
-      const signal = known.get(`${personKey(request.person)}:${request.answersEventId}`);
-      return signal === undefined ? [] : [{ index, request, signal }];
-    });
-    // In one order for everybody: a claim holds its row until the end.
-    claiming.sort((a, b) => (a.request.answersEventId! < b.request.answersEventId! ? -1 : 1));
+    const answers = requests.map(({ person, answersEventId }) => ({
+      ...NO_ANSWER,
+      isAnsweredUnknown:
+        answersEventId !== undefined &&
+        !known.has(`${personKey(person)}:${answersEventId}`) &&
+        isRecent(answersEventId, nowMs),
+    }));
+    const claiming = await this.claiming(tx, requests, known);
     const owners = await this.permits.claimAnswers(
       tx,
-      claiming.map(({ request }) => ({
-        tenantId: request.person.tenantId,
-        eventId: request.answersEventId!,
-        messageId: request.messageId,
+      claiming.map(({ request, eventIds }) => ({
+        ...{ tenantId: request.person.tenantId, eventIds, messageId: request.messageId },
       })),
     );
-    const answers = requests.map(() => NO_ANSWER);
-    claiming.forEach(({ index, request, signal }, n) => {
+    claiming.forEach(({ index, request, signal: { kind, atMs } }, n) => {
       const isUsed = owners[n] !== request.messageId;
-      if (signal.kind === 'opt_out')
-        answers[index] = {
-          ...NO_ANSWER,
-          answersOptOut: { optedOutAtMs: signal.atMs, isConfirmationUsed: isUsed },
-        };
-      if (signal.kind === 'help')
-        answers[index] = { ...NO_ANSWER, answersHelp: { askedAtMs: signal.atMs, isAnswerUsed: isUsed } };
+      answers[index] =
+        kind === 'opt_out'
+          ? { ...NO_ANSWER, answersOptOut: { optedOutAtMs: atMs, isConfirmationUsed: isUsed } }
+          : { ...NO_ANSWER, answersHelp: { askedAtMs: atMs, isAnswerUsed: isUsed } };
     });
     return answers;
   }
+
+  /** The requests that answer something, and what is answered with it. */
+  private async claiming(
+    tx: Tx,
+    requests: readonly SendRequest[],
+    known: ReadonlyMap<string, KnownSignal>,
+  ): Promise<Claiming[]> {
+    const claiming: Claiming[] = [];
+    for (const [index, request] of requests.entries()) {
+      const { person, answersEventId } = request;
+      const signal = known.get(`${personKey(person)}:${answersEventId}`);
+      if (signal?.isOwn !== true || !ANSWERED_KINDS.includes(signal.kind)) continue;
+      const eventIds =
+        signal.kind === 'opt_out'
+          ? sameOptOut(await this.consent.history(tx, person), answersEventId!)
+          : [answersEventId!];
+      claiming.push({ index, request, signal, eventIds });
+    }
+    // In one order for everybody: a claim holds its row until the end.
+    return claiming.sort((a, b) => (a.eventIds[0]! < b.eventIds[0]! ? -1 : 1));
+  }
 }
+
+interface Claiming {
+  readonly index: number;
+  readonly request: SendRequest;
+  readonly signal: KnownSignal;
+  readonly eventIds: readonly string[];
+}
+
+const ANSWERED_KINDS: readonly string[] = ['opt_out', 'help'];
+
+/** Whether its signal may be on its way to us: a rule answers as soon as the log has it. */
+const isRecent = (eventId: string, nowMs: number): boolean =>
+  Math.abs(nowMs - uuidTimeMs(uuidBytes(eventId))) <= HELP_WINDOW_MS;
 
 const indexOf = (persons: readonly Person[]): Map<string, number> =>
   new Map(persons.map((person, index) => [personKey(person), index]));

@@ -21,7 +21,7 @@ export class PutPolicy {
     private readonly log: Logger,
   ) {}
 
-  /** @throws AppError `request.invalid`, `principal.forbidden`. */
+  /** @throws AppError `request.invalid`, `policy.conflict`, `principal.forbidden`. */
   async run(request: {
     readonly tenantId: string;
     readonly actorId: string;
@@ -66,4 +66,4 @@ function parse(json: string): unknown {
 }
 
 const conflict = (version: number): AppError =>
-  invalid('expectedVersion', `version ${version} is in force: read it first`);
+  new AppError('policy.conflict', { detail: `version ${version} is in force: read it first` });

@@ -5,6 +5,7 @@ import {
   covers,
   optOutScopes,
   reduceScoped,
+  sameOptOut,
   scopedSignal,
   stateAt,
   storedSignal,
@@ -131,4 +132,35 @@ test('E3 a consent for one channel opens that one of those a STOP closed', () =>
   const grant: ScopedSignal = { id: '2', kind: 'grant', atMs: 120_000, covers: 'sms', program: 'all' };
   expect(optOutScopes([stop])).toEqual([{ channel: 'all', program: 'all' }]);
   expect(optOutScopes([stop, grant]).map(({ channel }) => channel)).toEqual(['email', 'chat', 'push']);
+});
+
+test('E3 the opt-outs that are one are the same for each of them, whatever the order of the history', () => {
+  fc.assert(
+    fc.property(signals, fc.nat(), (history, seed) => {
+      const shuffled = history.map((_, at) => history[(at + seed) % history.length]!);
+      for (const { id, kind } of history.filter((signal) => signal.kind === 'opt_out')) {
+        const same = sameOptOut(history, id);
+        expect(kind === 'opt_out' && same.includes(id)).toBe(true);
+        expect(sameOptOut(shuffled, id)).toEqual(same);
+        for (const other of same) expect(sameOptOut(history, other)).toEqual(same);
+      }
+    }),
+  );
+});
+
+test('E3 a further STOP is the same opt-out until an opt-in that counts; another scope is another opt-out', () => {
+  const at = (kind: ScopedSignal['kind'], atMs: number, program = 'all'): ScopedSignal => ({
+    ...{ id: `${kind}-${atMs}-${program}`, kind, atMs, covers: 'all', program },
+  });
+  const out = [at('opt_out', 0), at('opt_out', 1_000)];
+  expect(sameOptOut(out, 'opt_out-1000-all')).toEqual(['opt_out-0-all', 'opt_out-1000-all']);
+  const soon = [...out, at('opt_in', 61_000), at('opt_out', 62_000)];
+  expect(sameOptOut(soon, 'opt_out-62000-all')).toHaveLength(3);
+  for (const kind of ['opt_in', 'grant', 'lift'] as const) {
+    const back = [...out, at(kind, 61_001), at('opt_out', 62_000)];
+    expect(sameOptOut(back, 'opt_out-62000-all')).toEqual(['opt_out-62000-all']);
+    expect(sameOptOut(back, 'opt_out-0-all')).toEqual(['opt_out-0-all', 'opt_out-1000-all']);
+  }
+  expect(sameOptOut([...out, at('opt_out', 500, 'news')], 'opt_out-500-news')).toEqual(['opt_out-500-news']);
+  expect(sameOptOut(out, 'not-there')).toEqual(['not-there']);
 });

@@ -3,6 +3,7 @@ import {
   compareSignals,
   consentOf,
   hasDialogue,
+  OPT_OUT_WINS_MS,
   reduceSignals,
   type ConsentSignal,
   type ConsentState,
@@ -83,6 +84,32 @@ export function optOutScopes(signals: readonly ScopedSignal[]): Scope[] {
   }
   return scopes;
 }
+
+/**
+ * The opt-outs of one scope that are one: those around the given one between which the person was never back in. The
+ * second STOP of somebody who is out already is one that has been confirmed.
+ * @param signals the history. @returns their IDs, the earliest first; the given one alone when it is not in there.
+ */
+export function sameOptOut(signals: readonly ScopedSignal[], id: string): readonly string[] {
+  const given = signals.find((signal) => signal.id === id && signal.kind === 'opt_out');
+  if (given === undefined) return [id];
+  let same: string[] = [];
+  let optOutAtMs = -Infinity;
+  for (const signal of [...signals].sort(compareSignals)) {
+    if (signal.kind === 'opt_out') {
+      if (signal.covers !== given.covers || signal.program !== given.program) continue;
+      optOutAtMs = signal.atMs;
+      same.push(signal.id);
+    } else if (overlap(signal, given) && isReturn(signal, optOutAtMs)) {
+      if (same.includes(id)) break;
+      same = [];
+    }
+  }
+  return same;
+}
+
+const isReturn = ({ kind, atMs }: ScopedSignal, optOutAtMs: number): boolean =>
+  kind === 'lift' || ((kind === 'opt_in' || kind === 'grant') && atMs - optOutAtMs > OPT_OUT_WINS_MS);
 
 /** The channels on which a signal brings the person to that state. */
 export const channelsTurned = (

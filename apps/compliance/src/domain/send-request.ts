@@ -6,7 +6,15 @@ import type { SendFacts } from './sending-rules/send-facts.js';
 /** A message that wants to leave, as dispatcher describes it. IDs are UUID texts. */
 export interface SendRequest extends Pick<
   SendFacts,
-  'channel' | 'category' | 'provider' | 'address' | 'program' | 'contact' | 'lastInboundAtMs' | 'isTemplate'
+  | 'channel'
+  | 'category'
+  | 'provider'
+  | 'address'
+  | 'program'
+  | 'contact'
+  | 'lastInboundAtMs'
+  | 'isTemplate'
+  | 'carrierReplies'
 > {
   readonly person: Person;
   readonly messageId: string;
@@ -20,7 +28,14 @@ export interface SendRequest extends Pick<
 /** What the store knows about a request. */
 export interface StoredFacts extends Pick<
   SendFacts,
-  'suppressions' | 'consent' | 'isPendingOptOut' | 'answersOptOut' | 'answersHelp' | 'sentRecently' | 'policy'
+  | 'suppressions'
+  | 'consent'
+  | 'isPendingOptOut'
+  | 'answersOptOut'
+  | 'answersHelp'
+  | 'isAnsweredUnknown'
+  | 'sentRecently'
+  | 'policy'
 > {
   readonly policyVersion: number;
   /** The locks of the person and of those linked: who they are, for counting. */
@@ -47,9 +62,11 @@ export const keptFacts = (
   candidates: readonly Candidate[],
 ): Readonly<Record<string, unknown>> => {
   const { provider, contact, lastInboundAtMs, isTemplate, answersEventId, isSendingPaused } = request;
+  const isAnswer = answersEventId !== undefined;
   return {
     ...{ consent, suppressions, isPendingOptOut, isCaughtUp, isSendingPaused, isTemplate, provider },
-    ...{ sentRecently: sentRecently.length, lastInboundAtMs, isAnswer: answersEventId !== undefined },
+    ...{ sentRecently: sentRecently.length, lastInboundAtMs, isAnswer },
+    ...(isAnswer ? { carrierReplies: request.carrierReplies } : {}),
     ...{ timeZone: contact.timeZone, country: contact.country },
     ...{ places: zonesByPlace(candidates), hasHours: hasHours({ ...request, policy }) },
   };

@@ -37,6 +37,14 @@ const insert = new BatchInsert<ObservedSignal, Row>({
   rowsMax: SIGNALS_MAX,
 });
 
+/** A signal of the history, as far as it can be answered. */
+export interface KnownSignal {
+  readonly kind: string;
+  /** Unix milliseconds. */
+  readonly atMs: number;
+  readonly isOwn: boolean;
+}
+
 /** The history of consent: append-only. */
 export class ConsentStore {
   /** Records signals. @returns those that were not known. */
@@ -119,18 +127,20 @@ export class ConsentStore {
     }));
   }
 
-  /** Which of these are in the history, by person and ID. @returns kind and time, by `<personKey>:<id>`. */
+  /**
+   * Which of these are in the history, by ID.
+   * @returns kind, time and whether it is about the person that was asked for, by `<personKey>:<id>`.
+   */
   async known(
     tx: Tx,
     asked: readonly { readonly person: Person; readonly id: string }[],
-  ): Promise<Map<string, { readonly kind: string; readonly atMs: number }>> {
-    const { rows } = await tx.query<{ n: string; kind: string; signaled_at: Date }>(
+  ): Promise<Map<string, KnownSignal>> {
+    const { rows } = await tx.query<{ n: string; kind: string; signaled_at: Date; is_own: boolean }>(
       {
         name: 'known_signals',
-        text: `SELECT asked.n, signal.kind, signal.signaled_at
+        text: `SELECT asked.n, signal.kind, signal.signaled_at, signal.person_hash = asked.person_hash AS is_own
                FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) WITH ORDINALITY AS asked (tenant_id, signal_id, person_hash, n)
-               JOIN compliance.consent_signal AS signal USING (tenant_id, signal_id)
-               WHERE signal.person_hash = asked.person_hash`,
+               JOIN compliance.consent_signal AS signal USING (tenant_id, signal_id)`,
       },
       [
         asked.map(({ person }) => person.tenantId),
@@ -139,9 +149,9 @@ export class ConsentStore {
       ],
     );
     return new Map(
-      rows.map(({ n, kind, signaled_at }) => {
+      rows.map(({ n, kind, signaled_at, is_own }) => {
         const { person, id } = asked[Number(n) - 1]!;
-        return [`${personKey(person)}:${id}`, { kind, atMs: signaled_at.getTime() }];
+        return [`${personKey(person)}:${id}`, { kind, atMs: signaled_at.getTime(), isOwn: is_own }];
       }),
     );
   }

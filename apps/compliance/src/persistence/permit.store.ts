@@ -13,7 +13,8 @@ const OPEN_SEARCH_MS = 60_000;
 /** Which message may be answered an event with. */
 export interface AnswerClaim {
   readonly tenantId: string;
-  readonly eventId: string;
+  /** The event, and those that are answered with it; under the first one it is claimed. */
+  readonly eventIds: readonly string[];
   readonly messageId: string;
 }
 
@@ -169,15 +170,18 @@ export class PermitStore {
    */
   async claimAnswers(tx: Tx, claims: readonly AnswerClaim[]): Promise<string[]> {
     const owners: string[] = [];
-    for (const { tenantId, eventId, messageId } of claims) {
+    for (const { tenantId, eventIds, messageId } of claims) {
       const { rows } = await tx.query<{ message_id: string }>(
         {
           name: 'claim_answer',
-          text: `INSERT INTO compliance.answer (tenant_id, event_id, message_id) VALUES ($1, $2, $3)
+          text: `INSERT INTO compliance.answer (tenant_id, event_id, message_id)
+                 SELECT $1, COALESCE(earlier.event_id, $2), $3
+                 FROM (SELECT min(event_id::text)::uuid AS event_id FROM compliance.answer
+                       WHERE tenant_id = $1 AND event_id = ANY ($4::uuid[])) AS earlier
                  ON CONFLICT (tenant_id, event_id) DO UPDATE SET message_id = answer.message_id
                  RETURNING message_id`,
         },
-        [tenantId, eventId, messageId],
+        [tenantId, eventIds[0]!, messageId, eventIds],
       );
       owners.push(rows[0]!.message_id);
     }

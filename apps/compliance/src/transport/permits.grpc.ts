@@ -15,6 +15,7 @@ import { PERMIT_VALID_MS, type SendRequest } from '../domain/send-request.js';
 import { isSendChannel } from '../domain/suppression.js';
 
 const PROGRAM_LENGTH_MAX = 64;
+const CARRIER_REPLIES_MAX = 8;
 const OUTCOMES = ['sent', 'not_sent', 'unknown'] as const;
 
 /** May this message be sent, now? */
@@ -50,11 +51,14 @@ export class PermitController implements PermitServiceController {
 
   private sendOf(request: RequestPermitRequest): SendRequest {
     const { tenantId, channel, category, address, program } = request;
+    const { carrierReplies } = request;
     const messageId = uuidOfId('msg', request.messageId);
     if (messageId === undefined) throw invalid('messageId', 'is no ID of a message');
     if (!isSendChannel(channel)) throw invalid('channel', 'must be sms, email, chat or push');
     if (program.length > PROGRAM_LENGTH_MAX)
       throw invalid('program', `at most ${PROGRAM_LENGTH_MAX} characters`);
+    if (carrierReplies.length > CARRIER_REPLIES_MAX)
+      throw invalid('carrierReplies', `at most ${CARRIER_REPLIES_MAX}`);
     return {
       ...{ channel, address, program, messageId, isReplay: request.isReplay, isTemplate: request.isTemplate },
       // What is not said to be transactional is marketing.
@@ -64,6 +68,7 @@ export class PermitController implements PermitServiceController {
       answersEventId:
         request.answersEventId === '' ? undefined : idOr(request.answersEventId, 'evt', 'answersEventId'),
       provider: request.provider,
+      carrierReplies,
       contact: { timeZone: request.timeZone, country: request.country, postalCode: request.postalCode },
       lastInboundAtMs: request.lastInboundAtMs,
       isSendingPaused: this.tenants.isSendingPaused(tenantId),

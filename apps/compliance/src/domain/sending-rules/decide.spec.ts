@@ -113,6 +113,29 @@ test('E3 HELP is answered once even when the person opted out', () => {
   expect(decide(marketing(out)).kind).toBe('deny');
 });
 
+test('E3 what the carrier answers by itself is answered by nobody else, opted out or not', () => {
+  const out = { suppressions: [optOut], consent: 'opted_out', answersOptOut: confirmation } as const;
+  expect(decide(sendFacts({ ...out, carrierReplies: ['opt_out'] }))).toMatchObject({
+    kind: 'deny',
+    rule: 'opt_out.carrier_confirms',
+  });
+  expect(decide(sendFacts({ ...out, carrierReplies: ['help'] })).rule).toBe('opt_out.confirmation');
+  for (const facts of [{ answersHelp: help }, { answersHelp: help, suppressions: [optOut] }]) {
+    expect(decide(sendFacts({ ...facts, carrierReplies: ['help'] })).rule).toBe(
+      'opt_out.carrier_answers_help',
+    );
+    expect(decide(sendFacts({ ...facts, carrierReplies: ['opt_out'] })).kind).toBe('allow');
+  }
+  // It is about answers only.
+  expect(decide(sendFacts({ carrierReplies: ['opt_out', 'help'] })).kind).toBe('allow');
+});
+
+test('E3 an answer to what is not known yet waits', () => {
+  expect(decide(sendFacts({ isAnsweredUnknown: true, suppressions: [optOut] }))).toMatchObject({
+    ...{ kind: 'defer', rule: 'opt_out.answer_unknown', untilMs: WEDNESDAY_MS + PENDING_RETRY_MS },
+  });
+});
+
 test.each(['complaint', 'hard_bounce', 'manual'])('E1 no answer passes a suppression for %s', (reason) => {
   const out = { suppressions: [optOut, { ...optOut, reason }] };
   expect(decide(sendFacts({ ...out, answersOptOut: confirmation })).rule).toBe(`suppression.${reason}`);

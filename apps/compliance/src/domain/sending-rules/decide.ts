@@ -3,6 +3,7 @@ import { closedAt, nextOpenMs, openingsOf, type Opening } from './quiet-hours.js
 import { candidatesOf, type Candidate } from './recipient-places.js';
 import {
   answerOf,
+  deniedByCarrier,
   deniedConfirmation,
   denyClosedWindow,
   denySuppressed,
@@ -42,6 +43,13 @@ function askAgain(facts: SendFacts): Decision | undefined {
   if (!facts.isCaughtUp) {
     return defer('compliance.behind', 'Not all opt-outs are known yet.', facts.nowMs + BEHIND_RETRY_MS);
   }
+  if (facts.isAnsweredUnknown) {
+    return defer(
+      'opt_out.answer_unknown',
+      'What it answers is not known yet.',
+      facts.nowMs + PENDING_RETRY_MS,
+    );
+  }
   if (!facts.isPendingOptOut) return undefined;
   const detail = 'An opt-out of the recipient is being applied.';
   // An answer to it may leave as soon as it is in force.
@@ -54,6 +62,7 @@ function decideRecipient(facts: SendFacts, candidates: readonly Candidate[]): De
   const places = [...new Set(candidates.map(({ place }) => place))];
   const answer = answerOf(facts);
   const denial =
+    deniedByCarrier(facts) ??
     (answer === undefined ? deniedConfirmation(facts) : undefined) ??
     denySuppressed(facts, places, answer) ??
     denyUnconsented(facts, places) ??

@@ -29,6 +29,7 @@ test('E2 nothing set is the default, and a policy reads back as it was written',
     },
     caps: [{ count: 2, windowHours: 12 }],
     keywords: { optOut: [' Basta! '], help: ['sos'] },
+    answers: { program: 'Acme', contact: '+43 1 23', helpText: 'Acme hilft: +43 1 23' },
     replacedHours: [{ place: 'US-CA', week: week('08:00-21:00') }],
   });
   expect(policy.keywords.optOut).toEqual(['basta']);
@@ -57,6 +58,15 @@ test.each<[unknown, string[]]>([
   ],
   [{ quietHours: { hours: [1, 2].map(() => ({ place: 'FR', week: NINE_TO_FIVE })) } }, ['quietHours.hours']],
   [{ replacedHours: [{ place: 'all', week: NINE_TO_FIVE }] }, ['replacedHours.0.place']],
+  [{ answers: { text: 'x' } }, ['answers.text']],
+  [{ answers: { program: 'Acme' } }, ['answers.contact']],
+  [{ answers: { helpText: 'Call us' } }, ['answers.program', 'answers.contact']],
+  [{ answers: { program: 7, contact: 'x'.repeat(129) } }, ['answers.program', 'answers.contact']],
+  [{ answers: { program: 'Acme', contact: 'a@b.example', helpText: 'Acme: no' } }, ['answers.helpText']],
+  [
+    { answers: { program: 'Acme', contact: 'a@b.example', optOutText: 'x'.repeat(307) } },
+    ['answers.optOutText'],
+  ],
   [{ caps: [{ count: 0, windowHours: 25 }] }, ['caps.0.count', 'caps.0.windowHours']],
   [{ caps: Array.from({ length: 9 }, () => ({ count: 1, windowHours: 1 })) }, ['caps']],
   [{ caps: [null] }, ['caps.0', 'caps.0.count', 'caps.0.windowHours']],

@@ -2,6 +2,7 @@ import { AppError, type FieldError } from '@posthorn/errors/app-error.js';
 import { readTenantKeywords } from '@posthorn/providers/tenant-keywords.js';
 import { QUESTION_DAYS_MAX, QUESTION_DAYS_MIN } from '../consent-state.js';
 import { isSendChannel, type SendChannel } from '../suppression.js';
+import { answerTextsOf } from './answer-texts.js';
 import { isKnownPlace } from './place-tables.js';
 import {
   DAYS,
@@ -73,6 +74,10 @@ class PolicyReader {
       keywords,
       retention: this.retention(policy['retention']),
       doubleOptIn: this.doubleOptIn(policy['doubleOptIn']),
+      answers: answerTextsOf(
+        this.record(policy['answers'], 'answers', Object.keys(DEFAULT_POLICY.answers)),
+        this.errors,
+      ),
       replacedHours: this.placeHours(policy['replacedHours'], 'replacedHours', false),
     };
   }

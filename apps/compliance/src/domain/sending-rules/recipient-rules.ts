@@ -27,6 +27,19 @@ export function answerOf(facts: SendFacts): Answer | undefined {
   return nowMs <= answersHelp.askedAtMs + HELP_WINDOW_MS ? 'opt_out.help_answer' : undefined;
 }
 
+/** An answer that somebody else has given already. Source: CTIA and FCC, one confirmation of an opt-out (47 CFR 64.1200(a)(12)). */
+export function deniedByCarrier({
+  answersOptOut,
+  answersHelp,
+  carrierReplies,
+}: SendFacts): Denial | undefined {
+  if (answersOptOut !== undefined && carrierReplies.includes('opt_out'))
+    return deny('opt_out.carrier_confirms', 'The carrier or the provider confirms opt-outs by itself.');
+  if (answersHelp !== undefined && carrierReplies.includes('help'))
+    return deny('opt_out.carrier_answers_help', 'The carrier or the provider answers HELP by itself.');
+  return undefined;
+}
+
 /** A confirmation that is no longer one, or never was. */
 export function deniedConfirmation({ category, answersOptOut }: SendFacts): Denial | undefined {
   if (answersOptOut === undefined) return undefined;

@@ -20,6 +20,8 @@ export function sendFacts(changes: Partial<SendFacts> = {}): SendFacts {
     isCaughtUp: true,
     answersOptOut: undefined,
     answersHelp: undefined,
+    isAnsweredUnknown: false,
+    carrierReplies: [],
     lastInboundAtMs: 0,
     isTemplate: false,
     sentRecently: [],

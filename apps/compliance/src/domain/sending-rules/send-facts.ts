@@ -43,6 +43,10 @@ export interface SendFacts {
   readonly answersOptOut: { readonly optedOutAtMs: number; readonly isConfirmationUsed: boolean } | undefined;
   /** Set when the message answers this HELP. */
   readonly answersHelp: { readonly askedAtMs: number; readonly isAnswerUsed: boolean } | undefined;
+  /** The message says to answer an event that nobody has told us of yet. */
+  readonly isAnsweredUnknown: boolean;
+  /** What the carrier or the provider answers by itself where the message would leave: `opt_out`, `help`. */
+  readonly carrierReplies: readonly string[];
   /** 0 = none. */
   readonly lastInboundAtMs: number;
   /** The content is a template that the provider approved (WhatsApp). */

@@ -1,6 +1,7 @@
 import { NO_KEYWORDS, type TenantKeywords } from '@posthorn/providers/tenant-keywords.js';
 import { QUESTION_DAYS_MAX } from '../consent-state.js';
 import type { SendChannel } from '../suppression.js';
+import { type AnswerTexts, NO_ANSWER_TEXTS } from './answer-texts.js';
 
 export const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 export type Day = (typeof DAYS)[number];
@@ -48,6 +49,8 @@ export interface TenantPolicy {
   readonly retention: { readonly rawDays: number; readonly contentDays: number; readonly eventDays: number };
   /** For how many days after it was asked the question of a double opt-in can be answered. */
   readonly doubleOptIn: { readonly answerDays: number };
+  /** What answers an opt-out and HELP, where a rule says to answer and the carrier does not. */
+  readonly answers: AnswerTexts;
   /** Hours in the place of the table's row, looser or not. Only an operator sets them. */
   readonly replacedHours: readonly PlaceHours[];
 }
@@ -59,6 +62,7 @@ export const DEFAULT_POLICY: TenantPolicy = {
   keywords: NO_KEYWORDS,
   retention: { rawDays: 30, contentDays: 396, eventDays: 396 },
   doubleOptIn: { answerDays: QUESTION_DAYS_MAX },
+  answers: NO_ANSWER_TEXTS,
   replacedHours: [],
 };
 

@@ -25,6 +25,7 @@ import { type Process } from '@posthorn/server/process.js';
 import { provide, provideFactory, provideValue } from '@posthorn/server/provide.js';
 import { Tracer } from '@posthorn/server/trace.js';
 import { AcceptFacts } from './application/accept-facts.js';
+import { AskHandoffs } from './application/ask-handoffs.js';
 import { AskPermits } from './application/ask-permits.js';
 import { CommandContents } from './application/command-content.js';
 import { CommandLifecycle } from './application/command-lifecycle.js';
@@ -196,7 +197,8 @@ function deliveries({ config, clock, log }: Process<Config>) {
     provide(DeliveryStore),
     provide(PositionStore),
     provideValue(UserAgent, new UserAgent(`Posthorn/${readVersion()}`)),
-    provide(SendWebhook, EgressClient, Tracer, Clock, Logger, DeliveryMetrics, UserAgent),
+    provide(AskHandoffs, EventsClient),
+    provide(SendWebhook, EgressClient, Tracer, Clock, Logger, DeliveryMetrics, UserAgent, AskHandoffs),
     provide(
       RecordOutcomes,
       ...([WorkerDatabase, DeliveryStore, DeliveryLeases, Clock, Logger, DeliveryMetrics] as const),

@@ -172,6 +172,19 @@ test.each([
   await reached(id, 'sent');
 });
 
+test('E3 compliance is told what the carrier answers by itself where the message would leave', async () => {
+  const answersEventId = formatId('evt', newUuid(clock.nowMs()));
+  const loud = sourceOf(tenant.id, { carrierReplies: ['help'] });
+  await house.config.settled();
+  await reached(await send({ from: '+12125550100', answersEventId }), 'sent');
+  await reached(await send({ from: '+18005550100', answersEventId, sourceId: loud }), 'sent');
+  const asked = house.compliance.asked.map((one) => [one.answersEventId, one.carrierReplies]);
+  expect(asked).toEqual([
+    [answersEventId, []],
+    [answersEventId, ['opt_out', 'help']],
+  ]);
+});
+
 test('E2 a permit that is over before the first byte sends nothing', async () => {
   house.compliance.decide = () => ({ validForMs: 1 });
   const id = await send();

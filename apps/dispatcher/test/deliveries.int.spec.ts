@@ -1,5 +1,5 @@
 import { SystemClock } from '@posthorn/clock/clock.js';
-import { formatId } from '@posthorn/clock/id.js';
+import { formatId, newUuid, uuidText } from '@posthorn/clock/id.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import type { TestDatabase } from '@posthorn/testing/test-database.js';
 import { Webhook } from 'standardwebhooks';
@@ -168,7 +168,8 @@ test('F5 a dead letter keeps its history and can be redriven, one or by filter',
   const { destination, type, path } = destinationOf({ maxAttempts: 2 });
   let isBroken = true;
   sink.answer = (one) => (isBroken && one.path === path ? { status: 503 } : undefined);
-  for (let n = 0; n < 3; n++) facts.add(SHARD, { tenantId: tenant.uuid, type });
+  const sourceId = newUuid(1);
+  for (let n = 0; n < 3; n++) facts.add(SHARD, { tenantId: tenant.uuid, type, ...(n > 0 && { sourceId }) });
   await eventually(async () => expect(await states(type)).toEqual(['dead', 'dead', 'dead']));
   const tenantUuid = (await database.query<{ id: string }>('SELECT $1::uuid::text AS id', [tenant.uuid]))
     .rows[0]!.id;
@@ -182,6 +183,10 @@ test('F5 a dead letter keeps its history and can be redriven, one or by filter',
   const { deliveries } = await dispatcher.read.list(tenantUuid, filter, 100, '');
   const mine = deliveries.filter(({ destinationId }) => destinationId === destination.id);
   expect(mine).toHaveLength(3);
+  const ofSource = async (uuid: Buffer): Promise<number> =>
+    (await dispatcher.read.list(tenantUuid, { ...filter, sourceUuid: uuidText(uuid) }, 100, '')).deliveries
+      .length;
+  expect([await ofSource(sourceId), await ofSource(newUuid(1))]).toEqual([2, 0]);
 
   isBroken = false;
   const first = (await rowsOf(type))[0]!;

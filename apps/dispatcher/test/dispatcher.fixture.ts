@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream';
 import { SystemClock } from '@posthorn/clock/clock.js';
 import { derivedUuid, formatId, newUuid, uuidText } from '@posthorn/clock/id.js';
 import type {
+  DescribeHandoffResponse,
   Fact,
   ListFactsRequest,
   ListFactsResponse,
@@ -27,6 +28,7 @@ import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-da
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
 import { AcceptFacts } from '../src/application/accept-facts.js';
+import { AskHandoffs } from '../src/application/ask-handoffs.js';
 import { DELIVERY_LIMITS, type DeliveryLimits } from '../src/application/delivery-limits.js';
 import { CommandMetrics } from '../src/application/command-metrics.js';
 import { DeliveryMetrics } from '../src/application/delivery-metrics.js';
@@ -104,6 +106,10 @@ export class HandMadeFacts {
     return Promise.resolve({ epoch: this.epoch, facts, headSequence: BigInt(all.length) });
   }
 
+  /** What events tells of hand-offs; nobody has one unless a test says so. */
+  describeHandoff = (_tenantId: Buffer, _eventId: Buffer): Promise<DescribeHandoffResponse> =>
+    Promise.resolve({ handoffId: '', isErased: false, packageJson: '', flatJson: '' });
+
   getHeads(): Promise<ShardHeads> {
     const heads = [...this.shards].map(([shard, facts]) => ({ shard, sequence: BigInt(facts.length) }));
     return Promise.resolve({ epoch: this.epoch, heads });
@@ -167,6 +173,7 @@ export class HandMadeConfig {
       headersJson: '{}',
       status: 'active',
       secrets: [newSecret('current')],
+      include: [],
       ...fields,
     };
     this.destinations.set(destination.id, destination);
@@ -274,7 +281,8 @@ export class Dispatcher {
     const store = new DeliveryStore();
     const egress = new EgressClient(clock, { allowLoopback: true, ...egressOptions });
     const agent = new UserAgent('Posthorn/test');
-    const webhooks = new SendWebhook(egress, tracer, clock, log, deliveryMetrics, agent);
+    const handoffs = new AskHandoffs(facts);
+    const webhooks = new SendWebhook(egress, tracer, clock, log, deliveryMetrics, agent, handoffs);
     const outcomes = new RecordOutcomes(worker, store, this.leases, clock, log, deliveryMetrics);
     this.deliveries = new RunDeliveries(
       ...([this.edge, this.leases, webhooks, outcomes, clock, log, deliveryMetrics, limits] as const),

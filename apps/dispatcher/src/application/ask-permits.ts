@@ -3,9 +3,11 @@ import { formatId } from '@posthorn/clock/id.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { ComplianceClient } from '../clients/compliance.client.js';
+import { carrierRepliesOf } from '../domain/carrier-replies.js';
 import { type Command, type MessageBody } from '../domain/command.js';
 import { PERMIT_VALID_MS } from '../domain/command-step.js';
 import type { CommandMetrics } from './command-metrics.js';
+import type { SendRoute } from './send-routes.js';
 
 /** A permission to send one message, for a moment. */
 export interface Permit {
@@ -24,6 +26,12 @@ export type PermitAnswer =
   | { readonly kind: 'defer'; readonly rule: string; readonly detail: string; readonly untilMs: number }
   | { readonly kind: 'silent'; readonly detail: string };
 
+/** What of the way out decides. */
+export type PermitRoute = Pick<SendRoute, 'settings'> & {
+  readonly source: Pick<SendRoute['source'], 'provider'>;
+  readonly adapter: Pick<SendRoute['adapter'], 'repliesByItself'>;
+};
+
 /** How the send under a permit ended. */
 export type PermitOutcome = 'sent' | 'not_sent' | 'unknown';
 
@@ -37,10 +45,10 @@ export class AskPermits {
   ) {}
 
   /** Never throws: silence means no. */
-  async ask(command: Command, body: MessageBody, provider: string): Promise<PermitAnswer> {
+  async ask(command: Command, body: MessageBody, route: PermitRoute): Promise<PermitAnswer> {
     // Before the request leaves: compliance counts from a later moment, so ours ends first.
     const askedAtMs = this.clock.monotonicMs();
-    const answer = await this.request(command, body, provider, askedAtMs);
+    const answer = await this.request(command, body, route, askedAtMs);
     this.metrics.onPermit(answer.kind, this.clock.monotonicMs() - askedAtMs);
     return answer;
   }
@@ -58,19 +66,20 @@ export class AskPermits {
 
   private async request(
     command: Command,
-    { to, content, contact }: MessageBody,
-    provider: string,
+    { to, from, content, contact }: MessageBody,
+    { source, settings, adapter }: PermitRoute,
     askedAtMs: number,
   ): Promise<PermitAnswer> {
     const tenantId = formatId('ten', command.tenantId);
-    const { answersEventId } = command;
+    const { answersEventId, channel } = command;
+    const providerReplies = adapter.repliesByItself ?? [];
     try {
       const { decision, permitId, rule, detail, untilMs, validForMs } = await this.compliance.requestPermit(
         {
           tenantId,
           messageId: formatId('msg', command.messageId),
           sourceId: command.sourceId,
-          channel: command.channel,
+          channel,
           address: to,
           category: command.category,
           program: command.program,
@@ -78,8 +87,9 @@ export class AskPermits {
           ...contact,
           lastInboundAtMs: command.lastInboundAtMs,
           isReplay: command.isReplay,
-          provider,
+          provider: source.provider,
           isTemplate: content.template !== undefined,
+          carrierReplies: [...carrierRepliesOf({ channel, from, settings, providerReplies })],
         },
         command.traceparent,
       );

@@ -42,6 +42,8 @@ export class DestinationGate {
   onResult(nowMs: number, result: AttemptResult): boolean {
     this.inFlightCount -= 1;
     const { outcome, status, retryAfterMs } = result;
+    // Nothing reached the destination: it says nothing of it.
+    if (outcome === 'content_unavailable') return false;
     const isBusy = status === TOO_MANY_REQUESTS || status >= SERVER_ERROR;
     // Any other answer, a refusal too, shows that the destination is alive.
     const isAlive = outcome === 'succeeded' || (outcome === 'http_error' && !isBusy);

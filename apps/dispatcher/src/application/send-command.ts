@@ -62,7 +62,7 @@ export class SendCommand {
     if (refusal !== undefined) return this.fail(command, OWNED, refusal);
     if (this.routes.isHeld(command)) return; // paused meanwhile: it stays in the store
     const told = { ...command, lastInboundAtMs: lastInboundMs(command, owner) };
-    const answer = await this.permits.ask(told, body, route.source.provider);
+    const answer = await this.permits.ask(told, body, route);
     switch (answer.kind) {
       case 'allow':
         return this.sendUnder(answer.permit, command, body, route);

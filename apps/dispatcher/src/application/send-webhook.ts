@@ -7,8 +7,10 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import type { Span, Tracer } from '@posthorn/server/trace.js';
 import { type Delivery } from '../domain/delivery.js';
+import { handoffPart, wantsHandoff } from '../domain/handoff-part.js';
 import { type AttemptResult, obeysRetryAfter, parseRetryAfter } from '../domain/retry-policy.js';
 import { renderBody } from '../domain/webhook-body.js';
+import type { AskHandoffs } from './ask-handoffs.js';
 import type { DeliveryMetrics } from './delivery-metrics.js';
 
 /** What one POST carries. */
@@ -46,14 +48,28 @@ export class SendWebhook {
     private readonly log: Pick<Logger, 'error'>,
     private readonly metrics: Pick<DeliveryMetrics, 'onAttempt' | 'onFirstByte'>,
     private readonly userAgent: UserAgent,
+    private readonly handoffs: Pick<AskHandoffs, 'of'>,
   ) {}
 
   /** One attempt of a delivery. Never throws: whatever happens is its result. */
-  deliver(delivery: Delivery, destination: EdgeDestination, tenantSlug: string): Promise<AttemptResult> {
+  async deliver(
+    delivery: Delivery,
+    destination: EdgeDestination,
+    tenantSlug: string,
+  ): Promise<AttemptResult> {
     const { fact } = delivery;
+    let handoff: object | undefined;
+    if (wantsHandoff(destination.include, fact)) {
+      const startedAtMs = this.clock.nowMs();
+      try {
+        handoff = handoffPart(destination.include, await this.handoffs.of(fact));
+      } catch (error) {
+        return this.withoutContent(destination, startedAtMs, error);
+      }
+    }
     return this.send(destination, {
       id: formatId('fct', fact.factId),
-      body: renderBody(fact, tenantSlug),
+      body: renderBody(fact, tenantSlug, handoff),
       traceparent: fact.traceparent,
       ...(delivery.attemptCount === 0 && {
         onFirstByte: () => this.metrics.onFirstByte(this.clock.nowMs() - fact.receivedAtMs),
@@ -97,6 +113,14 @@ export class SendWebhook {
     span?.end(undefined, result.outcome === 'succeeded' ? undefined : new AppError('egress.failed'));
     this.metrics.onAttempt(result.outcome, result.durationMs);
     return result;
+  }
+
+  private withoutContent(destination: EdgeDestination, startedAtMs: number, error: unknown): AttemptResult {
+    const durationMs = this.clock.nowMs() - startedAtMs;
+    this.metrics.onAttempt('content_unavailable', durationMs);
+    const detail = this.detailOf(error, destination);
+    const outcome = 'content_unavailable';
+    return { outcome, status: 0, startedAtMs, durationMs, detail, retryAfterMs: undefined };
   }
 
   private startSpan(destination: EdgeDestination, parent: string): Span | undefined {

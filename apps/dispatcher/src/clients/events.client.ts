@@ -2,6 +2,7 @@ import {
   AppendServiceService,
   type CheckOwnerResponse,
   ConversationServiceService,
+  type DescribeHandoffResponse,
   EventContent,
   FactServiceService,
   type ListFactsRequest,
@@ -14,6 +15,8 @@ import { GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 const SERVICE = 'dispatcher';
 const DEADLINE_MS = 5_000;
 const OWNER_DEADLINE_MS = 1_000;
+/** Less than a destination has to answer: the attempt holds its place in the meantime. */
+const HANDOFF_DEADLINE_MS = 3_000;
 const call = { deadlineMs: DEADLINE_MS };
 
 /** The connection to events. */
@@ -78,6 +81,11 @@ export class EventsClient {
       { tenantId, conversationId, personHash, channel },
       { deadlineMs: OWNER_DEADLINE_MS },
     );
+  }
+
+  /** The context package of the hand-off behind an event: personal data. IDs are 16 bytes. */
+  describeHandoff(tenantId: Buffer, eventId: Buffer): Promise<DescribeHandoffResponse> {
+    return this.conversations.describeHandoff({ tenantId, eventId }, { deadlineMs: HANDOFF_DEADLINE_MS });
   }
 
   /**

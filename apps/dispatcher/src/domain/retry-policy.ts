@@ -1,8 +1,9 @@
 import { type Delivery } from './delivery.js';
 import { type DeliveryState } from './delivery-state.js';
 
-/** How one attempt ended. */
-export type AttemptOutcome = 'succeeded' | 'http_error' | 'timeout' | 'connection_failed' | 'blocked_address';
+/** How one attempt ended; `content_unavailable`: what it should carry could not be had, and nothing was posted. */
+export type AttemptOutcome =
+  'succeeded' | 'http_error' | 'timeout' | 'connection_failed' | 'blocked_address' | 'content_unavailable';
 
 /** One attempt, as it is stored. */
 export interface AttemptResult {

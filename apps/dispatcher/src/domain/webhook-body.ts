@@ -8,11 +8,12 @@ const textOf = (text: string): string | undefined => (text === '' ? undefined : 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
 
 /**
- * The body of a delivery: what happened and the IDs to ask for more, no personal data.
- * The same bytes for the same fact and slug, on every attempt; what is empty is left out.
+ * The body of a delivery: what happened and the IDs to ask for more; no personal data but in `handoff`.
+ * The same bytes for the same arguments, on every attempt; what is empty is left out.
+ * @param handoff see `handoffPart`: as it is now, so that a later attempt may tell more.
  * Source: Standard Webhooks specification, "Payload", read 2026-11.
  */
-export function renderBody(fact: DeliverableFact, tenantSlug: string): Buffer {
+export function renderBody(fact: DeliverableFact, tenantSlug: string, handoff?: object): Buffer {
   return Buffer.from(
     JSON.stringify({
       type: fact.type,
@@ -32,6 +33,7 @@ export function renderBody(fact: DeliverableFact, tenantSlug: string): Buffer {
         signal: textOf(fact.signal),
         errorCode: textOf(fact.errorCode),
         receivedAt: timeOf(fact.receivedAtMs),
+        handoff,
       },
     }),
   );

@@ -6,6 +6,7 @@ import {
   type ListDeliveriesRequest,
   type ListDeliveriesResponse,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
+import { AppError } from '@posthorn/errors/app-error.js';
 import { DeliveryRead } from '../persistence/delivery.read.js';
 import {
   deliveryMessage,
@@ -29,10 +30,15 @@ export class DeliveryQueryController {
     const filter = {
       eventUuid: filterUuidOf('evt', request.eventId, 'query.eventId'),
       destinationUuid: filterUuidOf('dst', request.destinationId, 'query.destinationId'),
+      sourceUuid: filterUuidOf('src', request.sourceId ?? '', 'query.sourceId'),
       state: filterStateOf(request.state),
       fromMs: filterMsOf(request.fromMs),
       toMs: filterMsOf(request.toMs),
     };
+    if (filter.sourceUuid !== undefined && filter.state !== 'dead')
+      throw new AppError('request.invalid', {
+        fields: [{ path: 'query.sourceId', message: 'goes with state=dead only' }],
+      });
     const limit = limitOf(request.limit, PAGE_MAX);
     const page = await this.deliveries.list(tenantUuidOf(request.tenantId), filter, limit, request.cursor);
     return { deliveries: page.deliveries.map(deliveryMessage), nextCursor: page.nextCursor };

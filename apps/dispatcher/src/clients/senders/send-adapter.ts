@@ -1,3 +1,4 @@
+import type { AnsweredSignal } from '../../domain/carrier-replies.js';
 import type { SendHttp } from './send-http.js';
 
 export type SendChannel = 'sms' | 'email' | 'chat' | 'push';
@@ -113,6 +114,8 @@ export interface SendAdapter {
   readonly visibilityLagMs: number;
   /** Of one source, unless its settings say otherwise. */
   readonly ratePerSecond: number;
+  /** What it answers by itself to somebody's text message, unless the source's settings say otherwise; absent = nothing. */
+  readonly repliesByItself?: readonly AnsweredSignal[];
   /** Sends once. Never throws: whatever happens is its result. */
   send(http: SendHttp, request: SendRequest): Promise<SendResult>;
   /** Asks for a message by our reference; absent where the provider cannot be asked. Never throws. */

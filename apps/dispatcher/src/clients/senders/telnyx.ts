@@ -40,6 +40,8 @@ export const telnyx: SendAdapter = {
   // Detail records are written for reports, not for questions of the moment.
   visibilityLagMs: 3_600_000,
   ratePerSecond: 40,
+  // Source: Telnyx, "SMS Opt-Out Keywords and Stop Words" and "Advanced Opt-In/Out Management", read 2026-11.
+  repliesByItself: ['opt_out', 'help'],
 
   async send(http: SendHttp, request: SendRequest): Promise<SendResult> {
     const { accessToken } = readCredentials(credentials, request.credentials);

@@ -43,6 +43,8 @@ export const twilio: SendAdapter = {
   visibilityLagMs: 300_000,
   // What a sender cannot take at once Twilio queues by itself.
   ratePerSecond: 50,
+  // Not for a short code of its own. Source: Twilio, "Customizing HELP/STOP messages for SMS filtering", read 2026-11.
+  repliesByItself: ['opt_out', 'help'],
 
   async send(http: SendHttp, request: SendRequest): Promise<SendResult> {
     const account = readCredentials(credentials, request.credentials);

@@ -45,6 +45,7 @@ import { ReverifyRefusals } from './application/reverify-refusals.js';
 import { TallySources } from './application/tally-sources.js';
 import { ComposePackage } from './application/compose-package.js';
 import { CreateHandoff } from './application/create-handoff.js';
+import { DescribeHandoff } from './application/describe-handoff.js';
 import { FireRules } from './application/fire-rules.js';
 import { FollowLog } from './application/follow-log.js';
 import { PausedSources } from './application/paused-sources.js';
@@ -62,7 +63,7 @@ import { TendHandoffs } from './application/tend-handoffs.js';
 import { WatchMessages } from './application/watch-messages.js';
 import { StoreReadiness } from '@posthorn/postgres/store-readiness.js';
 import { Wake } from './application/wake.js';
-import { ComplianceChannel } from './clients/compliance.client.js';
+import { ComplianceChannel, ComplianceClient } from './clients/compliance.client.js';
 import { EVENTS_CONFIG_KINDS, TenantsChannel, TenantsClient } from './clients/tenants.client.js';
 import { type Config } from './config.js';
 import { AppendStore } from './persistence/append.store.js';
@@ -308,7 +309,9 @@ const queries = () => [
   provide(
     ComposePackage,
     ...([ReaderDatabase, ConversationRead, MessageRead, ContentRead, HandoffStepStore, OpenSealed] as const),
+    ComplianceClient,
   ),
+  provide(DescribeHandoff, ReaderDatabase, HandoffStepStore, ComposePackage),
 ];
 
 const handoffs = () => [

@@ -120,7 +120,7 @@ test('A10 a wrong secret: refused, kept, listed, and let in by one call', async 
     state: 'kept',
     headers: ['user-agent', 'x'],
   });
-  expect((await source.health()).refusalsKept).toBe(5);
+  expect(await source.health()).toMatchObject({ refusalsKept: 5, requestsAuthentic: 0n });
   const stranger = { ...ask, tenantId: formatId('ten', rig.tenants[1].uuid) };
   await expect(service.operations.requestReverification(stranger, CALL)).rejects.toMatchObject({
     code: 'source.not_found',
@@ -253,6 +253,7 @@ test('I4 a source’s health tells the first event, the secret that matched, and
       eventsDuplicate: 1n,
       eventsUnauthentic: 1n,
       eventsUnrecognized: 0n,
+      requestsAuthentic: 3n,
       lastSecretId: formatId('sec', source.secretId),
     }),
   );

@@ -35,6 +35,7 @@ export function eventOf(
   return {
     eventId: id(),
     dedupHash: randomBytes(16),
+    formerDedupHashes: [],
     type: `message.${attributes.status}`,
     shard: 7,
     personHash: randomBytes(16),

@@ -1,7 +1,10 @@
 import { type handleUnaryCall, Server, status } from '@grpc/grpc-js';
 import {
+  type GetPolicyRequest,
+  type GetPolicyResponse,
   type ImportSuppressionsRequest,
   type ImportSuppressionsResponse,
+  PolicyServiceService,
   SuppressionServiceService,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import {
@@ -21,6 +24,8 @@ export class RuleEnds {
   readonly suppressed: ImportSuppressionsRequest[] = [];
   /** The ends of the calls to come; `answered` after those. */
   readonly ends: CallEnd[] = [];
+  /** What the policy of every tenant answers with. */
+  answers = { optOutText: '', helpText: '' };
   private readonly made = new Map<string, string>();
 
   /** Messages that were made: one for a rule and its event. */
@@ -42,6 +47,7 @@ export class RuleEnds {
       importSuppressions: this.importSuppressions,
       decideReview: unimplemented,
     });
+    compliance.addService(PolicyServiceService, { getPolicy: this.getPolicy, putPolicy: unimplemented });
     return {
       DISPATCHER_ADDRESS: await rig.listen('dispatcher', dispatcher),
       COMPLIANCE_ADDRESS: await rig.listen('compliance', compliance),
@@ -62,6 +68,12 @@ export class RuleEnds {
     if (end === 'answer lost') return answer({ code: status.UNAVAILABLE });
     answer(null, { command: { ...COMMAND, id }, isRepeated });
   };
+
+  private readonly getPolicy: handleUnaryCall<GetPolicyRequest, GetPolicyResponse> = (_, answer) =>
+    answer(null, {
+      ...{ version: 1, createdAtMs: 0, actorId: '' },
+      policyJson: JSON.stringify({ answers: this.answers }),
+    });
 
   private readonly importSuppressions: handleUnaryCall<
     ImportSuppressionsRequest,

@@ -3,6 +3,7 @@ import { formatId } from '@posthorn/clock/id.js';
 import {
   EventContent,
   type RuleEffect,
+  type RuleSend,
   type RuleThen,
   type RuleWhen,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
@@ -19,6 +20,7 @@ let stream: AppendStream;
 const ends = new RuleEnds();
 beforeAll(async () => {
   rig = await Rig.open();
+  await rig.addCompliance();
   service = await rig.start(await ends.open(rig));
   await eventually(() => {
     const { isReady, checks } = service.process.health.readiness();
@@ -32,10 +34,13 @@ const sourceId = id();
 /** Effects whose far end fails wait for the next poll. */
 const ENDS = { timeoutMs: 15_000 };
 const NOTHING = { sourceId: '', subject: '', templateName: '', templateLanguage: '', program: '' };
-const sends = (text: string): RuleThen => ({
+const sends = (text: string, over: Partial<RuleSend> = {}): RuleThen => ({
   action: {
     $case: 'send',
-    value: { ...NOTHING, category: 'transactional', text, templateParameters: [], campaign: 'thanks' },
+    value: {
+      ...{ ...NOTHING, category: 'transactional', text, templateParameters: [], campaign: 'thanks' },
+      ...{ answers: false, ...over },
+    },
   },
 });
 const tags = (tag: string, target: 'conversation' | 'message' = 'conversation'): RuleThen => ({
@@ -178,6 +183,74 @@ test('D4 C3 an answer that got lost is asked for again, and the message is made 
   await contact.removes(ruleId);
 });
 
+test('D4 each text of a message gets its own values only', async () => {
+  const contact = new Contact();
+  const over = {
+    subject: 'About',
+    templateName: 'greeting',
+    templateParameters: ['{{ event.channel }}', 'x'],
+  };
+  const ruleId = await contact.rule(sends('{{ event.campaign }}!', over));
+  await contact.writes();
+  await contact.ended(ruleId, 1);
+  expect(ends.calls.find((call) => call.ruleId === ruleId)!.content).toMatchObject({
+    ...{ text: `${contact.campaign}!`, subject: 'About', template: { parameters: ['sms', 'x'] } },
+  });
+  await contact.removes(ruleId);
+});
+
+test('E3 D4 a rule confirms STOP and answers HELP, each event once, whatever breaks in between', async () => {
+  const contact = new Contact();
+  ends.answers = { optOutText: 'Acme: out', helpText: 'Acme: help' };
+  const answering = when(`${contact.isMine} && event.signal in ["opt_out", "help"]`);
+  const ruleId = await contact.rule(sends('', { answers: true }), { when: answering });
+  // The message is made and its maker dies: the answer is asked for again.
+  ends.ends.push('answer lost', 'not reached');
+  await contact.writes('Hallo');
+  const stops = [await contact.writes('STOP', { signal: 'opt_out' })];
+  stops.push(await contact.writes('stop', { signal: 'opt_out' }));
+  const help = await contact.writes('HELP', { signal: 'help' });
+  const effects = await contact.ended(ruleId, 3);
+  expect(effects.map(({ state }) => state)).toEqual(['done', 'done', 'done']);
+  const made = [...ends.messages.keys()].filter((key) => key.startsWith(ruleId));
+  expect(made.sort()).toEqual([...stops, help].map((one) => `${ruleId} ${formatId('evt', one)}`).sort());
+  const calls = ends.calls.filter((call) => call.ruleId === ruleId);
+  expect(calls.length).toBe(5);
+  // Compliance tells from it that both STOPs are one opt-out.
+  for (const call of calls) {
+    expect(call).toMatchObject({ answersEventId: call.triggerEventId, category: 'transactional' });
+    const isHelp = call.triggerEventId === formatId('evt', help);
+    expect(call.content!.text).toBe(isHelp ? 'Acme: help' : 'Acme: out');
+  }
+  await contact.removes(ruleId);
+});
+
+test('E3 D4 a rule that answers what is neither STOP nor HELP, or with no text, says so and sends nothing', async () => {
+  const contact = new Contact();
+  ends.answers = { optOutText: '', helpText: '' };
+  const ruleId = await contact.rule(sends('', { answers: true }));
+  const own = await contact.rule(sends('{{ event.signal }}!', { answers: true }));
+  await contact.writes('Hallo');
+  await contact.writes('HELP', { signal: 'help' });
+  const [effect] = await contact.ended(ruleId, 1);
+  expect(effect).toMatchObject({ state: 'failed', errorCode: 'request.invalid' });
+  expect(ends.calls.filter((call) => call.ruleId === ruleId)).toEqual([]);
+  await contact.ended(own, 1);
+  expect(ends.calls.filter((call) => call.ruleId === own).map(({ content }) => content!.text)).toEqual([
+    'help!',
+  ]);
+  await eventually(async () =>
+    expect(await contact.get(own)).toMatchObject({
+      ...{ errorCount: 1n, lastError: 'the event has no opt-out or HELP to answer' },
+    }),
+  );
+  for (const rule of [ruleId, own]) await contact.removes(rule);
+  const sourced = { answers: true, sourceId: formatId('src', sourceId), category: 'marketing' };
+  await expect(contact.rule(sends('', sourced))).rejects.toMatchObject({
+    fields: [{ path: 'then.sourceId' }, { path: 'then.category' }],
+  });
+});
+
 test('D4 D6 E1 a rule tags, hands over with itself as the decision, and suppresses by person', async () => {
   const contact = new Contact();
   const rules = [
@@ -259,7 +332,7 @@ test('D4 each change is a version; what is off, or gone, fires nothing; an effec
   await contact.removes(ruleId);
   await contact.projected(await contact.writes());
   expect(await contact.effects(ruleId)).toHaveLength(2);
-  await expect(contact.get(ruleId)).rejects.toMatchObject({ code: 'request.not_found' });
+  await expect(contact.get(ruleId)).rejects.toMatchObject({ code: 'rule.not_found' });
   expect(await contact.get(ruleId, 4)).toMatchObject({ name: 'renamed', version: 4 });
 });
 
@@ -297,8 +370,8 @@ test('B10 another tenant’s rules and effects are not there, and judge only its
   await contact.writes();
   await contact.ended(ruleId, 1);
   const foreign = { tenantId: other.tenantId, id: ruleId, actorId: 'key_x' };
-  await expect(other.get(ruleId)).rejects.toMatchObject({ code: 'request.not_found' });
-  await expect(service.rules.deleteRule(foreign, CALL)).rejects.toMatchObject({ code: 'request.not_found' });
+  await expect(other.get(ruleId)).rejects.toMatchObject({ code: 'rule.not_found' });
+  await expect(service.rules.deleteRule(foreign, CALL)).rejects.toMatchObject({ code: 'rule.not_found' });
   expect(await other.effects(ruleId)).toEqual([]);
   expect((await service.ruleReads.listRules({ tenantId: other.tenantId }, CALL)).rules).toEqual([]);
   const { rules } = await service.ruleReads.listRules({ tenantId: contact.tenantId }, CALL);

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { Server, type handleBidiStreamingCall, type handleUnaryCall } from '@grpc/grpc-js';
@@ -90,6 +92,16 @@ export class Rig {
     );
     await writeFile(join(dir, 'password'), rig.database.password);
     return rig;
+  }
+
+  /** The tables of compliance that an opt-out is written to: from its own program, as everywhere else. */
+  async addCompliance(): Promise<void> {
+    await promisify(execFile)(process.execPath, [resolve('apps/compliance/dist/migrate.js')], {
+      env: {
+        DATABASE_ADMIN_URL: this.database.url,
+        DATABASE_PASSWORD_FILE: join(this.dir, 'password'),
+      },
+    });
   }
 
   /** Starts one instance, and returns the clients of its callers. */

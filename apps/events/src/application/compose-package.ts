@@ -1,7 +1,14 @@
 import { formatId, idOfUuid, uuidBytes, uuidTimeMs } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { Database } from '@posthorn/postgres/database.js';
-import { handoffPackage, type HistoryMessage } from '../domain/handoff-package.js';
+import type { ComplianceClient, Recipient } from '../clients/compliance.client.js';
+import {
+  customerAddress,
+  handoffPackage,
+  type HistoryMessage,
+  type PackageParts,
+  type Standing,
+} from '../domain/handoff-package.js';
 import type { Handoff } from '../domain/handoff.js';
 import { decodeContent } from '../persistence/content.codec.js';
 import type { ContentRead } from '../persistence/content.read.js';
@@ -30,17 +37,19 @@ export class ComposePackage {
     private readonly contents: ContentRead,
     private readonly steps: Pick<HandoffStepStore, 'claims'>,
     private readonly open: OpenSealed,
+    private readonly compliance: Pick<ComplianceClient, 'standing'>,
   ) {}
 
   /**
    * @param tenant UUID text. @param of the hand-off's ID, or a conversation's for its latest.
-   * @param historyLimit messages in full; 0 = 10, 50 at most.
+   * @param historyLimit messages in full; 0 = 10, 50 at most. @param bytesMax see `handoffPackage`.
    * @throws AppError `handoff.not_found`, `request.invalid`, `service.unavailable` when a key cannot be asked for.
    */
   async run(
     tenant: string,
     of: { readonly handoffId?: string; readonly conversationId?: string },
     historyLimit: number,
+    bytesMax?: number,
   ): Promise<ComposedHandoff> {
     if (historyLimit > HISTORY_MAX)
       throw new AppError('request.invalid', {
@@ -52,7 +61,7 @@ export class ComposePackage {
     const history: HistoryMessage[] = [];
     for (const message of messages)
       history.push(await this.historyOf(tenantId, message, texts.get(message.messageId)));
-    const { full, flat } = handoffPackage({
+    const parts: Omit<PackageParts, 'standing'> = {
       ...handoff,
       tenantId: formatId('ten', tenantId),
       conversationId: idOfUuid('cnv', handoff.conversationId),
@@ -67,8 +76,13 @@ export class ComposePackage {
       priorClaims,
       history,
       context: await this.contextOf(tenantId, asked),
+    };
+    const { personId, channel, provider, lastInboundAtMs } = parts;
+    const standing = await this.standingOf({
+      ...{ tenantId: parts.tenantId, personId, channel, provider, lastInboundAtMs },
+      address: customerAddress(parts),
     });
-    return { handoff, full, flat };
+    return { handoff, ...handoffPackage({ ...parts, standing }, bytesMax) };
   }
 
   private read(tenant: string, of: { handoffId?: string; conversationId?: string }, limit: number) {
@@ -89,6 +103,17 @@ export class ComposePackage {
         inbound === undefined ? '' : await this.messages.providerOf(tx, tenant, inbound.messageId);
       return { handoff, conversation, messages, texts, asked, priorClaims, provider };
     });
+  }
+
+  /** A hand-off is not held up by it: each send asks again anyway. */
+  private async standingOf(recipient: Recipient): Promise<Standing | undefined> {
+    if (recipient.personId === '' || recipient.channel === '') return undefined;
+    try {
+      return await this.compliance.standing(recipient);
+    } catch (error) {
+      if (error instanceof AppError) return undefined;
+      throw error;
+    }
   }
 
   private async historyOf(

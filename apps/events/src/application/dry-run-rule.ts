@@ -42,7 +42,7 @@ export class DryRunRule {
     private readonly events: RuleDryRunRead,
   ) {}
 
-  /** @param limit events, the newest of that time; 0 = 200. @throws AppError `request.not_found`, `request.invalid`. */
+  /** @param limit events, the newest of that time; 0 = 200. @throws AppError `rule.not_found`, `request.invalid`. */
   async run(tenantId: string, ruleId: string, span: TimeSpan, limit: number): Promise<DryRunReport> {
     if (limit > EVENTS_MAX)
       throw new AppError('request.invalid', {
@@ -50,7 +50,7 @@ export class DryRunRule {
       });
     return this.db.tenantTransaction(tenantId, async (tx) => {
       const known = await this.rules.get(tx, tenantId, ruleId);
-      if (known === undefined) throw new AppError('request.not_found');
+      if (known === undefined) throw new AppError('rule.not_found');
       const { version, definition } = known;
       const ids = { tenantId: uuidBytes(tenantId), ruleId: uuidBytes(ruleId) };
       const rule = compileRule({ ...ids, version, effectiveAtMs: 0, definition });

@@ -5,6 +5,8 @@ import type { ComplianceClient } from '../clients/compliance.client.js';
 import type { DispatcherClient } from '../clients/dispatcher.client.js';
 import { fillTemplate, parseTemplate } from '../domain/rule-template.js';
 import {
+  answeredSignalOf,
+  isAnswer,
   textsOf,
   type HandoffAction,
   type SendAction,
@@ -33,7 +35,7 @@ export class PerformRuleEffect {
   constructor(
     private readonly contacts: Pick<FindRuleContact, 'run'>,
     private readonly dispatcher: Pick<DispatcherClient, 'createMessage'>,
-    private readonly compliance: Pick<ComplianceClient, 'suppress'>,
+    private readonly compliance: Pick<ComplianceClient, 'suppress' | 'answerText'>,
     private readonly handoffs: Pick<CreateHandoff, 'run'>,
   ) {}
 
@@ -58,8 +60,10 @@ export class PerformRuleEffect {
   private async send(effect: DueEffect, action: SendAction, notAfterMs: number): Promise<string> {
     const conversationId = needed(effect.conversationId);
     const contact = await this.contacts.run(effect.tenantId, conversationId);
-    const [text, subject, ...parameters] = filledTexts(action, effect.values);
+    const [own, subject, ...parameters] = filledTexts(action, effect.values);
     const { templateName: name, templateLanguage: language, category, campaign, program } = action;
+    const answersEventId = isAnswer(action) ? idOfUuid('evt', effect.triggerEventId) : '';
+    const text = own === '' && name === '' ? await this.answerText(effect) : own!;
     const sourceId = action.sourceId === '' ? contact.sourceId : action.sourceId;
     return this.dispatcher.createMessage({
       ...idsOf(effect),
@@ -70,10 +74,21 @@ export class PerformRuleEffect {
       // Another source has other addresses.
       from: sourceId === contact.sourceId ? contact.from : '',
       channel: contact.channel,
-      ...{ category, text: text!, subject: subject!, campaign, program, notAfterMs },
+      ...{ category, text, subject: subject!, campaign, program, notAfterMs, answersEventId },
       template: name === '' ? undefined : { name, language, parameters },
       lastInboundAtMs: contact.lastInboundAtMs,
     });
+  }
+
+  /** What the tenant's policy says, where the rule says nothing of its own. */
+  private async answerText({ tenantId, values }: DueEffect): Promise<string> {
+    const signal = needed(answeredSignalOf(values.at(-1) ?? ''));
+    const text = await this.compliance.answerText(idOfUuid('ten', tenantId), signal);
+    if (text === '')
+      throw new AppError('request.invalid', {
+        detail: 'the policy names no program and contact to answer with',
+      });
+    return text;
   }
 
   private async handOver(effect: DueEffect, { reason, queue, priority }: HandoffAction): Promise<string> {
@@ -114,9 +129,9 @@ function filledTexts(action: SendAction, values: readonly string[]): string[] {
   let at = 0;
   return textsOf(action).map((text) => {
     const template = parseTemplate(text);
-    const filled = fillTemplate(template, values.slice(at));
+    const from = at;
     at += template.expressions.length;
-    return filled;
+    return fillTemplate(template, values.slice(from, at));
   });
 }
 

@@ -55,11 +55,11 @@ export class SaveRule {
     });
   }
 
-  /** @throws AppError `request.not_found`, `request.invalid`, `limit.reached`. */
+  /** @throws AppError `rule.not_found`, `request.invalid`, `limit.reached`. */
   async update(by: RuleActor, ruleId: string, change: RuleChange): Promise<RuleView> {
     return this.save(by, ruleId, async (tx, others) => {
       const known = await this.read.get(tx, by.tenantId, ruleId);
-      if (known === undefined) throw new AppError('request.not_found');
+      if (known === undefined) throw new AppError('rule.not_found');
       const { name = known.name, isEnabled = known.isEnabled, when = known.definition } = change;
       const { types, expression, once } = when;
       const definition = { types, expression, once, action: change.action ?? known.definition.action };
@@ -70,12 +70,12 @@ export class SaveRule {
     });
   }
 
-  /** @throws AppError `request.not_found`. */
+  /** @throws AppError `rule.not_found`. */
   async remove({ tenantId, by }: RuleActor, ruleId: string): Promise<void> {
     await this.db.tenantTransaction(tenantId, async (tx) => {
       const known = await this.read.get(tx, tenantId, ruleId);
       if (known === undefined || !(await this.store.remove(tx, tenantId, ruleId)))
-        throw new AppError('request.not_found');
+        throw new AppError('rule.not_found');
       const act = { action: 'rule.deleted', detail: { before: seenOf(known) } };
       await this.audit.add(tx, [{ tenantId, actor: by, target: idOfUuid('rul', ruleId), ...act }]);
     });

@@ -32,6 +32,8 @@ export interface RuleMessage {
   readonly campaign: string;
   readonly program: string;
   readonly lastInboundAtMs: number;
+  /** `evt_…` of the opt-out or HELP that it answers; empty = none. */
+  readonly answersEventId: string;
   readonly notAfterMs: number;
   readonly traceparent: string;
 }
@@ -105,7 +107,6 @@ function requestOf(message: RuleMessage): CreateMessageRequest {
     timeZone: '',
     country: '',
     postalCode: '',
-    answersEventId: '',
     isReplay: false,
   };
 }

@@ -32,6 +32,7 @@ const parts = (over: Partial<PackageParts> = {}): PackageParts => ({
   messageCount: 2,
   lastInboundAtMs: 1_790_000_000_000,
   isOptedOut: false,
+  standing: undefined,
   history: [message({ id: 'msg_2' }), message({ direction: 'outbound', content: undefined })],
   context: {},
   ...over,
@@ -92,4 +93,33 @@ test('until when one may write freely is said for WhatsApp only', () => {
       .compliance['freeMessagesUntil'];
   expect(windowOf('whatsapp')).toBe('2026-09-22T14:13:20.000Z');
   expect(windowOf('twilio')).toBeNull();
+});
+
+test('D6 what may be sent is told as compliance says it, and as not known when nobody could be asked', () => {
+  const standing = {
+    consentStatus: 'opted_in',
+    classes: [
+      { category: 'transactional', decision: 'allow', rule: 'category.transactional', untilMs: 0 },
+      { category: 'marketing', decision: 'defer', rule: 'quiet_hours.eu', untilMs: 1_790_000_000_000 },
+    ],
+  };
+  const of = (over: Partial<PackageParts>) => {
+    const { full, flat } = handoffPackage(parts(over));
+    return [
+      (JSON.parse(full) as { compliance: object }).compliance,
+      JSON.parse(flat) as Record<string, unknown>,
+    ] as const;
+  };
+  const [full, flat] = of({ standing });
+  expect(full).toMatchObject({
+    consentStatus: 'opted_in',
+    messageClasses: [
+      { category: 'transactional', decision: 'allow', until: null },
+      { category: 'marketing', decision: 'defer', rule: 'quiet_hours.eu', until: '2026-09-21T14:13:20.000Z' },
+    ],
+  });
+  expect(flat).toMatchObject({ consentStatus: 'opted_in', allowedClasses: 'transactional' });
+  const [unknown, without] = of({});
+  expect(unknown).toMatchObject({ consentStatus: null, messageClasses: null });
+  expect(Object.keys(without)).not.toContain('allowedClasses');
 });

@@ -3,6 +3,8 @@ const VERSION = 1;
 /** What desks that take metadata only can hold. Source: Sunshine Conversations, switchboard metadata, read 2026-11. */
 export const FLAT_BYTES_MAX = 4_096;
 const FLAT_TEXT_LENGTH_MAX = 512;
+/** What a delivery carries of one; the API answers with longer ones, too. */
+export const PACKAGE_BYTES_MAX = 262_144;
 /** WhatsApp lets a business write freely this long after the person did. Source: Meta, "customer service window". */
 const WHATSAPP_WINDOW_MS = 24 * 60 * 60 * 1_000;
 
@@ -30,6 +32,20 @@ export interface HistoryMessage {
     | undefined;
 }
 
+/** Where a person stands with those who write to them, when the package was made. */
+export interface Standing {
+  /** unknown | pending | opted_in | opted_out | suppressed */
+  readonly consentStatus: string;
+  /** For each category (transactional, marketing): allow, deny or defer, by which rule, and until when. */
+  readonly classes: readonly {
+    readonly category: string;
+    readonly decision: string;
+    readonly rule: string;
+    /** 0 = it does not say. */
+    readonly untilMs: number;
+  }[];
+}
+
 /** Everything that goes into a package. */
 export interface PackageParts {
   readonly tenantId: string;
@@ -52,15 +68,29 @@ export interface PackageParts {
   readonly messageCount: number;
   readonly lastInboundAtMs: number;
   readonly isOptedOut: boolean;
+  /** Undefined: could not be asked. */
+  readonly standing: Standing | undefined;
   /** Newest first. */
   readonly history: readonly HistoryMessage[];
   /** What the bot said of it; empty when nothing, or erased. */
   readonly context: Readonly<Record<string, unknown>>;
 }
 
-/** The context package of a hand-off, as JSON: all of it, and the flat part for desks that take no more. */
-export function handoffPackage(parts: PackageParts): { full: string; flat: string } {
-  return { full: JSON.stringify(fullOf(parts)), flat: flatOf(parts) };
+/**
+ * The context package of a hand-off, as JSON: all of it, and the flat part for desks that take no more.
+ * @param bytesMax of `full`, more than what the bot may say of it: the oldest messages are left out of what is longer.
+ */
+export function handoffPackage(
+  parts: PackageParts,
+  bytesMax = Number.POSITIVE_INFINITY,
+): { full: string; flat: string } {
+  let { history } = parts;
+  let full = JSON.stringify(fullOf(parts));
+  while (Buffer.byteLength(full) > bytesMax && history.length > 0) {
+    history = history.slice(0, -1);
+    full = JSON.stringify(fullOf({ ...parts, history }));
+  }
+  return { full, flat: flatOf(parts) };
 }
 
 const iso = (ms: number): string | null => (ms === 0 ? null : new Date(ms).toISOString());
@@ -71,7 +101,8 @@ const pick = (from: Readonly<Record<string, unknown>>, names: readonly string[])
 const windowEnd = ({ provider, lastInboundAtMs }: PackageParts): string | null =>
   provider === 'whatsapp' && lastInboundAtMs > 0 ? iso(lastInboundAtMs + WHATSAPP_WINDOW_MS) : null;
 
-function customerAddress({ history }: PackageParts): string {
+/** The person's address, as the newest message with content has it; empty when none has. */
+export function customerAddress({ history }: Pick<PackageParts, 'history'>): string {
   const message = history.find(({ content }) => content !== undefined);
   if (message?.content === undefined) return '';
   return message.direction === 'inbound' ? message.content.from : message.content.to;
@@ -122,6 +153,11 @@ function fullOf(parts: PackageParts) {
     compliance: {
       isOptedOut: parts.isOptedOut,
       freeMessagesUntil: windowEnd(parts),
+      consentStatus: parts.standing?.consentStatus ?? null,
+      messageClasses:
+        parts.standing?.classes.map(({ category, decision, rule, untilMs }) => ({
+          ...{ category, decision, rule, until: iso(untilMs) },
+        })) ?? null,
     },
     workflow: pick(context, WORKFLOW),
     result: { state: parts.state, claimedBy: parts.claimedBy, claimedAt: iso(parts.claimedAtMs) },
@@ -140,6 +176,8 @@ function flatOf(parts: PackageParts): string {
     ['channel', parts.channel],
     ['reason', parts.reason],
     ['isOptedOut', parts.isOptedOut],
+    ['consentStatus', parts.standing?.consentStatus],
+    ['allowedClasses', allowedIn(parts.standing)],
     ['queue', parts.queue],
     ['priority', parts.priority],
     ['customerAddress', customerAddress(parts)],
@@ -160,6 +198,13 @@ function flatOf(parts: PackageParts): string {
   }
   return JSON.stringify(flat);
 }
+
+/** The categories that may be sent now, with commas; undefined when that is not known. */
+const allowedIn = (standing: Standing | undefined): string | undefined =>
+  standing?.classes
+    .filter(({ decision }) => decision === 'allow')
+    .map(({ category }) => category)
+    .join(',');
 
 /** A word, or the word inside `{ name | label: … }`. */
 function nameIn(value: unknown): unknown {

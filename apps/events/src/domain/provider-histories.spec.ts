@@ -41,7 +41,8 @@ const logged = (event: ProviderEvent, arrival: number): LoggedEvent => ({
   traceparent: '',
   attributes: {
     providerEventId: event.providerEventId,
-    providerMessageId: event.providerMessageId,
+    // Intake hashes the recipient.
+    providerMessageId: [event.providerMessageId, event.recipient.toLowerCase()].filter(Boolean).join(':'),
     channel: event.channel,
     direction: event.direction,
     status: event.status,

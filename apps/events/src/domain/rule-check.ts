@@ -75,7 +75,19 @@ function checkSend(action: Extract<RuleAction, { kind: 'send' }>, check: Check):
   const { category, text, subject, templateName, templateLanguage, templateParameters, campaign, program } =
     action;
   check(CATEGORIES.includes(category), 'then.category', 'must be transactional or marketing');
-  check(text !== '' || templateName !== '', 'then.text', 'a message says something, or has a template');
+  const isAnswer = action.answers === true;
+  check(
+    text !== '' || templateName !== '' || isAnswer,
+    'then.text',
+    'a message says something, or has a template',
+  );
+  // Its source is the one that the person wrote to: whose carrier may have answered.
+  check(!isAnswer || action.sourceId === '', 'then.sourceId', 'an answer leaves where the event came in');
+  check(
+    !isAnswer || category === 'transactional',
+    'then.category',
+    'an answer to an opt-out or HELP is transactional',
+  );
   check(text.length <= TEXT_LENGTH_MAX, 'then.text', `must be at most ${TEXT_LENGTH_MAX} characters`);
   const named = { subject, templateName, templateLanguage, campaign, program };
   for (const [field, value] of Object.entries(named))

@@ -9,7 +9,7 @@ import {
   type SeenEvent,
 } from './rule-facts.js';
 import { triggerKeyOf } from './rule-key.js';
-import { isTypeOf, textsOf, type RuleAction, type RuleVersion } from './rule.js';
+import { answeredSignalOf, isAnswer, isTypeOf, textsOf, type RuleAction, type RuleVersion } from './rule.js';
 
 /** A version of a rule, ready to judge events. */
 export interface CompiledRule extends RuleVersion {
@@ -26,7 +26,7 @@ export interface Firing {
   readonly triggerKey: Buffer;
   readonly seen: SeenEvent;
   readonly personHash: Buffer | undefined;
-  /** The values of the action's placeholders. */
+  /** The values of the action's placeholders; after them, of an answer, the signal that it answers. */
   readonly values: readonly string[];
 }
 
@@ -95,16 +95,20 @@ export function judgeRule(
     if (result.kind === 'error') return result;
     values.push(asPlaceholder(result.value));
   }
+  if (isAnswer(action)) values.push(event.attributes.signal);
   return { kind: 'fires', firing: { rule, triggerKey, seen, personHash, values } };
 }
 
 function missingOf(
   action: RuleAction,
-  { message, conversation }: SeenEvent,
+  { transition, message, conversation }: SeenEvent,
   personHash: Buffer | undefined,
 ): string | undefined {
   if (action.kind === 'suppress') return personHash === undefined ? 'person' : undefined;
   if (action.kind === 'tag' && action.target === 'message')
     return message === undefined ? 'message' : undefined;
-  return conversation === undefined ? 'conversation' : undefined;
+  if (conversation === undefined) return 'conversation';
+  return isAnswer(action) && answeredSignalOf(transition.event.attributes.signal) === undefined
+    ? 'opt-out or HELP to answer'
+    : undefined;
 }

@@ -15,6 +15,8 @@ export interface SendAction {
   readonly templateParameters: readonly string[];
   readonly campaign: string;
   readonly program: string;
+  /** It answers the opt-out or HELP that triggered the rule; absent = no. */
+  readonly answers?: boolean;
 }
 export interface HandoffAction {
   readonly kind: 'handoff';
@@ -56,6 +58,16 @@ export interface RuleVersion {
 }
 
 export const RULES_PER_TENANT_MAX = 50;
+
+/** What can be answered although the person opted out. */
+export const ANSWERED_SIGNALS = ['opt_out', 'help'] as const;
+export type AnsweredSignal = (typeof ANSWERED_SIGNALS)[number];
+
+/** Whether a rule's message answers what triggered it. */
+export const isAnswer = (action: RuleAction): boolean => action.kind === 'send' && action.answers === true;
+
+export const answeredSignalOf = (signal: string): AnsweredSignal | undefined =>
+  ANSWERED_SIGNALS.find((one) => one === signal);
 
 /** The texts of an action that may hold placeholders, in the order of their values. */
 export const textsOf = (action: RuleAction): readonly string[] =>

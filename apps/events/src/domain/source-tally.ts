@@ -19,7 +19,13 @@ export interface SourceTally {
   /** Empty = none matched. */
   secretId: Buffer;
   secretAtMs: number;
+  /** Requests that were authentic, by the hour since 1970 in which they came. */
+  readonly authenticByHour: Map<number, number>;
 }
+
+/** So long the share of authentic requests is looked at; refusals are kept as long. */
+export const RATE_WINDOW_HOURS = 72;
+const HOUR_MS = 3_600_000;
 
 const NONE = Buffer.alloc(0);
 
@@ -38,6 +44,7 @@ export const emptyTally = ({
   optOuts: 0,
   secretId: NONE,
   secretAtMs: 0,
+  authenticByHour: new Map(),
 });
 
 /** Adds one committed request. Of a request that is new in part, kinds count up to what is new. */
@@ -49,19 +56,23 @@ export function addRequest(tally: SourceTally, request: IntakeRequest, stored: n
     tally.secretId = secretId;
     tally.secretAtMs = receivedAtMs;
   }
+  if (!events.some(isUnauthentic)) {
+    const hour = Math.floor(receivedAtMs / HOUR_MS);
+    tally.authenticByHour.set(hour, (tally.authenticByHour.get(hour) ?? 0) + 1);
+  }
   if (stored === 0) return;
   if (tally.firstEventAtMs === 0 || receivedAtMs < tally.firstEventAtMs) tally.firstEventAtMs = receivedAtMs;
   if (receivedAtMs > tally.lastEventAtMs) tally.lastEventAtMs = receivedAtMs;
   tally.unrecognized += Math.min(stored, count(events, isUnrecognized));
-  tally.unauthentic += Math.min(
-    stored,
-    count(events, ({ attributes }) => attributes?.note.startsWith(UNAUTHENTIC_NOTE) === true),
-  );
+  tally.unauthentic += Math.min(stored, count(events, isUnauthentic));
   tally.optOuts += Math.min(
     stored,
     count(events, ({ attributes }) => attributes?.signal === 'opt_out'),
   );
 }
+
+const isUnauthentic = ({ attributes }: IntakeEvent): boolean =>
+  attributes?.note.startsWith(UNAUTHENTIC_NOTE) === true;
 
 function count(events: readonly IntakeEvent[], isOne: (event: IntakeEvent) => boolean): number {
   let found = 0;

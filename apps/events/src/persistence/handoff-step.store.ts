@@ -47,6 +47,19 @@ const CLAIMS = {
          WHERE tenant_id = $1 AND handoff_id = $2 AND type = 'conversation.claimed'
          ORDER BY event_id DESC LIMIT ${CLAIMS_MAX}`,
 };
+/** An event that is no step asked for the hand-off itself: then that has its ID. Of erasures those count that came later. */
+const HANDOFF_OF = {
+  name: 'handoff_step_handoff',
+  text: `SELECT h.handoff_id, EXISTS (
+           SELECT FROM events.erasure e JOIN events.conversation c
+             ON c.tenant_id = e.tenant_id AND c.person_hash = ANY (e.person_hashes)
+           WHERE e.tenant_id = h.tenant_id AND c.conversation_id = h.conversation_id
+             AND e.requested_at >= h.requested_at
+         ) AS is_erased
+         FROM events.handoff h
+         WHERE h.tenant_id = $1 AND h.handoff_id = COALESCE(
+           (SELECT s.handoff_id FROM events.handoff_step s WHERE s.tenant_id = $1 AND s.event_id = $2), $2)`,
+};
 /** From here on the log has the content, and retention and erasure reach it there. */
 const APPENDED = {
   name: 'handoff_step_appended',
@@ -77,6 +90,18 @@ export class HandoffStepStore {
   async claims(tx: Tx, tenantId: string, handoffId: string): Promise<PriorClaim[]> {
     const { rows } = await tx.query<{ actor: string; at: number }>(CLAIMS, [tenantId, handoffId]);
     return rows.map(({ actor, at }) => ({ actor, atMs: at }));
+  }
+
+  /** The hand-off of an event. @param eventId UUID text. @returns undefined when it has none. */
+  async handoffOf(
+    tx: Tx,
+    tenantId: string,
+    eventId: string,
+  ): Promise<{ readonly handoffId: string; readonly isErased: boolean } | undefined> {
+    const { rows } = await tx.query<{ handoff_id: string; is_erased: boolean }>(HANDOFF_OF, [
+      ...[tenantId, eventId],
+    ]);
+    return rows[0] && { handoffId: rows[0].handoff_id, isErased: rows[0].is_erased };
   }
 
   async appended(tx: Pick<Tx, 'query'>, steps: readonly HandoffStep[]): Promise<void> {

@@ -27,7 +27,7 @@ export interface DueEffect {
   readonly messageId: string | undefined;
   readonly personHash: Buffer | undefined;
   readonly action: RuleAction;
-  /** Of the placeholders. */
+  /** Of the placeholders; after them, of an answer, the signal that it answers. */
   readonly values: readonly string[];
   readonly attemptCount: number;
   readonly firedAtMs: number;

@@ -10,6 +10,7 @@ import { TENANT_PURGE } from './migrations/0010-tenant-purge.js';
 import { DESTROYED_KEYS } from './migrations/0011-destroyed-keys.js';
 import { REPROCESSING } from './migrations/0012-reprocessing.js';
 import { BODY_SHAPES } from './migrations/0013-body-shapes.js';
+import { SOURCE_HOURS } from './migrations/0014-source-hours.js';
 import { ROLES } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
@@ -29,5 +30,6 @@ export const EVENTS_SCHEMA: SchemaDefinition = {
     DESTROYED_KEYS,
     REPROCESSING,
     BODY_SHAPES,
+    SOURCE_HOURS,
   ],
 };

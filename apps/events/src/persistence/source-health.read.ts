@@ -1,5 +1,6 @@
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
 import { REFUSAL_AGE_MS_MAX } from '../domain/refusal.js';
+import { RATE_WINDOW_HOURS } from '../domain/source-tally.js';
 
 /** How a source does. IDs are UUID texts; times Unix milliseconds, 0 = never. */
 export interface SourceHealth {
@@ -16,6 +17,8 @@ export interface SourceHealth {
   readonly parked: number;
   readonly refusalsKept: number;
   readonly lastRefusalAtMs: number;
+  /** Requests, of the last RATE_WINDOW_HOURS. */
+  readonly authentic: bigint;
 }
 
 /** What waits is counted up to here: more says nothing more. */
@@ -36,7 +39,9 @@ SELECT date_part('epoch', t.first_event_at) * 1000 AS first, date_part('epoch', 
     SELECT FROM generate_series(0, ${LANES_LAST}) AS s (shard) CROSS JOIN LATERAL (
       SELECT FROM events.parked p WHERE p.shard = s.shard AND p.source_id = $2 AND p.tenant_id = $1 LIMIT ${COUNT_MAX}
     ) p LIMIT ${COUNT_MAX}) p) AS parked,
-  r.kept, date_part('epoch', r.last) * 1000 AS last_refusal
+  r.kept, date_part('epoch', r.last) * 1000 AS last_refusal,
+  (SELECT COALESCE(sum(h.authentic), 0)::int8 FROM events.source_hour h WHERE h.tenant_id = $1 AND h.source_id = $2
+    AND h.hour > date_part('epoch', clock_timestamp()) / 3600 - ${RATE_WINDOW_HOURS}) AS authentic
 FROM (SELECT) AS always
 LEFT JOIN events.source_tally t ON t.tenant_id = $1 AND t.source_id = $2
 CROSS JOIN LATERAL (
@@ -62,6 +67,7 @@ interface Row {
   parked: number;
   kept: number;
   last_refusal: number | null;
+  authentic: string;
 }
 
 /** Reads one source's health; every transaction must have its tenant set. */
@@ -83,6 +89,7 @@ export class SourceHealthRead {
       parked: row.parked,
       refusalsKept: row.kept,
       lastRefusalAtMs: row.last_refusal ?? 0,
+      authentic: BigInt(row.authentic),
     };
   }
 }

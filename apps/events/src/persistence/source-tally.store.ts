@@ -1,6 +1,6 @@
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
-import type { SourceTally } from '../domain/source-tally.js';
-import { int8Array, timeArray, uuidArray } from './pg-arrays.js';
+import { RATE_WINDOW_HOURS, type SourceTally } from '../domain/source-tally.js';
+import { int4Array, int8Array, timeArray, uuidArray } from './pg-arrays.js';
 
 /** In the order of the key, so that two processes cannot deadlock. */
 const ADD: Statement = {
@@ -22,6 +22,21 @@ ON CONFLICT (tenant_id, source_id) DO UPDATE SET
   secret_at = GREATEST(t.secret_at, excluded.secret_at)`,
 };
 
+const ADD_HOURS: Statement = {
+  name: 'source_hour_add',
+  text: `
+INSERT INTO events.source_hour AS h (tenant_id, source_id, hour, authentic)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::int8[]) AS n (tenant_id, source_id, hour, authentic)
+ORDER BY tenant_id, source_id, hour
+ON CONFLICT (tenant_id, source_id, hour) DO UPDATE SET authentic = h.authentic + excluded.authentic`,
+};
+const FORGET_HOURS: Statement = {
+  name: 'source_hour_forget',
+  text: `DELETE FROM events.source_hour h USING (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[])) AS s (tenant_id, source_id)
+         WHERE h.tenant_id = s.tenant_id AND h.source_id = s.source_id
+           AND h.hour < date_part('epoch', clock_timestamp()) / 3600 - ${RATE_WINDOW_HOURS + 1}`,
+};
+
 /** What intake did for each source. */
 export class SourceTallyStore {
   /** @param tallies each source once. */
@@ -39,5 +54,23 @@ export class SourceTallyStore {
       uuidArray(tallies.map(({ secretId }) => secretId)),
       timeArray(tallies.map(({ secretAtMs }) => secretAtMs)),
     ]);
+    await this.addHours(tx, tallies);
+  }
+
+  private async addHours(tx: Pick<Tx, 'query'>, tallies: readonly SourceTally[]): Promise<void> {
+    const hours = tallies.flatMap(({ tenantId, sourceId, authenticByHour }) =>
+      [...authenticByHour].map(([hour, authentic]) => ({ tenantId, sourceId, hour, authentic })),
+    );
+    if (hours.length === 0) return;
+    const sources = [
+      uuidArray(hours.map(({ tenantId }) => tenantId)),
+      uuidArray(hours.map(({ sourceId }) => sourceId)),
+    ];
+    await tx.query(ADD_HOURS, [
+      ...sources,
+      int4Array(hours.map(({ hour }) => hour)),
+      int8Array(hours.map(({ authentic }) => BigInt(authentic))),
+    ]);
+    await tx.query(FORGET_HOURS, sources);
   }
 }

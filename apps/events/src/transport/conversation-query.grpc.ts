@@ -1,9 +1,11 @@
 import { Controller } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
-import { uuidText } from '@posthorn/clock/id.js';
+import { idOfUuid, uuidText } from '@posthorn/clock/id.js';
 import {
   type CheckOwnerRequest,
   type CheckOwnerResponse,
+  type DescribeHandoffRequest,
+  type DescribeHandoffResponse,
   type GetConversationRequest,
   type GetConversationResponse,
   type GetHandoffRequest,
@@ -19,6 +21,7 @@ import {
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { ComposePackage } from '../application/compose-package.js';
+import { DescribeHandoff } from '../application/describe-handoff.js';
 import { ReadTexts } from '../application/read-texts.js';
 import { pageLimit } from '../domain/page.js';
 import { ConversationRead } from '../persistence/conversation.read.js';
@@ -41,6 +44,7 @@ export class ConversationQueryController {
     private readonly messages: MessageRead,
     private readonly people: PersonRead,
     private readonly compose: ComposePackage,
+    private readonly describe: DescribeHandoff,
     private readonly texts: ReadTexts,
   ) {}
 
@@ -132,6 +136,19 @@ export class ConversationQueryController {
       fencingToken: isOwned ? open.fencingToken : 0n,
       handoffState: open?.state ?? '',
       lastInboundAtMs,
+    };
+  }
+
+  @GrpcMethod('ConversationService', 'describeHandoff')
+  async describeHandoff({ tenantId, eventId }: DescribeHandoffRequest): Promise<DescribeHandoffResponse> {
+    if (tenantId.length !== ID_BYTES || eventId.length !== ID_BYTES)
+      throw new AppError('request.invalid', { detail: 'tenant and event must be IDs of 16 bytes' });
+    const found = await this.describe.run(uuidText(tenantId), uuidText(eventId));
+    return {
+      handoffId: found === undefined ? '' : idOfUuid('evt', found.handoffId),
+      isErased: found !== undefined && found.composed === undefined,
+      packageJson: found?.composed?.full ?? '',
+      flatJson: found?.composed?.flat ?? '',
     };
   }
 

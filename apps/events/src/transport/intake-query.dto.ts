@@ -117,6 +117,7 @@ export const healthOf = (health: SourceHealth): GetSourceHealthResponse => ({
   parked: health.parked,
   refusalsKept: health.refusalsKept,
   lastRefusalAtMs: health.lastRefusalAtMs,
+  requestsAuthentic: health.authentic,
 });
 
 export const erasureOf = ({

@@ -14,10 +14,10 @@ import { type RuleView } from '../persistence/rule.read.js';
 import { type EffectView } from '../persistence/rule-effect.read.js';
 import { publicId } from './event-query.dto.js';
 
-/** @throws AppError `request.not_found` */
+/** @throws AppError `rule.not_found` */
 export function ruleUuidOf(id: string): string {
   const bytes = parseId('rul', id);
-  if (bytes === undefined) throw new AppError('request.not_found');
+  if (bytes === undefined) throw new AppError('rule.not_found');
   return uuidText(bytes);
 }
 
@@ -73,6 +73,7 @@ function thenOf(action: RuleAction): RuleThen {
       const value = {
         ...action,
         sourceId: sourceId === '' ? '' : idOfUuid('src', sourceId),
+        answers: action.answers ?? false,
         templateParameters: [...templateParameters],
       };
       return { action: { $case: 'send', value } };

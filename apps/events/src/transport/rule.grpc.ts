@@ -82,7 +82,7 @@ export class RuleController {
   async getRule({ tenantId, id, version }: GetRuleRequest): Promise<GetRuleResponse> {
     const [tenant, ruleId] = [uuidOr('ten', tenantId, 'tenant.not_found'), ruleUuidOf(id)];
     const rule = await this.db.tenantTransaction(tenant, (tx) => this.rules.get(tx, tenant, ruleId, version));
-    if (rule === undefined) throw new AppError('request.not_found');
+    if (rule === undefined) throw new AppError('rule.not_found');
     return { rule: ruleMessageOf(rule) };
   }
 

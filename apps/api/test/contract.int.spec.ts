@@ -94,6 +94,7 @@ test('B7 F2 F6 destinations and their secrets', async () => {
     url: 'https://crm.example.com/hook',
     eventTypes: ['message.delivered'],
     headers: { 'X-Team': 'a' },
+    include: ['handoff.flat'],
   };
   const created = await checked(call, 'POST', `${T}/destinations`, {}, body);
   const { id, signingSecret } = created.body;

@@ -31,6 +31,7 @@ import {
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type ErrorCode } from '@posthorn/errors/registry.js';
+import { erasureAsItIs, purged } from './played-erasures.js';
 import { POLICY_HANDLERS } from './played-policies.js';
 import { REPROCESSING, REPROCESSING_ASKED } from './played-reprocessing.js';
 import {
@@ -129,16 +130,6 @@ const one = (name: string, item: unknown, other: ErrorCode): Played => ({
 });
 const done = (other: ErrorCode | object): Played => ({ own: always({}), other });
 
-const erasureAsItIs = ({ id }: { id: Buffer }, { erasure }: PlayedWorld) => ({
-  erasure: { ...ERASURE, ...erasure, id },
-});
-
-/** Done with a deleted tenant, whoever it was. */
-const purged = (removed: readonly object[]): Played => {
-  const answer = { state: 'done', completedAtMs: nowMs + 7, removed };
-  return { own: always(answer), other: answer };
-};
-
 const step = (stage: string, atMs: number, toState = '') => ({
   ...{ atMs, stage, toState, effect: toState === '' ? '' : 'applied' },
   ...{ detail: '', factId: '', messageId: '', fromState: '', conversationId: '' },
@@ -216,14 +207,14 @@ const EVENTS: PlayedService = {
       definition: RuleServiceService,
       handlers: {
         createRule: one('rule', RULE, 'tenant.not_found'),
-        updateRule: one('rule', RULE, 'request.not_found'),
-        deleteRule: done('request.not_found'),
+        updateRule: one('rule', RULE, 'rule.not_found'),
+        deleteRule: done('rule.not_found'),
         dryRunRule: {
           own: always({
             ...{ eventsRead: 200, eventsOfType: 9, wouldFire: 1, wouldRepeat: 1, errors: 0 },
             samples: [{ eventId: EVENT.id, type: EVENT.type, outcome: 'fire', detail: 'Thanks' }],
           }),
-          other: 'request.not_found',
+          other: 'rule.not_found',
         },
       },
     },
@@ -231,7 +222,7 @@ const EVENTS: PlayedService = {
       definition: RuleQueryServiceService,
       handlers: {
         listRules: { own: always({ rules: [RULE, { ...RULE, id: 'rul_0' }] }), other: { rules: [] } },
-        getRule: one('rule', RULE, 'request.not_found'),
+        getRule: one('rule', RULE, 'rule.not_found'),
         listRuleEffects: list('effects', RULE_EFFECT),
       },
     },
@@ -349,7 +340,7 @@ const COMPLIANCE: PlayedService = {
           own: ({ rows }: ImportSuppressionsRequest) => resultsOf(rows),
           other: 'tenant.not_found',
         },
-        decideReview: one('review', { ...REVIEW, state: 'confirmed' }, 'event.not_found'),
+        decideReview: one('review', { ...REVIEW, state: 'confirmed' }, 'review.not_found'),
       },
     },
     {

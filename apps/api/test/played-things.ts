@@ -279,6 +279,7 @@ export const RULE: Rule = {
       value: {
         ...{ sourceId: EVENT.sourceId, category: 'transactional', text: 'Thanks', subject: '' },
         ...{ templateName: '', templateLanguage: '', templateParameters: [], campaign: '', program: '' },
+        answers: false,
       },
     },
   },
@@ -353,7 +354,7 @@ export const HEALTH: GetSourceHealthResponse = {
   parked: 0,
   refusalsKept: 3,
   lastRefusalAtMs: nowMs - 500,
-  optOuts: 1n,
+  ...{ optOuts: 1n, requestsAuthentic: 97n },
 };
 export const RETENTION_RUN: RetentionRun = {
   id: 'run',

@@ -27,7 +27,7 @@ export class CheckReadiness {
         this.dispatcher.query.listDeliveries(
           {
             ...{ tenantId, limit: 1, cursor: '', eventId: '', destinationId: '' },
-            ...{ state: 'dead', fromMs: 0, toMs: 0 },
+            ...{ state: 'dead', fromMs: 0, toMs: 0, sourceId },
           },
           this.dispatcher.read,
         ),
@@ -58,6 +58,7 @@ const intakeOf = (health: Health): IntakeFacts => ({
   duplicate: Number(health.eventsDuplicate),
   unrecognized: Number(health.eventsUnrecognized),
   unauthentic: Number(health.eventsUnauthentic),
+  authentic: Number(health.requestsAuthentic ?? 0n),
   lastSecretId: health.lastSecretId,
   quarantined: health.quarantined,
   parked: health.parked,

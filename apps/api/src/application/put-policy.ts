@@ -27,7 +27,7 @@ export class PutPolicy {
 
   /**
    * @returns who has not confirmed the words yet.
-   * @throws AppError `request.invalid`, `principal.forbidden`, `limit.reached`: then the policy is as it was.
+   * @throws AppError `request.invalid`, `policy.conflict`, `principal.forbidden`, `limit.reached`: then the policy is as it was.
    */
   async run(actor: Actor, request: Omit<PutPolicyRequest, 'dryRun'>): Promise<Pick<Applied, 'pending'>> {
     const { policies, call } = this.compliance;

@@ -38,8 +38,23 @@ export const SCOPES = [
 
 export type Scope = (typeof SCOPES)[number];
 
+/**
+ * What an operator key may be limited to: the platform (`platform:`), tenants and all that is theirs (`tenants:`),
+ * operator keys and the key-encryption key (`keys:`). One that names none of them may do all of it. The tenants service
+ * keeps the same list.
+ */
+const OPERATOR_LIMITS = [
+  'platform:read',
+  'platform:write',
+  'tenants:read',
+  'tenants:write',
+  'keys:write',
+] as const;
+export type OperatorScope = (typeof OPERATOR_LIMITS)[number];
+
 /** Reading personal data is not part of running the platform: an operator key needs this scope by name. */
-export const OPERATOR_EXPLICIT_SCOPES = ['payloads:read'] as const satisfies readonly Scope[];
+const OPERATOR_EXPLICIT_SCOPES = ['payloads:read'] as const satisfies readonly Scope[];
+export const OPERATOR_SCOPES = [...OPERATOR_LIMITS, ...OPERATOR_EXPLICIT_SCOPES] as const;
 
 /** Who calls. */
 export interface Principal {
@@ -61,8 +76,22 @@ export interface TenantRef {
 /** Whether a principal's key allows a scope. */
 export function hasScope(principal: Principal, scope: Scope): boolean {
   const isByName = (OPERATOR_EXPLICIT_SCOPES as readonly Scope[]).includes(scope);
-  if (principal.kind === 'operator' && !isByName) return true;
+  if (principal.kind === 'operator' && !isByName)
+    return isOperatorFor(principal, scope.endsWith(':read') ? 'tenants:read' : 'tenants:write');
   return principal.scopes.includes(scope);
+}
+
+/** Whether a principal is an operator whose key allows a scope. */
+export function isOperatorFor({ kind, scopes }: Principal, scope: OperatorScope): boolean {
+  return (
+    kind === 'operator' && (scopes.includes(scope) || !OPERATOR_LIMITS.some((each) => scopes.includes(each)))
+  );
+}
+
+/** Whether an operator may have a key made with these scopes: one that is limited makes no key that may do more. */
+export function mayGive(principal: Principal, scopes: readonly string[]): boolean {
+  const given = OPERATOR_LIMITS.filter((scope) => scopes.includes(scope));
+  return (given.length === 0 ? OPERATOR_LIMITS : given).every((scope) => isOperatorFor(principal, scope));
 }
 
 /** Whether personal data that an answer has beside other things may be in it: an operator needs the scope for it. */

@@ -10,12 +10,14 @@ export interface Check {
     | 'processing'
     | 'stop_handling'
     | 'dead_letters'
+    | 'alerts'
+    | 'replay'
     | 'audit';
   readonly result: 'pass' | 'fail' | 'unknown';
   readonly why: string;
 }
 
-/** What is known of a source, its tenant's deliveries and audit log. Times Unix milliseconds, 0 = never. */
+/** What is known of a source, its deliveries and its tenant's audit log. Times Unix milliseconds, 0 = never. */
 export interface ReadinessFacts {
   readonly status: string;
   /** Lets in what is not authentic. */
@@ -25,6 +27,7 @@ export interface ReadinessFacts {
   readonly intake: IntakeFacts | undefined;
   /** Undefined: not known. */
   readonly destinations: number | undefined;
+  /** Of events of this source. */
   readonly hasDeadLetters: boolean | undefined;
   readonly audit:
     { readonly isValid: boolean; readonly entries: number; readonly isWhole: boolean } | undefined;
@@ -37,6 +40,8 @@ export interface IntakeFacts {
   readonly duplicate: number;
   readonly unrecognized: number;
   readonly unauthentic: number;
+  /** Requests of the last 72 hours. */
+  readonly authentic: number;
   /** Of the last request that matched one; empty = none. */
   readonly lastSecretId: string;
   readonly quarantined: number;
@@ -52,6 +57,8 @@ const pass = (why: string): Verdict => ({ result: 'pass', why });
 const fail = (why: string): Verdict => ({ result: 'fail', why });
 const unknown = (why: string): Verdict => ({ result: 'unknown', why });
 const SILENT = unknown('the service that knows does not answer');
+/** Percent. Who posts anything at all can have requests refused, so it is not all of them. */
+const AUTHENTIC_SHARE_MIN = 95;
 const NOTHING = 'nothing has come through it yet';
 const at = (ms: number): string => new Date(ms).toISOString();
 
@@ -85,19 +92,25 @@ export function judgeReadiness(facts: ReadinessFacts): Check[] {
         : pass(`${optOuts} opt-outs were recognized`),
     ),
     dead_letters: deadLetters(facts),
+    alerts: unknown('there are no notifications yet: nobody would be told of a failing source'),
+    replay: unknown('no replay of its events has been tried'),
     audit: audit(facts.audit),
   };
   return Object.entries(checks).map(([name, verdict]) => ({ name: name as Check['name'], ...verdict }));
 }
 
 function signature(intake: IntakeFacts, isMonitoring: boolean): Verdict {
-  const { stored, unauthentic, refused, lastRefusalAtMs, lastEventAtMs } = intake;
+  const { stored, unauthentic, authentic, refused, lastRefusalAtMs, lastEventAtMs } = intake;
   if (isMonitoring)
     return fail(`it only monitors: ${unauthentic} of ${stored} events were let in although not authentic`);
   if (refused > 0 && lastRefusalAtMs > lastEventAtMs)
     return fail(`${refused} requests are refused, the last one at ${at(lastRefusalAtMs)}: see refusals`);
   if (stored === 0) return unknown(NOTHING);
-  return pass(`${stored} events were authentic; refused in the last 72 hours: ${refused}`);
+  const requests = authentic + refused;
+  if (requests === 0) return unknown('no request has come in the last 72 hours');
+  const share = Math.floor((authentic / requests) * 1_000) / 10;
+  const told = `${authentic} of ${requests} requests of the last 72 hours were authentic (${share} %)`;
+  return share < AUTHENTIC_SHARE_MIN ? fail(`${told}: see refusals`) : pass(told);
 }
 
 function secret({ lastSecretId }: IntakeFacts, secrets: ReadinessFacts['secrets']): Verdict {
@@ -119,7 +132,8 @@ function processing({ stored, quarantined, parked }: IntakeFacts): Verdict {
 
 function deadLetters({ destinations, hasDeadLetters }: ReadinessFacts): Verdict {
   if (hasDeadLetters === undefined || destinations === undefined) return SILENT;
-  if (hasDeadLetters) return fail('there are deliveries that nobody could be given: see dead letters');
+  if (hasDeadLetters)
+    return fail('there are deliveries of its events that nobody could be given: see dead letters');
   return destinations === 0 ? unknown('no destination gets its events') : pass('there are none');
 }
 

@@ -10,7 +10,7 @@ import { type z } from 'zod';
 import { NoteRefusals } from '../application/note-refusals.js';
 import { TenantsClient } from '../clients/tenants.client.js';
 import { KeyQuota } from '../domain/key-quota.js';
-import { hasScope, isOwnTenant, type Principal, type TenantRef } from '../domain/principal.js';
+import { hasScope, isOperatorFor, isOwnTenant, type Principal, type TenantRef } from '../domain/principal.js';
 import { fieldsOf, invalid } from './field-errors.js';
 import { Answer, type Call, ROUTE, type RouteOptions } from './route.js';
 import { readUpload } from './upload.js';
@@ -122,13 +122,13 @@ export class Admission implements NestInterceptor {
     if (access.principal === 'public') return NO_TENANT;
     if (access.principal === 'operator') {
       if (principal.kind !== 'operator') throw new AppError('principal.forbidden');
+      if (!isOperatorFor(principal, access.scope)) throw lacking(access.scope);
       return tenant === undefined ? NO_TENANT : this.tenants.resolve(tenant);
     }
     if (tenant === undefined) throw new AppError('internal.error');
     if (principal.kind === 'tenant' && !isOwnTenant(principal, tenant))
       throw new AppError('tenant.not_found');
-    if (!hasScope(principal, access.scope))
-      throw new AppError('principal.forbidden', { detail: `this needs the scope ${access.scope}` });
+    if (!hasScope(principal, access.scope)) throw lacking(access.scope);
     return principal.tenant ?? this.tenants.resolve(tenant);
   }
 
@@ -169,6 +169,9 @@ export class Admission implements NestInterceptor {
     });
   }
 }
+
+const lacking = (scope: string): AppError =>
+  new AppError('principal.forbidden', { detail: `this needs the scope ${scope}` });
 
 /** Empty without one. */
 function idempotencyKeyOf({ headers }: FastifyRequest): string {

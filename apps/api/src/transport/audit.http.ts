@@ -18,7 +18,7 @@ import { LIMIT_MAX, listOf, pageOf } from './shapes.dto.js';
 const OF_TENANT = '/v1/tenants/{tenant}/audit';
 const OF_PLATFORM = '/v1/audit';
 const read = { principal: 'tenant', scope: 'audit:read' } as const;
-const operator = { principal: 'operator' } as const;
+const operator = { principal: 'operator', scope: 'platform:read' } as const;
 const list = {
   method: 'GET',
   tag: 'Audit',

@@ -41,7 +41,18 @@ export const attempt = z.object({
   startedAt: time,
   durationMs: z.number(),
   statusCode: z.number().nullable(),
-  outcome: z.enum(['succeeded', 'http_error', 'timeout', 'connection_failed', 'blocked_address']),
+  outcome: z
+    .enum([
+      'succeeded',
+      'http_error',
+      'timeout',
+      'connection_failed',
+      'blocked_address',
+      'content_unavailable',
+    ])
+    .describe(
+      'content_unavailable: what the destination asked for by `include` could not be had; nothing was posted',
+    ),
   detail: z.string().nullable(),
 });
 export const delivery = z.object({

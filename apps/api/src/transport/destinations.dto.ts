@@ -36,6 +36,14 @@ const ratePerSecond = z.number().int().min(1).max(RATE_MAX);
 const headers = z
   .record(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/), z.string().max(1_000))
   .refine((map) => Object.keys(map).length <= HEADERS_MAX, `at most ${HEADERS_MAX} headers`);
+/** As the tenants service takes it. */
+const INCLUDES = ['handoff', 'handoff.flat'] as const;
+const include = z
+  .array(z.enum(INCLUDES))
+  .max(INCLUDES.length)
+  .describe(
+    'personal data that deliveries carry: of facts about a hand-off its context package, in full or flat (at most 4 KiB); needs the scope payloads:read, as does changing the url then',
+  );
 
 export const createDestination = z.strictObject({
   name,
@@ -46,6 +54,7 @@ export const createDestination = z.strictObject({
   maxInFlight: maxInFlight.default(64),
   ratePerSecond: ratePerSecond.optional(),
   headers: headers.default({}),
+  include: include.default([]),
 });
 export const updateDestination = z.strictObject({
   name: name.optional(),
@@ -56,6 +65,7 @@ export const updateDestination = z.strictObject({
   maxInFlight: maxInFlight.optional(),
   ratePerSecond: ratePerSecond.nullable().optional().describe('null: no limit'),
   headers: headers.optional(),
+  include: include.optional(),
 });
 export const rotateDestination = z.strictObject({
   overlapSeconds: z.number().int().min(0).max(OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS_DEFAULT),
@@ -71,6 +81,7 @@ export const destination = z.object({
   maxInFlight: z.number(),
   ratePerSecond: z.number().nullable(),
   headers: z.record(z.string(), z.string()),
+  include: z.array(z.string()),
   status: z.enum(['active', 'disabled']),
   secrets: z.array(secretInfo),
   createdAt: time,
@@ -95,6 +106,7 @@ export const destinationOf = (from: Destination): z.infer<typeof destination> =>
   maxInFlight: from.maxInFlight,
   ratePerSecond: from.ratePerSecond === 0 ? null : from.ratePerSecond,
   headers: JSON.parse(from.headersJson || '{}') as Record<string, string>,
+  include: from.include,
   status: from.status as 'active',
   secrets: from.secrets.map(secretInfoOf),
   createdAt: timeAt(from.createdAtMs),

@@ -3,6 +3,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { type z } from 'zod';
 import { DispatcherClient } from '../clients/dispatcher.client.js';
 import { TenantsClient } from '../clients/tenants.client.js';
+import { hasScope } from '../domain/principal.js';
 import { actorOf, applied } from './applied.js';
 import { attempt, attemptOf } from './deliveries.dto.js';
 import {
@@ -45,6 +46,7 @@ export class DestinationsController {
   })
   async create(@CallOf() call: Call<z.infer<typeof createDestination>>) {
     const { retry, headers, ratePerSecond, ...body } = call.body;
+    await this.checkInclude(call);
     const answer = await this.tenants.admin.createDestination(
       {
         ...body,
@@ -113,12 +115,15 @@ export class DestinationsController {
     errors: ['destination.not_found', 'destination.address_forbidden'],
   })
   async update(@CallOf() call: Call<z.infer<typeof updateDestination>>) {
-    const { retry, headers, ratePerSecond, eventTypes, ...body } = call.body;
+    const { retry, headers, ratePerSecond, eventTypes, include, ...body } = call.body;
+    await this.checkInclude(call);
     return this.change(call, {
       ...body,
       ...retry,
       eventTypes: eventTypes ?? [],
       replaceEventTypes: eventTypes !== undefined,
+      include: include ?? [],
+      replaceInclude: include !== undefined,
       ratePerSecond: ratePerSecond === null ? 0 : ratePerSecond,
       headersJson: headers === undefined ? undefined : JSON.stringify(headers),
     });
@@ -257,11 +262,29 @@ export class DestinationsController {
     return this.change(call, { status: 'disabled' });
   }
 
+  /**
+   * Where deliveries with personal data go is decided by those who may read it.
+   * @throws AppError `principal.forbidden`
+   */
+  private async checkInclude(
+    call: Call<{ readonly include?: readonly string[] | undefined; readonly url?: string | undefined }>,
+  ): Promise<void> {
+    if (hasScope(call.principal, 'payloads:read')) return;
+    const { include, url } = call.body;
+    const included = include ?? (url === undefined ? [] : (await this.get(call)).include);
+    if (included.length > 0)
+      throw new AppError('principal.forbidden', {
+        detail: 'a destination that includes personal data needs the scope payloads:read',
+      });
+  }
+
   private async change(call: Call<unknown>, fields: object) {
     const answer = await this.tenants.admin.updateDestination(
       {
         eventTypes: [],
         replaceEventTypes: false,
+        include: [],
+        replaceInclude: false,
         ...fields,
         actor: actorOf(call),
         tenant: call.tenant.id,

@@ -69,7 +69,7 @@ function operation(route: RouteOptions): Json {
     route.access.principal === 'tenant'
       ? `Scope: \`${route.access.scope}\`.`
       : route.access.principal === 'operator'
-        ? 'Operators only.'
+        ? `Operators only, scope: \`${route.access.scope}\`.`
         : 'No key needed.';
   return {
     operationId: `${route.method.toLowerCase()}${route.path.replaceAll(/[{}]/g, '').replaceAll(/[^A-Za-z0-9]+(\w)/g, (_, char: string) => char.toUpperCase())}`,

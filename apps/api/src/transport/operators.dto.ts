@@ -1,6 +1,6 @@
 import { type OperatorKey } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { z } from 'zod';
-import { OPERATOR_EXPLICIT_SCOPES } from '../domain/principal.js';
+import { OPERATOR_SCOPES } from '../domain/principal.js';
 import { bodyMoment, time, timeAt, timeOf } from './shapes.dto.js';
 import { OVERLAP_SECONDS_DEFAULT, OVERLAP_SECONDS_MAX } from './sources.dto.js';
 
@@ -10,10 +10,10 @@ const secret = z.string().nullable().describe('shown once');
 export const createOperatorKey = z.strictObject({
   name: z.string().trim().min(1).max(NAME_MAX),
   scopes: z
-    .array(z.enum(OPERATOR_EXPLICIT_SCOPES))
-    .max(OPERATOR_EXPLICIT_SCOPES.length)
+    .array(z.enum(OPERATOR_SCOPES))
+    .max(OPERATOR_SCOPES.length)
     .default([])
-    .describe('only what running the platform does not need: all else every operator may do'),
+    .describe('none of platform:, tenants: and keys: = all of them; payloads:read is had by name only'),
   expiresAt: bodyMoment.optional(),
 });
 export const rotateOperatorKey = z.strictObject({

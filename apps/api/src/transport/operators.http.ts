@@ -1,6 +1,8 @@
 import { Controller } from '@nestjs/common';
+import { AppError } from '@posthorn/errors/app-error.js';
 import { type z } from 'zod';
 import { TenantsClient } from '../clients/tenants.client.js';
+import { mayGive } from '../domain/principal.js';
 import { actorOf } from './applied.js';
 import {
   createOperatorKey,
@@ -14,8 +16,9 @@ import {
 import { type Call, CallOf, Route } from './route.js';
 import { listOf, msOf, type Page, page, pageOf } from './shapes.dto.js';
 
-const operator = { principal: 'operator' } as const;
+const operator = { principal: 'operator', scope: 'keys:write' } as const;
 const BASE = '/v1/operators/keys';
+const MORE = 'that key could do more than yours';
 
 /** Keys of those who run the platform, and the keys that everything is kept under. */
 @Controller()
@@ -27,7 +30,7 @@ export class OperatorsController {
     path: BASE,
     tag: 'Operators',
     summary: 'List operator keys',
-    access: operator,
+    access: { principal: 'operator', scope: 'platform:read' },
     query: page,
     status: 200,
     response: listOf(operatorKey),
@@ -54,6 +57,7 @@ export class OperatorsController {
   })
   async create(@CallOf() call: Call<z.infer<typeof createOperatorKey>>) {
     const { name, scopes, expiresAt } = call.body;
+    if (!mayGive(call.principal, scopes)) throw new AppError('principal.forbidden', { detail: MORE });
     const answer = await this.tenants.operators.createOperatorKey(
       { actor: actorOf(call), name, scopes, expiresAtMs: msOf(expiresAt) },
       this.tenants.change,
@@ -74,6 +78,8 @@ export class OperatorsController {
     secretPaths: ['secret'],
   })
   async rotate(@CallOf() call: Call<z.infer<typeof rotateOperatorKey>>) {
+    const isOwn = ['', call.principal.keyId].includes(call.body.id);
+    if (!isOwn && !mayGive(call.principal, [])) throw new AppError('principal.forbidden', { detail: MORE });
     const answer = await this.tenants.operators.rotateOperatorKey(
       { actor: actorOf(call), ...call.body },
       this.tenants.change,

@@ -11,6 +11,9 @@ const PLACES_MAX = 100;
 const CAPS_MAX = 8;
 const RETENTION_DAYS_MAX = 3_650;
 const ANSWER_DAYS_MAX = 30;
+const ANSWER_PROGRAM_MAX = 64;
+const ANSWER_CONTACT_MAX = 128;
+const ANSWER_TEXT_MAX = 306;
 const CAP_COUNT_MAX = 1_000;
 const CAP_HOURS_MAX = 24;
 const WORDS_MAX = 50;
@@ -38,6 +41,7 @@ const placeHours = z.strictObject({
 });
 const words = z.array(z.string().trim().min(1).max(WORD_MAX)).max(WORDS_MAX);
 const days = z.number().int().min(1).max(RETENTION_DAYS_MAX);
+const answerText = z.string().max(ANSWER_TEXT_MAX).optional();
 const rules = {
   quietHours: z
     .strictObject({
@@ -73,6 +77,25 @@ const rules = {
     .strictObject({ answerDays: z.number().int().min(1).max(ANSWER_DAYS_MAX).optional() })
     .optional()
     .describe('for how many days after it was asked the question of a double opt-in can be answered'),
+  answers: z
+    .strictObject({
+      program: z
+        .string()
+        .max(ANSWER_PROGRAM_MAX)
+        .optional()
+        .describe('the name by which recipients know you; it stands in each answer'),
+      contact: z
+        .string()
+        .max(ANSWER_CONTACT_MAX)
+        .optional()
+        .describe('number, mail address or URL for help; it stands in each answer'),
+      optOutText: answerText.describe(
+        'the confirmation of an opt-out; absent: the usual one; no advertising',
+      ),
+      helpText: answerText.describe('the answer to HELP; absent: the usual one'),
+    })
+    .optional()
+    .describe('what a rule with `answers` and no text of its own says; nothing is sent without such a rule'),
   replacedHours: z
     .array(placeHours)
     .max(PLACES_MAX)
@@ -122,7 +145,7 @@ export class PoliciesController {
     status: 200,
     changesConfiguration: true,
     response: policyPut,
-    errors: ['limit.reached'],
+    errors: ['limit.reached', 'policy.conflict'],
   })
   async put(@CallOf() call: Call<z.infer<typeof putPolicy>>) {
     const { tenant, principal } = call;

@@ -16,6 +16,8 @@ const check = z.object({
     'processing',
     'stop_handling',
     'dead_letters',
+    'alerts',
+    'replay',
     'audit',
   ]),
   result: z.enum(['pass', 'fail', 'unknown']),

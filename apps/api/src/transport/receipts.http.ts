@@ -31,7 +31,7 @@ export class ReceiptsController {
     path: '/v1/tenant-deletions/{id}',
     tag: 'Receipts',
     summary: 'The receipt of a deleted tenant, by its ID: what is destroyed, removed, and still open',
-    access: { principal: 'operator' },
+    access: { principal: 'operator', scope: 'tenants:read' },
     status: 200,
     response: tenantDeletion,
     errors: ['tenant.not_found'],

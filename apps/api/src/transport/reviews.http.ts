@@ -41,7 +41,7 @@ export class ReviewsController {
     body: decideReview,
     status: 200,
     response: review,
-    errors: ['event.not_found'],
+    errors: ['review.not_found'],
   })
   async confirm(@CallOf() call: Call<z.infer<typeof decideReview>>) {
     return this.decide(call, 'confirmed');
@@ -56,7 +56,7 @@ export class ReviewsController {
     body: decideReview,
     status: 200,
     response: review,
-    errors: ['event.not_found'],
+    errors: ['review.not_found'],
   })
   async lift(@CallOf() call: Call<z.infer<typeof decideReview>>) {
     return this.decide(call, 'lifted');

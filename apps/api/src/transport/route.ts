@@ -11,11 +11,11 @@ import {
 } from '@nestjs/common';
 import { type ErrorCode } from '@posthorn/errors/registry.js';
 import { type z } from 'zod';
-import { type Principal, type Scope, type TenantRef } from '../domain/principal.js';
+import { type OperatorScope, type Principal, type Scope, type TenantRef } from '../domain/principal.js';
 
 /** Who may call a route. `tenant` routes also serve operators, for every tenant. */
 export type Access =
-  | { readonly principal: 'operator' }
+  | { readonly principal: 'operator'; readonly scope: OperatorScope }
   | { readonly principal: 'tenant'; readonly scope: Scope }
   | { readonly principal: 'public' };
 

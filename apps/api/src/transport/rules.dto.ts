@@ -52,6 +52,12 @@ const send = z.strictObject({
   templateParameters: z.array(z.string().max(PARAMETER_MAX)).max(PARAMETERS_MAX).default([]),
   campaign: named,
   program: named,
+  answers: z
+    .boolean()
+    .default(false)
+    .describe(
+      'it answers the opt-out or HELP that triggered the rule: once, unless the carrier does; an empty text: that of the policy',
+    ),
 });
 const handOff = z.strictObject({
   action: z.literal('handoff'),

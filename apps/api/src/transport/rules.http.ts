@@ -22,7 +22,7 @@ import { listOf, msOf, type Page, page, pageOf } from './shapes.dto.js';
 const BASE = '/v1/tenants/{tenant}/rules';
 const read = { principal: 'tenant', scope: 'rules:read' } as const;
 const write = { principal: 'tenant', scope: 'rules:write' } as const;
-const NOT_FOUND = 'request.not_found';
+const NOT_FOUND = 'rule.not_found';
 
 /** Rules: when an event comes and an expression holds, then one action, once. */
 @Controller()

@@ -8,7 +8,9 @@ import { source, sourceOf } from './sources.dto.js';
 import { platformSends, stop } from './stops.dto.js';
 import { tenant, tenantOf } from './tenants.dto.js';
 
-const operator = { principal: 'operator' } as const;
+const operator = { principal: 'operator', scope: 'tenants:write' } as const;
+const platformRead = { principal: 'operator', scope: 'platform:read' } as const;
+const platformWrite = { principal: 'operator', scope: 'platform:write' } as const;
 const sends = { principal: 'tenant', scope: 'sends:write' } as const;
 const sources = { principal: 'tenant', scope: 'sources:write' } as const;
 const TENANT = '/v1/tenants/{tenant}';
@@ -97,7 +99,7 @@ export class StopsController {
     path: '/v1/sends',
     tag: 'Stops',
     summary: 'Whether the sends of the platform are paused',
-    access: operator,
+    access: platformRead,
     status: 200,
     response: platformSends,
   })
@@ -110,7 +112,7 @@ export class StopsController {
     ...common,
     path: '/v1/sends/pause',
     summary: 'Stop all sends of every tenant',
-    access: operator,
+    access: platformWrite,
     response: platformSends,
   })
   async pausePlatform(@CallOf() call: Call<Stop>) {
@@ -121,7 +123,7 @@ export class StopsController {
     ...common,
     path: '/v1/sends/resume',
     summary: 'Let the sends of the platform go on',
-    access: operator,
+    access: platformWrite,
     response: platformSends,
   })
   async resumePlatform(@CallOf() call: Call<Stop>) {

@@ -34,11 +34,21 @@ const timeZone = z
   .refine(isTimeZone, 'not a time zone of the IANA database')
   .describe('IANA name, such as Europe/Vienna');
 
+const QUOTA_MAX = 1_000_000;
+const intakeQuota = z.strictObject({
+  ratePerSecond: z.int().min(1).max(QUOTA_MAX),
+  burst: z.int().min(1).max(QUOTA_MAX).describe('at once after a rest'),
+});
+
 export const createTenant = z.strictObject({ slug, name, country, timeZone });
 export const updateTenant = z.strictObject({
   name: name.optional(),
   country: country.optional(),
   timeZone: timeZone.optional(),
+  intakeQuota: intakeQuota
+    .nullable()
+    .optional()
+    .describe('operators only: requests that its providers may send; null: as many as those of every tenant'),
 });
 
 export const tenant = z.object({
@@ -49,6 +59,7 @@ export const tenant = z.object({
   timeZone,
   status: z.enum(['active', 'suspended']),
   isSendingPaused: z.boolean(),
+  intakeQuota: intakeQuota.nullable().describe('null: what the platform lets every tenant'),
   createdAt: time,
   pending,
 });
@@ -81,6 +92,7 @@ export const tenantOf = (from: Tenant): z.infer<typeof tenant> => ({
   timeZone: from.timeZone,
   status: from.status as 'active',
   isSendingPaused: from.sendsPaused ?? false,
+  intakeQuota: from.intakeQuota ?? null,
   createdAt: timeAt(from.createdAtMs),
 });
 

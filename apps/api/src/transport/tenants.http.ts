@@ -18,7 +18,9 @@ import {
   updateTenant,
 } from './tenants.dto.js';
 
-const operator = { principal: 'operator' } as const;
+/** In a change: as many as the platform lets every tenant. */
+const PLATFORM_QUOTA = { ratePerSecond: 0, burst: 0 };
+const operator = { principal: 'operator', scope: 'tenants:write' } as const;
 
 /** Tenants (operators) and their API keys. */
 @Controller()
@@ -58,7 +60,7 @@ export class TenantsController {
     path: '/v1/tenants',
     tag: 'Tenants',
     summary: 'List tenants',
-    access: operator,
+    access: { principal: 'operator', scope: 'tenants:read' },
     query: page,
     status: 200,
     response: listOf(tenant),
@@ -101,7 +103,11 @@ export class TenantsController {
   })
   async update(@CallOf() call: Call<z.infer<typeof updateTenant>>) {
     const answer = await this.tenants.admin.updateTenant(
-      { ...call.body, actor: actorOf(call), tenant: call.tenant.id },
+      {
+        ...call.body,
+        intakeQuota: call.body.intakeQuota === null ? PLATFORM_QUOTA : call.body.intakeQuota,
+        ...{ actor: actorOf(call), tenant: call.tenant.id },
+      },
       this.tenants.change,
     );
     return applied(200, tenantOf(answer.tenant!), answer.applied);

@@ -69,9 +69,10 @@ test('B10 the walk sees all there is: every schema of ours, tables of tenants, p
 
 const isOpen = `NOT (c.relrowsecurity AND c.relforcerowsecurity
   AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid))`;
+const openTables = () => tablesWhere(`${IS_OF_TENANTS} AND NOT ${IS_PART} AND ${isOpen}`);
 
 test('B10 every table with a tenant_id has row-level security, forced, with a policy; nobody is let at a partition beside it', async () => {
-  expect(await tablesWhere(`${IS_OF_TENANTS} AND NOT ${IS_PART} AND ${isOpen}`)).toEqual([]);
+  expect(await openTables()).toEqual([]);
   // The policy of the parent counts for whoever comes through the parent.
   expect(
     await tablesWhere(`${IS_OF_TENANTS} AND ${IS_PART} AND ${isOpen} AND ${privilegeOfService('c.oid')}`),
@@ -107,10 +108,12 @@ const NOT_READ_BY_TENANT = {
   'dispatch.outgoing': 'read and emptied in the order of its numbers; holds what the log has not taken yet',
 };
 
+const isLed = `EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indisready
+  AND i.indpred IS NULL AND i.indkey[0] = tenant)`;
+const tablesNotLed = () => tablesWhere(`${IS_OF_TENANTS} AND NOT ${isLed}`);
+
 test('B10 every table with a tenant_id has a valid index over all rows that is led by it, partitions too', async () => {
-  const isLed = `EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indisready
-    AND i.indpred IS NULL AND i.indkey[0] = tenant)`;
-  expect(await tablesWhere(`${IS_OF_TENANTS} AND NOT ${isLed}`)).toEqual(Object.keys(NOT_READ_BY_TENANT));
+  expect(await tablesNotLed()).toEqual(Object.keys(NOT_READ_BY_TENANT));
 });
 
 /** Unique keys without tenant and shard in tables of tenants, and why. */
@@ -128,8 +131,8 @@ const UNIQUE_OVER_ALL = {
   'tenants.tenant_slug_key': 'a slug in a URL tells the tenant',
 };
 
-test('B10 every unique key of a tenant’s table carries the tenant or the shard', async () => {
-  const names = await namesOf(
+const keysOverAll = () =>
+  namesOf(
     `SELECT n.nspname || '.' || x.relname AS name
      FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
        JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -139,7 +142,9 @@ test('B10 every unique key of a tenant’s table carries the tenant or the shard
          AND a.attname IN ('tenant_id', 'shard') AND a.attnum = ANY (i.indkey::int2[])) ORDER BY 1`,
     [SCHEMAS],
   );
-  expect(names).toEqual(Object.keys(UNIQUE_OVER_ALL));
+
+test('B10 every unique key of a tenant’s table carries the tenant or the shard', async () => {
+  expect(await keysOverAll()).toEqual(Object.keys(UNIQUE_OVER_ALL));
 });
 
 /** What has no tenant_id, and why. */
@@ -229,4 +234,17 @@ test('B9 B10 no role of a service can step around it: not as owner, not by an at
       [SCHEMAS],
     ),
   ).toEqual([]);
+});
+
+test('B10 a table that is forgotten in any of this is found', async () => {
+  await db.query(
+    'CREATE TABLE events.planted (planted_id uuid PRIMARY KEY, tenant_id uuid NOT NULL, at date)',
+  );
+  await db.query('CREATE INDEX ON events.planted (tenant_id) WHERE at IS NULL');
+  await db.query('ALTER TABLE events.planted ENABLE ROW LEVEL SECURITY');
+  await db.query('CREATE POLICY own ON events.planted USING (true)');
+  expect(await openTables()).toEqual(['events.planted']);
+  expect(await tablesNotLed()).toContain('events.planted');
+  expect(await keysOverAll()).toContain('events.planted_pkey');
+  await db.query('DROP TABLE events.planted');
 });

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { FakeFcm } from '../src/fakes/fcm.js';
 import { FakeEndpoint } from '../src/fakes/generic.js';
@@ -216,4 +218,117 @@ test('D6 a bot hands over by an event through its source: the queue gets it with
   expect(desk.accepted.filter(({ to }) => to === contact)).toHaveLength(2);
   const unrecognized = await api.call<{ data: object[] }>('GET', `${TENANT}/events?type=event.unrecognized`);
   expect(unrecognized.data).toEqual([]);
+});
+
+interface Told {
+  readonly type: string;
+  readonly data: {
+    readonly conversationId: string;
+    readonly handoff: {
+      readonly id: string;
+      readonly package: Record<string, object>;
+      readonly flat: Record<string, unknown>;
+    };
+  };
+}
+
+/** A desk's own endpoint: verifies with the official package, and fails at the first request. */
+class Desk {
+  readonly ids: string[] = [];
+  readonly told: Told[] = [];
+  private signingSecret = '';
+  private readonly server: Server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const headers = request.headers as Record<string, string>;
+      const told = new Webhook(this.signingSecret).verify(Buffer.concat(chunks), headers) as Told;
+      this.ids.push(headers['webhook-id']!);
+      const isFirst = this.ids.length === 1;
+      if (!isFirst) this.told.push(told);
+      response.writeHead(isFirst ? 500 : 204).end();
+    });
+  });
+
+  async subscribe(fields: object): Promise<void> {
+    await new Promise<void>((done) => this.server.listen(0, '127.0.0.1', done));
+    const url = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/`;
+    const body = { name: 'desk', url, ordering: 'key', ...fields };
+    this.signingSecret = (
+      await api.call<{ signingSecret: string }>('POST', `${TENANT}/destinations`, body)
+    ).signingSecret;
+  }
+
+  hears = (type: string, count = 1): Promise<true> =>
+    waitFor(
+      `the desk hears ${type}`,
+      () => Promise.resolve(this.told.filter((one) => one.type === type).length >= count || undefined),
+      SEEN,
+    );
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((done) => this.server.close(done));
+  }
+}
+
+test('D6 a desk gets the hand-off with its package, signed, takes it by its token, and hears of every step in order', async () => {
+  const steps = ['escalated', 'claimed', 'accepted', 'released', 'offer_expired', 'closed'];
+  const include = ['handoff', 'handoff.flat'];
+  const own = new Desk();
+  await own.subscribe({ include, eventTypes: steps.map((step) => `conversation.${step}`) });
+  try {
+    const contact = contactAt(dayPlace(Date.now()), 100_004);
+    const text = 'A person, please';
+    const inbound = { messageId: 'in2', channel: 'sms', from: contact, to: OURS, text };
+    expect(await tell('message.received', inbound)).toBe(204);
+    const context = {
+      intent: 'cancel',
+      sentiment: 'angry',
+      decisions: [{ rule: 'r1', outcome: 'escalate' }],
+    };
+    const said = { channel: 'sms', contact, ours: OURS, reason: 'user_request', context };
+    expect(await tell('conversation.handoff', said)).toBe(204);
+
+    await own.hears('conversation.escalated');
+    // The first try was refused: the second is the same webhook.
+    expect(own.ids[1]).toBe(own.ids[0]);
+    const { conversationId, handoff } = own.told[0]!.data;
+    expect(handoff.package).toMatchObject({
+      ids: { handoff: handoff.id, conversation: conversationId, customerAddress: contact },
+      understanding: { intent: 'cancel', sentiment: 'angry' },
+      routing: { decisions: context.decisions },
+      history: { messages: [{ text, direction: 'inbound' }] },
+      compliance: {
+        ...{ isOptedOut: false, consentStatus: 'unknown' },
+        messageClasses: [{ category: 'transactional', decision: 'allow' }, { category: 'marketing' }],
+      },
+    });
+    expect(handoff.flat).toMatchObject({ handoff: handoff.id, customerAddress: contact, lastMessage: text });
+    expect(Buffer.byteLength(JSON.stringify(handoff.flat))).toBeLessThanOrEqual(4_096);
+
+    const path = `${TENANT}/conversations/${conversationId}`;
+    await api.call('POST', `${path}/claim`, { offerTimeoutSeconds: 1 });
+    await own.hears('conversation.offer_expired');
+    const claim = { offerTimeoutSeconds: 60 };
+    const { fencingToken } = await api.call<Handoff>('POST', `${path}/claim`, claim);
+    await expect(api.call('POST', `${path}/accept`, { fencingToken: fencingToken! - 1 })).rejects.toThrow(
+      'handoff.token_mismatch',
+    );
+    await api.call('POST', `${path}/accept`, { fencingToken });
+    await own.hears('conversation.accepted');
+    await api.call('POST', `${path}/release`, { fencingToken, to: 'queue' });
+    const again = await api.call<Handoff>('POST', `${path}/claim`, {});
+    await api.call('POST', `${path}/close`, { fencingToken: again.fencingToken });
+    await own.hears('conversation.closed');
+
+    expect(own.told.map(({ type }) => type.slice('conversation.'.length))).toEqual([
+      ...['escalated', 'claimed', 'offer_expired', 'claimed', 'accepted', 'released', 'claimed', 'closed'],
+    ]);
+    expect(new Set(own.told.map(({ data }) => data.handoff.id))).toEqual(new Set([handoff.id]));
+    expect(new Set(own.ids).size).toBe(own.told.length);
+    expect(own.told.at(-1)!.data.handoff.package).toMatchObject({ result: { state: 'closed' } });
+  } finally {
+    await own.stop();
+  }
 });

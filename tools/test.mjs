@@ -7,8 +7,8 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepare } from './prepare.mjs';
 
-/** Each with servers of its own, side by side: these tests wait more than they work. */
-const MEDIUM_SHARDS = 2;
+/** Side by side, each with servers of its own: these tests wait more than they work. */
+const LANES = 2;
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const startedAt = performance.now();
@@ -18,13 +18,18 @@ const scratch = mkdtempSync(join(tmpdir(), 'posthorn-test-'));
 const totals = { passed: 0, failed: 0 };
 
 /** Runs one command. What it prints comes out in one piece at its end. @returns whether it passed. */
-function step(name, command, args) {
+function step(name, command, args, lane = 0) {
   const began = performance.now();
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NX_TUI: 'false', POSTHORN_IS_PREPARED: 'true' },
+      env: {
+        ...process.env,
+        NX_TUI: 'false',
+        POSTHORN_IS_PREPARED: 'true',
+        POSTHORN_TEST_LANE: String(lane),
+      },
     });
     const output = [];
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk));
@@ -45,11 +50,11 @@ async function check(name, script) {
 }
 
 /** One size of tests: each test counts. A run that broke before its report counts as one failure. */
-async function tests(size, shard = '1/1') {
-  const name = shard === '1/1' ? `${size} tests` : `${size} tests ${shard}`;
-  const report = join(scratch, `${size}-${shard.replace('/', '-')}.json`);
-  const args = ['tools/jest.mjs', size, '--json', `--outputFile=${report}`, `--shard=${shard}`];
-  const hasPassed = await step(name, process.execPath, args);
+async function tests(size, lane = 0, lanes = 1) {
+  const name = lanes === 1 ? `${size} tests` : `${size} tests, lane ${lane + 1}`;
+  const report = join(scratch, `${size}-${lane}.json`);
+  const args = ['tools/jest.mjs', size, '--json', `--outputFile=${report}`, `--shard=${lane + 1}/${lanes}`];
+  const hasPassed = await step(name, process.execPath, args, lane);
   try {
     const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(
       readFileSync(report, 'utf8'),
@@ -62,6 +67,8 @@ async function tests(size, shard = '1/1') {
   }
 }
 
+const inLanes = (size) => Promise.all(Array.from({ length: LANES }, (_, lane) => tests(size, lane, LANES)));
+
 async function staticChecks() {
   await check('generated code is what proto/ says', 'gen:check');
   await check('lint', 'lint');
@@ -72,10 +79,8 @@ async function staticChecks() {
 }
 
 await Promise.all([staticChecks(), tests('small')]);
-await Promise.all(
-  Array.from({ length: MEDIUM_SHARDS }, (_, at) => tests('medium', `${at + 1}/${MEDIUM_SHARDS}`)),
-);
-await tests('system');
+await inLanes('medium');
+await inLanes('system');
 await check('fault runs, short form', 'chaos');
 
 rmSync(scratch, { recursive: true, force: true });

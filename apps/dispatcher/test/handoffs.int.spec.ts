@@ -127,7 +127,7 @@ test('D6 F3 while it cannot be had nothing is posted and the destination is not 
   for (const { data } of desk.bodies().slice(1)) expect(data['handoff']).toMatchObject({ package: PACKAGE });
 });
 
-test('E8 D6 of an erased person, and of a hand-off that is gone, the lean body is sent and says so', async () => {
+test('E6 E7 D6 of an erased person, and of a hand-off that is gone, the lean body is sent and says so', async () => {
   const desk = deskOf(['handoff', 'handoff.flat']);
   const nothing = { packageJson: '', flatJson: '' };
   const [erased, gone] = [newUuid(CLOCK.nowMs()), newUuid(CLOCK.nowMs())];

@@ -100,7 +100,7 @@ test('D6 each step of a hand-off leads to its own package, and none to a later o
   expect((await contact.describe(uuidOf(second.id))).handoffId).toBe(second.id);
 });
 
-test('E8 of a person who was erased nothing is told, of a hand-off afterwards it is', async () => {
+test('E6 of a person who was erased nothing is told, of a hand-off afterwards it is', async () => {
   const contact = await contactWith(['Secret']);
   await contact.handOver();
   const [[, before]] = (await contact.steps(1)) as [readonly [string, Buffer]];

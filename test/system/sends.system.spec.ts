@@ -64,11 +64,11 @@ afterAll(async () => {
 }, START_MS);
 
 /** The contact writes; as Twilio signs it. */
-async function receive(from: string, text: string): Promise<string> {
+async function receive(from: string, text: string, url = source.url): Promise<string> {
   const sid = `SM${randomBytes(16).toString('hex')}`;
   const fields = { MessageSid: sid, Body: text, From: from, To: OURS, NumMedia: '0' };
-  const signature = twilio.getExpectedTwilioSignature(fake.authToken, source.url, fields);
-  const response = await fetch(source.url, {
+  const signature = twilio.getExpectedTwilioSignature(fake.authToken, url, fields);
+  const response = await fetch(url, {
     method: 'POST',
     headers: { 'x-twilio-signature': signature },
     body: new URLSearchParams(fields),
@@ -247,4 +247,56 @@ test('D6 a conversation goes to a person and back: the bot is refused while some
   // Nobody has it any more.
   await send(address, 'sent', said);
   expect(fake.accepted.filter(({ to }) => to === address)).toHaveLength(3);
+});
+
+test('E2 E3 a rule confirms STOP once and answers HELP, and says nothing where the carrier does', async () => {
+  const [own, carrier] = [4, 5].map((n) => contactAt(dayPlace(Date.now()), 100_200 + n)) as [string, string];
+  const { accountSid, authToken } = fake;
+  // An account where somebody turned off what Twilio answers by itself.
+  const silent = await api.call<{ id: string; url: string }>('POST', `${TENANT}/sources`, {
+    ...{ name: 'Twilio, silent', provider: 'twilio', secret: authToken },
+    settings: { accountSid, apiBaseUrl: fake.url, from: OURS, carrierReplies: [] },
+  });
+  await api.call('PUT', `${TENANT}/sources/${silent.id}/credentials`, { accountSid, authToken });
+  const { version } = await api.call<{ version: number }>('GET', `${TENANT}/policies`);
+  const answers = { program: 'Shop Deals', contact: 'help@shop.example' };
+  await api.call('PUT', `${TENANT}/policies`, { expectedVersion: version, answers });
+  const rule = await api.call<{ id: string }>('POST', `${TENANT}/rules`, {
+    name: 'answers',
+    when: { types: ['message.received'], expression: 'event.signal in ["opt_out", "help"]' },
+    then: { action: 'send', category: 'transactional', answers: true },
+  });
+  const decided = (count: number) =>
+    waitFor(
+      `${count} answers are decided`,
+      async () => {
+        const effects = `${TENANT}/rules/${rule.id}/effects?limit=50`;
+        const { data } = await api.call<{ data: { result: string | null }[] }>('GET', effects);
+        const made = data.flatMap(({ result }) => result ?? []);
+        const all = await Promise.all(made.map((id) => api.call<Command>('GET', `${TENANT}/messages/${id}`)));
+        const ended = all.filter(({ state }) => ['sent', 'blocked'].includes(state));
+        return ended.length === count ? ended.map(({ command }) => command.decision!.rule).sort() : undefined;
+      },
+      SEEN,
+    );
+  const textsTo = (address: string): string[] =>
+    fake.accepted.filter(({ to }) => to === address).map(({ text }) => text);
+  await receive(own, 'STOP', silent.url);
+  await receive(own, 'Stop!', silent.url);
+  const [first, second] = ['opt_out.confirmation', 'opt_out.confirmation_used'];
+  expect(await decided(2)).toEqual([first, second]);
+  expect(textsTo(own)).toEqual([
+    expect.stringMatching(/^Shop Deals: You are unsubscribed.*help@shop\.example/),
+  ]);
+  await receive(own, 'HELP', silent.url);
+  expect(await decided(3)).toEqual([first, second, 'opt_out.help_answer']);
+  expect(textsTo(own)[1]).toMatch(/^Shop Deals: For help contact help@shop\.example/);
+  await receive(carrier, 'HELP');
+  await receive(carrier, 'STOP');
+  expect(await decided(5)).toEqual([
+    ...['opt_out.carrier_answers_help', 'opt_out.carrier_confirms'],
+    ...[first, second, 'opt_out.help_answer'],
+  ]);
+  expect(textsTo(carrier)).toEqual([]);
+  await api.call('DELETE', `${TENANT}/rules/${rule.id}`);
 });

@@ -1,4 +1,4 @@
-import { formatId, idOfUuid, newUuid, parseId, uuidText } from '@posthorn/clock/id.js';
+import { formatId, newUuid, parseId, uuidText } from '@posthorn/clock/id.js';
 import type { RequestPermitRequest } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import type { Fact } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import type { Database } from '@posthorn/postgres/database.js';

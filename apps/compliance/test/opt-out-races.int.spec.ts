@@ -3,9 +3,11 @@ import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { House, type Tenant } from './harness.js';
 import { type Race, Races, type Way } from './opt-out-races.fixture.js';
 
+/** Under faults, `npm run chaos` runs as many again, and more with `--races`. */
+const RACES = 500;
 const AT_ONCE = 40;
 /** So many permits must have been given, in races that compliance answered, for a run to say anything. */
-const PERMITS_MIN = 300;
+const PERMITS_MIN = 150;
 const RESTARTS_MIN = 5;
 
 type Service = Awaited<ReturnType<House['start']>>;
@@ -55,13 +57,13 @@ function judge(done: readonly Race[]): void {
   expect(permitsOf(done)).toBeLessThan(done.length * 3);
 }
 
-test('I5 E1 1,000 races of permits against opt-outs on two instances: no send begins after an acknowledgement', async () => {
+test('I5 E1 500 races of permits against opt-outs on two instances: no send begins after an acknowledgement', async () => {
   const [askers, signals] = [await start(), await start()];
   // The shortest way is the sharpest test of the locks: nothing but them orders a permit and an opt-out there.
   const ways: Way[] = ['direct', 'intake', 'direct', 'intake', 'alone'];
   judge(
     await run(
-      ({ length }) => length >= 1_000,
+      ({ length }) => length >= RACES,
       (index) =>
         races.race(
           () => askers,
@@ -71,7 +73,7 @@ test('I5 E1 1,000 races of permits against opt-outs on two instances: no send be
     ),
   );
   const { rows } = await house.db.query('SELECT count(*)::int AS n FROM compliance.pending_signal');
-  expect(rows[0]!['n']).toBeLessThanOrEqual(2 * AT_ONCE + 1_000 / ways.length);
+  expect(rows[0]!['n']).toBeLessThanOrEqual(2 * AT_ONCE + RACES / ways.length);
   await eventually(
     async () => expect((await house.db.query('SELECT FROM compliance.pending_signal')).rowCount).toBe(0),
     { timeoutMs: 15_000 },

@@ -54,6 +54,7 @@ test('a clean run has no violation, and its races are counted', () => {
       unclear: 0,
       controls: 4,
       controlsSent: 4,
+      controlsOpen: 0,
       open: 0,
     },
   });
@@ -64,6 +65,13 @@ const change = <T extends object>(list: T[], n: number, fields: Partial<T>): voi
 const send = (n: number, ms: number, fields: Partial<Send> = {}): Send => ({
   ...{ contact: `+6580000${n}`, messageId: `msg_${n}`, providerMessageId: `SM${n}`, isTaken: true },
   ...{ firstByte: at(ms), ...fields },
+});
+
+test('one that left us and never arrived waits for a person, and is no message that the rules withheld', () => {
+  const run = cleanRun();
+  change(run.commands, 9, { state: 'indeterminate', providerMessageId: '' });
+  run.sends = run.sends.filter(({ messageId }) => messageId !== 'msg_9');
+  expect(judgeRaces(run)).toMatchObject({ violations: [], open: 1, controlsSent: 3, controlsOpen: 1 });
 });
 
 // Each is planted into a run without any; the judge must name exactly it.

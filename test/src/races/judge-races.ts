@@ -22,6 +22,8 @@ export interface RaceVerdict {
   readonly unclear: number;
   /** Messages of contacts that said nothing, and got them. */
   readonly controlsSent: number;
+  /** Of the others, those that left us and never arrived: no fault of the rules. */
+  readonly controlsOpen: number;
   readonly controls: number;
   /** Left us, never arrived, and nobody can ask: for a person. */
   readonly open: number;
@@ -38,6 +40,7 @@ export function judgeRaces(evidence: RaceEvidence): RaceVerdict {
   const asked = races.filter(({ messageId }) => messageId !== '');
   const acked = asked.filter(({ stop }) => stop?.acked !== undefined);
   const controls = asked.filter(({ stop }) => stop === undefined);
+  const isOpen = ({ messageId }: Race): boolean => commandOf.get(messageId)?.state === 'indeterminate';
   const isRefused = (race: Race): boolean =>
     firstOf(race) === undefined && commandOf.get(race.messageId)?.state === 'blocked';
   return {
@@ -55,6 +58,7 @@ export function judgeRaces(evidence: RaceEvidence): RaceVerdict {
     unclear: acked.filter((race) => isUnclear(firstOf(race), race)).length,
     controls: controls.length,
     controlsSent: controls.filter((race) => firstOf(race) !== undefined).length,
+    controlsOpen: controls.filter((race) => firstOf(race) === undefined && isOpen(race)).length,
     open: commands.filter(({ state }) => state === 'indeterminate').length,
   };
 }

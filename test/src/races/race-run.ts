@@ -142,6 +142,7 @@ function emptyProofs(verdict: RaceVerdict, fault: RaceFault, races: readonly Rac
   const stopped = races.filter(({ stop }) => stop !== undefined).length;
   const share = (count: number): number => count / Math.max(1, stopped);
   const percent = (count: number): string => `${(share(count) * 100).toFixed(1)} %`;
+  const unserved = verdict.controls - verdict.controlsSent - verdict.controlsOpen;
   const lost = races.filter(({ messageId, stop }) => messageId === '' || (stop && !stop.acked)).length;
   return [
     ...(share(verdict.close) < CLOSE_SHARE_MIN[kind] ? [`only ${percent(verdict.close)} were close`] : []),
@@ -154,9 +155,7 @@ function emptyProofs(verdict: RaceVerdict, fault: RaceFault, races: readonly Rac
     ...(share(verdict.unclear) > UNCLEAR_SHARE_MAX
       ? [`${percent(verdict.unclear)} cannot be told apart`]
       : []),
-    ...(verdict.controlsSent < verdict.controls
-      ? [`${verdict.controls - verdict.controlsSent} contacts who said nothing got no message`]
-      : []),
+    ...(unserved > 0 ? [`${unserved} contacts who said nothing got no message`] : []),
     ...(lost > 0 ? [`${lost} requests were never answered`] : []),
   ];
 }

@@ -114,7 +114,7 @@ test('A3 the pressure follows what is under way, and is gone soon after all of i
   expect(outcomes).toEqual(new Set(['stored', 'unavailable', 'refused']));
   // The next batch may come any moment.
   expect(append.pressure).toBe('high');
-  clock.advance(100);
+  clock.advance(50);
   expect(append.pressure).toBe('none');
 });
 

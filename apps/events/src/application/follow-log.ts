@@ -16,12 +16,12 @@ const EVENTS_MAX = 512;
 const SWEEP_INTERVAL_MS = 250;
 /**
  * Intake goes first, but never alone: after a step this pauses for as long as the step took while intake is busy, and
- * many times longer while it has more to do than it can. Steps then find more events, and each event costs less.
+ * three times longer while it has more to do than it can. Steps then find more events, and each event costs less.
  */
 const PAUSE_FACTOR = 1;
 const PAUSE_MS_MAX = 10;
-const HIGH_PAUSE_FACTOR = 10;
-const HIGH_PAUSE_MS_MAX = 1_000;
+const HIGH_PAUSE_FACTOR = 3;
+const HIGH_PAUSE_MS_MAX = 300;
 /** What waits longer than a burst lasts is no burst: from then on projection gets half of the time. */
 const BACKLOG_AGE_MS_MAX = 30_000;
 /** How soon to look again for what was committed, but stands behind an older transaction that still runs. */

@@ -94,14 +94,14 @@ test('A3 what waits while the lanes are busy goes out as one batch', async () =>
 
 // If this failed, projection would rest for ever after a burst, or run against intake all the while.
 test('A3 the pressure follows what is under way, and is gone soon after all of it is answered, however it ended', async () => {
-  const { store, append, clock } = setUp({ waitingRequestsMax: 40 });
+  const { store, append, clock } = setUp({ waitingRequestsMax: 120 });
   expect(append.pressure).toBe('none');
   const one = append.run([request()]);
   await turn();
   expect(append.pressure).toBe('none');
   const some = append.run(Array.from({ length: 5 }, () => request()));
   expect(append.pressure).toBe('some');
-  const many = append.run(Array.from({ length: 60 }, () => request()));
+  const many = append.run(Array.from({ length: 150 }, () => request()));
   expect(append.pressure).toBe('high');
   const bad = append.run([{ ...request(), tenantId: NONE }]);
   await turn();

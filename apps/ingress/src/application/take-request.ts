@@ -195,18 +195,8 @@ export class TakeRequest {
       const appended = await this.store.append(sealed);
       await this.optOuts.run(sealed, appended);
       this.report.stored(subject, sealed, appended, this.clock.monotonicMs() - startedMs);
-      if (verdict.isAuthentic) {
-        const eventIds = sealed.events.map(({ eventId }) => eventId);
-        this.shapes.offer({
-          tenant,
-          provider: provider.id,
-          request,
-          events,
-          eventIds,
-          appended,
-          receivedAtMs,
-        });
-      }
+      if (verdict.isAuthentic)
+        this.shapes.offer({ tenant, provider: provider.id, request, events, sealed, appended });
       span.end();
     } catch (error) {
       span.end(undefined, error);

@@ -1,3 +1,4 @@
+import assert from 'node:assert';
 import { FakeClock } from '@posthorn/clock/fake-clock.js';
 import { newUuid } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
@@ -35,7 +36,7 @@ function offer(
   shapes: WatchShapes,
   body: unknown,
   types: readonly string[],
-  { eventsDuplicate = 0, contentType = 'application/json', tenantId = tenant.id } = {},
+  { eventsDuplicate = 0, contentType = 'application/json', tenantId = tenant.id, isHarmful = false } = {},
 ) {
   const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
   const headers = new RequestHeaders(['content-type', contentType]);
@@ -45,9 +46,12 @@ function offer(
       : providerEvent({ dedupKey: `${at}`, type: 'message.sent', providerType: type }),
   );
   const eventIds = events.map(() => newUuid(NOW_MS));
+  const request = new ProviderRequest('POST', '/', 'https://a.example/', headers, bytes);
+  if (isHarmful) Object.defineProperty(request, 'body', { get: () => assert.fail('a body that breaks us') });
   shapes.offer({
-    ...{ tenant: { ...tenant, id: tenantId }, provider: 'hmac', events, eventIds, receivedAtMs: NOW_MS },
-    request: new ProviderRequest('POST', '/', 'https://a.example/', headers, bytes),
+    ...{ tenant: { ...tenant, id: tenantId }, provider: 'hmac', events },
+    sealed: { receivedAtMs: NOW_MS, events: eventIds.map((eventId) => ({ eventId })) },
+    request,
     appended: {
       isDuplicate: eventsDuplicate > 0,
       eventsStored: types.length - eventsDuplicate,
@@ -63,6 +67,15 @@ const told = (reports: readonly ShapeReport[]) =>
         `${kind} ${samples}: ${fields.map(({ path, count, types }) => `${path}=${count}${types.map(({ type }) => type)}`)}`,
     )
     .sort();
+
+test('A3 a body that breaks the look at it breaks nothing else: it happens when nobody is there to catch', async () => {
+  const { samples, reports, shapes } = watcher();
+  offer(shapes, { a: 1 }, ['sent'], { isHarmful: true });
+  offer(shapes, { a: 1 }, ['sent']);
+  await shapes.onApplicationShutdown();
+  expect(samples).toEqual({ failed: 1, taken: 1 });
+  expect(told(reports)).toEqual(['sent 1: /a=1number']);
+});
 
 test('A8 bodies are told by kind, as JSON, form or multipart, with the first event', async () => {
   const { reports, shapes } = watcher();

@@ -6,7 +6,7 @@ import type { ProviderRequest } from '@posthorn/providers/provider-request.js';
 import type { ProviderEvent } from '@posthorn/providers/provider.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import type { Metrics } from '@posthorn/server/metrics.js';
-import type { Appended } from '../clients/append.client.js';
+import type { Appended, IntakeRequest } from '../clients/append.client.js';
 import { REPORTS_PER_CALL_MAX, type ShapeClient, type ShapeReport } from '../clients/shape.client.js';
 import { shapeOfForm, shapeOfJson, type BodyShape } from '../domain/body-shape.js';
 import { logText } from '../domain/log-text.js';
@@ -31,10 +31,11 @@ export interface StoredRequest {
   readonly provider: string;
   readonly request: ProviderRequest;
   readonly events: readonly ProviderEvent[];
-  /** 16 bytes each, in the order of `events`. */
-  readonly eventIds: readonly Buffer[];
+  /** As it went into the log; its events in the order of `events`. */
+  readonly sealed: Pick<IntakeRequest, 'receivedAtMs'> & {
+    readonly events: readonly Pick<IntakeRequest['events'][number], 'eventId'>[];
+  };
   readonly appended: Appended;
-  readonly receivedAtMs: number;
 }
 
 interface Kind {
@@ -72,7 +73,7 @@ export class WatchShapes {
   ) {
     this.samples = metrics.counter({
       name: 'posthorn_intake_shape_samples_total',
-      help: 'Bodies whose fields were looked at, or were not because too many waited',
+      help: 'Bodies whose fields were looked at, or were not: too many waited, or it failed',
       labels: ['outcome'],
     });
   }
@@ -90,7 +91,7 @@ export class WatchShapes {
     await this.flush(true);
   }
 
-  /** Never throws. Repetitions and what is not understood say nothing of a kind's shape. */
+  /** Repetitions and what is not understood say nothing of a kind's shape. */
   offer(stored: StoredRequest): void {
     if (stored.appended.eventsDuplicate > 0) return;
     const kinds = new Set<Kind>();
@@ -98,14 +99,14 @@ export class WatchShapes {
       const kind = event.type === 'event.unrecognized' ? undefined : this.kindOf(stored, event);
       if (kind !== undefined) kinds.add(kind);
     }
-    for (const kind of kinds) if (!kind.ledger.isSampled(stored.receivedAtMs)) kinds.delete(kind);
+    for (const kind of kinds) if (!kind.ledger.isSampled(stored.sealed.receivedAtMs)) kinds.delete(kind);
     if (kinds.size === 0) return;
     if (this.waiting.length >= WAITING_MAX) return this.samples.inc({ outcome: 'skipped' });
     this.waiting.push({ stored, kinds });
     if (this.waiting.length === 1) setImmediate(() => this.lookOn());
   }
 
-  private kindOf({ tenant, provider, receivedAtMs }: StoredRequest, event: ProviderEvent): Kind | undefined {
+  private kindOf({ tenant, provider, sealed }: StoredRequest, event: ProviderEvent): Kind | undefined {
     const kind = nameOfKind(event);
     const key = `${tenant.id} ${provider} ${kind}`;
     let known = this.kinds.get(key);
@@ -115,7 +116,7 @@ export class WatchShapes {
     this.kindsOfTenant.set(tenant.id, ofTenant + 1);
     known = {
       ...{ tenantId: tenant.id, tenantUuid: tenant.uuid, provider, kind },
-      ...{ ledger: new ShapeLedger(receivedAtMs), toldAtMs: this.clock.nowMs() },
+      ...{ ledger: new ShapeLedger(sealed.receivedAtMs), toldAtMs: this.clock.nowMs() },
     };
     this.kinds.set(key, known);
     return known;
@@ -127,15 +128,29 @@ export class WatchShapes {
     if (this.waiting.length > 0) setImmediate(() => this.lookOn());
   }
 
+  /** Never throws: nobody waits for it, so what a body does to it would end the process. */
   private look(): void {
     const { stored, kinds } = this.waiting.shift()!;
-    const { events, eventIds, receivedAtMs: atMs } = stored;
+    try {
+      this.learn(stored, kinds);
+    } catch (err) {
+      this.samples.inc({ outcome: 'failed' });
+      this.log.warn({ stage: 'shapes', err }, 'a body could not be looked at');
+    }
+  }
+
+  private learn(stored: StoredRequest, kinds: ReadonlySet<Kind>): void {
+    const { events, sealed } = stored;
     const shapes = shapesOf(stored);
     if (shapes === undefined) return;
     this.samples.inc({ outcome: 'taken' });
     for (const kind of kinds) {
       const at = events.findIndex((event) => isOfKind(event, kind));
-      kind.ledger.add({ shape: shapes(at), atMs, eventId: eventIds[at]! });
+      kind.ledger.add({
+        shape: shapes(at),
+        atMs: sealed.receivedAtMs,
+        eventId: sealed.events[at]!.eventId,
+      });
     }
   }
 

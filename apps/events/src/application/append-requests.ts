@@ -4,6 +4,7 @@ import { isDataError, sqlState } from '@posthorn/postgres/database-error.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { FairQueue, type Weight } from '../domain/fair-queue.js';
 import { intakeFault, type IntakeRequest } from '../domain/intake.js';
+import type { Pressure } from '../domain/projection-pause.js';
 import type { AppendStore, Inserted } from '../persistence/append.store.js';
 import { APPEND_LIMITS, type AppendLimits } from './append-limits.js';
 import type { AppendMetrics } from './append-metrics.js';
@@ -83,7 +84,7 @@ export class AppendRequests {
    * How much what else this process does should leave the machine to intake.
    * Why by the number of requests under way: it is rate times duration, so it tells a busy machine at any speed.
    */
-  get pressure(): 'none' | 'some' | 'high' {
+  get pressure(): Pressure {
     if (this.clock.monotonicMs() < this.highUntilMs) return 'high';
     if (this.underWay < BUSY_REQUESTS) return 'none';
     return this.underWay < SATURATED_REQUESTS ? 'some' : 'high';

@@ -1,6 +1,7 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import type { LaneCursor } from '../domain/project-batch.js';
+import { PAUSE_MS_MAX, pauseAfter } from '../domain/projection-pause.js';
 import type { LogLeases } from '../persistence/log-leases.js';
 import type { LogRead } from '../persistence/log.read.js';
 import type { AppendRequests } from './append-requests.js';
@@ -14,16 +15,6 @@ const PER_LANE_MAX = 64;
 const EVENTS_MAX = 512;
 /** All lanes are looked at this often, whatever was or was not announced. */
 const SWEEP_INTERVAL_MS = 250;
-/**
- * Intake goes first, but never alone: after a step this pauses for as long as the step took while intake is busy, and
- * three times longer while it has more to do than it can. Steps then find more events, and each event costs less.
- */
-const PAUSE_FACTOR = 1;
-const PAUSE_MS_MAX = 10;
-const HIGH_PAUSE_FACTOR = 3;
-const HIGH_PAUSE_MS_MAX = 300;
-/** What waits longer than a burst lasts is no burst: from then on projection gets half of the time. */
-const BACKLOG_AGE_MS_MAX = 30_000;
 /** How soon to look again for what was committed, but stands behind an older transaction that still runs. */
 const HORIZON_RETRY_MS_MIN = 1;
 const HORIZON_RETRY_MS_MAX = 32;
@@ -139,18 +130,17 @@ export class FollowLog {
     }
   }
 
-  private async pause(stepMs: number, hasMore: boolean): Promise<void> {
+  private async pause(tookMs: number, hasMore: boolean): Promise<void> {
     const { pressure } = this.intake;
+    const pauseMs = pauseAfter({ tookMs, hasMore, backlogAgeMs: this.backlogAgeMs }, pressure);
     if (pressure === 'high') {
-      const factor = this.backlogAgeMs > BACKLOG_AGE_MS_MAX ? PAUSE_FACTOR : HIGH_PAUSE_FACTOR;
-      const pauseMs = Math.min(HIGH_PAUSE_MS_MAX, stepMs * factor);
       const untilMs = this.clock.monotonicMs() + pauseMs;
       // It ends early when intake has caught up. What is announced meanwhile is what it waits for.
-      while (this.intake.pressure === 'high' && this.clock.monotonicMs() < untilMs)
+      while (!this.isStopped && this.intake.pressure === 'high' && this.clock.monotonicMs() < untilMs)
         await this.rest(PAUSE_MS_MAX);
-    } else if (pressure === 'some' && !hasMore) {
+    } else if (pauseMs > 0) {
       // Nothing that is announced meanwhile ends this one: it is what the pause waits for.
-      await new Promise((resolve) => setTimeout(resolve, Math.min(PAUSE_MS_MAX, stepMs * PAUSE_FACTOR)));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
 

@@ -67,6 +67,33 @@ async function start() {
   return { service, process, lines };
 }
 
+/** One of several processes on a port. @param check of its readiness. */
+async function startWorker(check: () => boolean, readyWithinMs: number, listen = '127.0.0.1:0') {
+  const process: Process<ServerConfig> = testProcess('api', { config: loadConfig(SERVER_CONFIG, {}) });
+  process.health.add('config', check);
+  const options = { process, module: TestModule, listen, bodyBytesMax: BODY_BYTES_MAX, readyWithinMs };
+  return runHttpService(options);
+}
+
+test('A3 I2 a process that shares its port takes no request before its checks pass; in vain it says so itself', async () => {
+  let [isReady, isUp] = [false, false];
+  const starting = startWorker(() => isReady, 10_000).finally(() => (isUp = true));
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect(isUp).toBe(false);
+  isReady = true;
+  const ready = await starting;
+  expect((await fetch(`http://${ready.address}/health/ready`)).status).toBe(200);
+  const never = await startWorker(() => false, 50);
+  expect((await fetch(`http://${never.address}/health/ready`)).status).toBe(503);
+  await Promise.all([ready.close(), never.close()]);
+});
+
+test('I2 the name localhost is one address: a second server would know no listener of ours', async () => {
+  const service = await startWorker(() => true, 0, 'localhost:0');
+  expect(service.address).toMatch(/^127\.0\.0\.1:/);
+  await service.close();
+});
+
 let running: { service: RunningService; process: Process<ServerConfig>; lines: string[] };
 const call = async (path: string, init: RequestInit = {}, address = running.service.address) => {
   const answer = await fetch(`http://${address}${path}`, init);

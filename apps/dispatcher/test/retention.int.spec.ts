@@ -6,14 +6,14 @@ import type { TestDatabase } from '@posthorn/testing/test-database.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { KeepRetention } from '../src/application/keep-retention.js';
 import { RetainData } from '../src/application/retain-data.js';
-import { DEFAULT_RETENTION } from '../src/domain/retention.js';
+import { DEFAULT_RETENTION_DAYS } from '@posthorn/server/retention-policies.js';
 import { RetentionRead } from '../src/persistence/retention.read.js';
 import { RetentionStore } from '../src/persistence/retention.store.js';
 import { ROLES } from '../src/persistence/roles.js';
 import { dispatchDatabase } from './dispatcher.fixture.js';
 
 const DAY_MS = 86_400_000;
-const OLD = DEFAULT_RETENTION.events + 2;
+const OLD = DEFAULT_RETENTION_DAYS.eventDays + 2;
 const { log } = testProcess('dispatcher');
 let database: TestDatabase;
 let clock: FakeClock;

@@ -14,7 +14,7 @@ import { PurgeKeys } from '../src/application/purge-keys.js';
 import { ReplayErasures } from '../src/application/replay-erasures.js';
 import { RetainData } from '../src/application/retain-data.js';
 import { ErasureJournal } from '../src/clients/erasure-journal.js';
-import { DEFAULT_RETENTION } from '../src/domain/retention.js';
+import { DEFAULT_RETENTION_DAYS } from '@posthorn/server/retention-policies.js';
 import { AppendStore } from '../src/persistence/append.store.js';
 import { ErasureStore } from '../src/persistence/erasure.store.js';
 import { PurgeStore } from '../src/persistence/purge.store.js';
@@ -162,7 +162,7 @@ test('E6 B6 a deleted tenant, whose policy nobody knows any more, holds no day',
 
 test('G5 E6 a day with events that are not projected, or that wait, is not dropped', async () => {
   const tenantId = id();
-  const days = DEFAULT_RETENTION.events + 2;
+  const days = DEFAULT_RETENTION_DAYS.eventDays + 2;
   await makeDays(days, 1);
   const { eventId } = await append({ tenantId, ageDays: days });
   const retain = retainer(new Map());

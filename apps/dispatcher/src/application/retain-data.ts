@@ -3,12 +3,16 @@ import { formatId, newUuid } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { DeletedTenants } from '@posthorn/postgres/tenant-purge.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import type { RetentionPolicies } from '../clients/retention-policies.client.js';
+import {
+  DEFAULT_RETENTION_DAYS,
+  parseRetentionDays,
+  type RetentionPolicies,
+} from '@posthorn/server/retention-policies.js';
 import {
   cutoffMsOf,
   type DataClass,
   longestOf,
-  parseRetention,
+  retentionOf,
   SHORTEST_RETENTION,
   type RetentionPolicy,
 } from '../domain/retention.js';
@@ -25,6 +29,9 @@ const CLASS_OF: Readonly<Record<DayKind, DataClass>> = {
   commands: 'events',
   deliveries: 'events',
 };
+
+/** What holds for everybody when there is nobody. */
+const NOBODY = retentionOf(DEFAULT_RETENTION_DAYS);
 
 /**
  * Lets go of what is too old: whole days once nobody keeps them any more, and row by row what tenants keep for a shorter
@@ -56,7 +63,14 @@ export class RetainData {
       if (policy !== undefined) known.push({ tenantId, policy });
     }
     if (known.length === tenants.length)
-      await this.dropDays(longestOf(known.map(({ policy }) => policy)), nowMs, isStopped);
+      await this.dropDays(
+        longestOf(
+          known.map(({ policy }) => policy),
+          NOBODY,
+        ),
+        nowMs,
+        isStopped,
+      );
     for (const { tenantId, policy } of known)
       for (const kind of DAY_KINDS) {
         if (isStopped()) return;
@@ -67,7 +81,8 @@ export class RetainData {
   private async policyOf(tenantId: Buffer): Promise<RetentionPolicy | undefined> {
     if (this.deleted.isDeleted(formatId('ten', tenantId))) return SHORTEST_RETENTION;
     try {
-      const policy = parseRetention(await this.policies.policyJson(tenantId));
+      const days = parseRetentionDays(await this.policies.policyJson(tenantId));
+      const policy = days && retentionOf(days);
       if (policy === undefined)
         this.log.warn({ stage: 'retention' }, 'a policy of retention cannot be read; nothing of it goes');
       return policy;

@@ -4,12 +4,16 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { DeletedTenants } from '@posthorn/postgres/tenant-purge.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import type { RetentionPolicies } from '../clients/retention-policies.client.js';
+import {
+  DEFAULT_RETENTION_DAYS,
+  parseRetentionDays,
+  type RetentionPolicies,
+} from '@posthorn/server/retention-policies.js';
 import { firstKeptDay } from '../domain/refusal.js';
 import {
   cutoffMsOf,
   longestOf,
-  parseRetention,
+  retentionOf,
   SHORTEST_RETENTION,
   type DataClass,
   type RetentionPolicy,
@@ -30,6 +34,9 @@ const TABLES: Readonly<Record<DataClass, readonly string[]>> = {
   content: ['content'],
   events: ['event_log', 'transition'],
 };
+
+/** What holds for everybody when there is nobody. */
+const NOBODY = retentionOf(DEFAULT_RETENTION_DAYS);
 
 /**
  * Lets go of what is too old: whole days once nobody keeps them any more, and, of tenants that keep raw requests or
@@ -65,7 +72,13 @@ export class RetainData {
       if (policy !== undefined) known.push({ tenantId, policy });
     }
     if (known.length === tenants.length)
-      await this.dropDays(longestOf(known.map(({ policy }) => policy)), nowMs);
+      await this.dropDays(
+        longestOf(
+          known.map(({ policy }) => policy),
+          NOBODY,
+        ),
+        nowMs,
+      );
     for (const { tenantId, policy } of known)
       for (const dataClass of ['raw', 'content'] as const)
         if (!isStopped())
@@ -75,7 +88,8 @@ export class RetainData {
   private async policyOf(tenantId: Buffer): Promise<RetentionPolicy | undefined> {
     if (this.deleted.isDeleted(formatId('ten', tenantId))) return SHORTEST_RETENTION;
     try {
-      const policy = parseRetention(await this.policies.policyJson(tenantId));
+      const days = parseRetentionDays(await this.policies.policyJson(tenantId));
+      const policy = days && retentionOf(days);
       if (policy === undefined)
         this.log.warn({ stage: 'retention' }, 'a policy of retention cannot be read; nothing of it goes');
       return policy;

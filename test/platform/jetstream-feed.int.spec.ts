@@ -179,6 +179,26 @@ test('A7 a slow consumer: what is kept in memory stays bounded, and it catches u
   expect(rig.store.largestBatch).toBeLessThanOrEqual(50);
 });
 
+test('A7 who need not know at once gets few batches, far apart; a full one does not wait', async () => {
+  const batchIntervalMs = 300;
+  rig = new Rig(nats.url, { batchIntervalMs, batchFactsMax: 50 });
+  await rig.warm();
+  const begunMs: number[] = [];
+  rig.store.beforeCommit = () => void begunMs.push(clock.monotonicMs());
+  const gaps = (): number[] => begunMs.slice(1).map((ms, at) => ms - begunMs[at]!);
+  const timer = setInterval(() => rig!.grow(7, 1), 20);
+  await eventually(() => expect(begunMs.length).toBeGreaterThanOrEqual(4));
+  clearInterval(timer);
+  expect(Math.min(...gaps())).toBeGreaterThan(batchIntervalMs - 10);
+  await rig.level();
+  begunMs.length = 0;
+  rig.grow(7, 500);
+  await rig.level();
+  // Its ten batches, but for the last ones that are not full.
+  expect(gaps().filter((ms) => ms < batchIntervalMs / 2).length).toBeGreaterThanOrEqual(5);
+  rig.expectExactlyOnceInOrder();
+});
+
 test('A7 without any broker from the start, asking the source is enough', async () => {
   rig = new Rig('nats://127.0.0.1:9');
   rig.grow(0, 1_500);

@@ -48,6 +48,8 @@ import { CreateHandoff } from './application/create-handoff.js';
 import { DescribeHandoff } from './application/describe-handoff.js';
 import { FireRules } from './application/fire-rules.js';
 import { FollowLog } from './application/follow-log.js';
+import { IntakePressure } from './application/intake-pressure.js';
+import { MachineLoad } from './application/machine-load.js';
 import { PausedSources } from './application/paused-sources.js';
 import { ProjectEvents } from './application/project-events.js';
 import { ProjectionMetrics } from './application/projection-metrics.js';
@@ -289,9 +291,11 @@ const projection = () => [
       ProjectionMetrics,
     ] as const),
   ),
+  provideFactory(MachineLoad, () => new MachineLoad()),
+  provide(IntakePressure, AppendRequests, MachineLoad),
   provide(
     FollowLog,
-    ...([LogLeases, LogRead, ProjectEvents, PausedSources, RelayFacts, AppendRequests, Wake] as const),
+    ...([LogLeases, LogRead, ProjectEvents, PausedSources, RelayFacts, IntakePressure, Wake] as const),
     ...([Clock, Logger, ProjectionMetrics] as const),
   ),
   provide(OutboxRead, WorkerDatabase),

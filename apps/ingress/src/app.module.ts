@@ -158,7 +158,7 @@ function clients(process: Process<Config>): NonNullable<DynamicModule['providers
     ),
     provideFactory(
       SignalClient,
-      (channel: ComplianceChannel) => signalClient(channel, HOLD_MS),
+      (channel: ComplianceChannel) => signalClient(channel, HOLD_MS, clock),
       ComplianceChannel,
     ),
     provideFactory(

@@ -1,9 +1,7 @@
+import { columnArrays, isKnownType } from './column-array.js';
 import type { Statement, Tx } from './database.js';
 
-/** The protocol counts parameters in 16 bits. */
-const PARAMETERS_MAX = 65_535;
-
-/** One column and the type its values are cast to. */
+/** One column and its type; see `columnArray`. */
 export interface InsertColumn {
   readonly name: string;
   readonly type: string;
@@ -11,7 +9,7 @@ export interface InsertColumn {
 
 /** What is inserted, and how much of it at once. */
 export interface BatchInsertOptions {
-  /** Prefix of the prepared statements' names. */
+  /** Name of the prepared statement. */
   readonly name: string;
   /** Table with its schema. */
   readonly into: string;
@@ -23,24 +21,22 @@ export interface BatchInsertOptions {
 }
 
 /**
- * Multi-row INSERT of any number of rows by few prepared statements: sizes are powers of two, so 13 rows are
- * sent as 8 + 4 + 1, all in one round trip.
- * Why: one statement text per number of rows would be planned again and again; `unnest` of text arrays is half
- * as fast as VALUES with Buffer parameters.
+ * INSERT of any number of rows by one prepared statement, with one binary array per column.
+ * Why: one statement text per number of rows would be planned again and again, and VALUES cost this process three
+ * times as much (see pg-arrays).
  */
 export class BatchInsert<Row, Returned = Record<string, unknown>> {
-  private readonly statements: readonly Statement[];
+  private readonly statement: Statement;
+  private readonly types: readonly string[];
 
   constructor(private readonly options: BatchInsertOptions) {
-    const sizeMax = 2 ** Math.floor(Math.log2(options.rowsMax));
-    if (sizeMax * options.columns.length > PARAMETERS_MAX) {
-      throw new Error(`${options.name}: ${sizeMax} rows have more than ${PARAMETERS_MAX} parameters`);
-    }
-    const names = options.columns.map(({ name }) => name).join(', ');
-    this.statements = powersOfTwo(sizeMax).map((size) => ({
-      name: `${options.name}_${size}`,
-      text: `INSERT INTO ${options.into} (${names}) VALUES ${valuesList(options.columns, size)} ${options.suffix ?? ''}`,
-    }));
+    const { name, into, columns, suffix = '' } = options;
+    const names = columns.map((column) => column.name).join(', ');
+    this.types = columns.map(({ type }) => type);
+    this.statement = {
+      name,
+      text: `INSERT INTO ${into} (${names}) SELECT * FROM ${unnest(columns)} ${suffix}`,
+    };
   }
 
   /**
@@ -50,39 +46,14 @@ export class BatchInsert<Row, Returned = Record<string, unknown>> {
    */
   async run(tx: Tx, rows: readonly Row[], valuesOf: (row: Row) => readonly unknown[]): Promise<Returned[]> {
     if (rows.length > this.options.rowsMax) throw new Error(`${this.options.name}: too many rows`);
-    const width = this.options.columns.length;
-    const sent: Promise<{ rows: Returned[] }>[] = [];
-    let start = 0;
-    for (let power = this.statements.length - 1; power >= 0; power--) {
-      const size = 2 ** power;
-      while (rows.length - start >= size) {
-        const values = new Array<unknown>(size * width);
-        for (let row = 0; row < size; row++) {
-          const own = valuesOf(rows[start + row]!);
-          for (let column = 0; column < width; column++) values[row * width + column] = own[column];
-        }
-        sent.push(tx.query<Returned>(this.statements[power]!, values));
-        start += size;
-      }
-    }
-    const results = await Promise.all(sent);
-    return results.length === 1 ? results[0]!.rows : results.flatMap((result) => result.rows);
+    if (rows.length === 0) return [];
+    return (await tx.query<Returned>(this.statement, columnArrays(this.types, rows.map(valuesOf)))).rows;
   }
 }
 
-/**
- * `($1::uuid, $2::bytea), ($3::uuid, $4::bytea)`: for statements that BatchInsert does not cover.
- * Why casts in every row: VALUES takes the type of a column from its first row only when it is known there.
- * @param firstParameter number of the first placeholder.
- */
-export function valuesList(columns: readonly InsertColumn[], rows: number, firstParameter = 1): string {
-  let next = firstParameter;
-  const row = (): string => `(${columns.map(({ type }) => `$${next++}::${type}`).join(', ')})`;
-  return Array.from({ length: rows }, row).join(', ');
-}
-
-function powersOfTwo(max: number): number[] {
-  const sizes: number[] = [];
-  for (let size = 1; size <= max; size *= 2) sizes.push(size);
-  return sizes;
+/** `unnest($1::uuid[], $2::bytea[])`: rows from one array per column, for `columnArrays`. */
+export function unnest(columns: readonly InsertColumn[]): string {
+  for (const { name, type } of columns)
+    if (!isKnownType(type)) throw new Error(`${name}: no array of ${type} can be written`);
+  return `unnest(${columns.map(({ type }, index) => `$${index + 1}::${type}[]`).join(', ')})`;
 }

@@ -11,7 +11,8 @@ import type { FoldSignals } from './fold-signals.js';
 import type { PermitDrain } from './permit-drain.js';
 import type { RelayWake } from './relay-wake.js';
 
-const LANES_MAX = 2;
+/** A second one would share one batch with the first, and each transaction has a price. */
+const LANES_MAX = 1;
 const WAITING_MAX = 8_192;
 
 /** Brings opt-outs of intake into force: after an answer no send to that person begins. */

@@ -17,7 +17,7 @@ import type { ConsentStore } from '../persistence/consent.store.js';
 import type { OutgoingEvent, OutgoingStore } from '../persistence/outgoing.store.js';
 import type { PendingStore } from '../persistence/pending.store.js';
 import type { PersonStore } from '../persistence/person.store.js';
-import type { SuppressionStore } from '../persistence/suppression.store.js';
+import type { NewSuppression, SuppressionStore } from '../persistence/suppression.store.js';
 import type { CountSoftBounces } from './count-soft-bounces.js';
 
 /** What signals changed, for those who count. */
@@ -95,6 +95,7 @@ export class FoldSignals {
       events.push(outgoingOf('consent.opted_out', 'suppressed', signal, nowMs));
     }
     const changed = new Map<string, { person: ObservedSignal['person']; signals: ScopedSignal[] }>();
+    const unsaved: NewSuppression[] = [];
     // One by one, in their order: what is told does not depend on how many came at once.
     for (const signal of recorded.filter(isConsentSignal).sort(compareSignals)) {
       const key = personKey(signal.person);
@@ -104,37 +105,48 @@ export class FoldSignals {
       changed.set(key, { person: signal.person, signals: after });
       const { optOuts, others } = splitSuppressions(held.get(key)!);
       const plan = planSuppressions(before, after, signal, optOuts, others);
-      held.set(key, [...others, ...(await this.carryOut(tx, plan, signal, optOuts, nowMs))]);
+      held.set(key, [...others, ...(await this.carryOut(tx, plan, signal, optOuts, nowMs, unsaved))]);
       if (plan.outgoing !== undefined)
         events.push(outgoingOf(plan.outgoing, STATUS_OF[plan.outgoing], signal, nowMs));
     }
-    await this.persons.saveSignals(tx, [...changed.values()]);
+    await Promise.all([
+      this.suppressions.insertAll(tx, unsaved),
+      this.persons.saveSignals(tx, [...changed.values()]),
+    ]);
     events.push(...(await this.bounces.liftUnfounded(tx, deliveries, { counting, held }, nowMs)));
     return { recorded, events };
   }
 
-  /** @returns the opt-outs of the person that are in force afterwards. */
+  /**
+   * @param unsaved suppressions that are still to be inserted; those of this plan are added.
+   * @returns the opt-outs of the person that are in force afterwards.
+   */
   private async carryOut(
     tx: Tx,
     plan: SuppressionPlan,
     cause: ObservedSignal,
     inForce: readonly Suppression[],
     nowMs: number,
+    unsaved: NewSuppression[],
   ): Promise<Suppression[]> {
     const { person, actorId, eventId } = cause;
     const ids = plan.lifted.map(({ id }) => id);
-    if (ids.length > 0)
+    if (ids.length > 0) {
+      // One of them may be of this batch.
+      await this.suppressions.insertAll(tx, unsaved.splice(0));
       await this.suppressions.lift(tx, person.tenantId, ids, {
         eventId,
         actorId,
         reason: cause.kind,
         atMs: nowMs,
       });
+    }
     const left = inForce.filter(({ id }) => !ids.includes(id));
     for (const { channel, program } of plan.missing) {
       const reason = cause.isPhrase ? 'phrase' : 'opt_out';
       const suppression = newSuppression(person, { channel, scope: program, reason, eventId }, nowMs);
-      left.push(await this.suppressions.insert(tx, { person, suppression, actorId }));
+      unsaved.push({ person, suppression, actorId });
+      left.push(suppression);
     }
     return left;
   }

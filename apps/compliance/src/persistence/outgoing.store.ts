@@ -1,4 +1,5 @@
 import { uuidBytes } from '@posthorn/clock/id.js';
+import { BatchInsert } from '@posthorn/postgres/batch-insert.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import type { ConsentStatus } from '../domain/consent-state.js';
 import { distinctPersons, personKey, type Person } from '../domain/person.js';
@@ -49,7 +50,28 @@ interface Row {
   readonly traceparent: string;
 }
 
+/** Events of one transaction. */
+const ADDED_MAX = 4_096;
 const NONE = Buffer.alloc(0);
+
+const insert = new BatchInsert<{ readonly event: OutgoingEvent; readonly index: number }>({
+  name: 'insert_outgoing',
+  into: 'compliance.outgoing',
+  columns: [
+    { name: 'number', type: 'bigint' },
+    { name: 'event_id', type: 'uuid' },
+    { name: 'tenant_id', type: 'uuid' },
+    { name: 'type', type: 'text' },
+    { name: 'person_hash', type: 'bytea' },
+    { name: 'channel', type: 'text' },
+    { name: 'cause_id', type: 'uuid' },
+    { name: 'is_caused_by_event', type: 'boolean' },
+    { name: 'occurred_at', type: 'timestamptz' },
+    { name: 'traceparent', type: 'text' },
+    { name: 'status', type: 'text' },
+  ],
+  rowsMax: ADDED_MAX,
+});
 
 /** What is to be told to the log: numbered without gaps, in the transaction of what it tells. */
 export class OutgoingStore {
@@ -73,24 +95,12 @@ export class OutgoingStore {
       [events.length],
     );
     const first = BigInt(rows[0]!.value) - BigInt(events.length) + 1n;
-    await Promise.all(
-      events.map((event, index) =>
-        tx.query(
-          {
-            name: 'insert_outgoing',
-            text: `INSERT INTO compliance.outgoing
-                     (number, event_id, tenant_id, type, person_hash, channel, cause_id, is_caused_by_event,
-                      occurred_at, traceparent, status)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-          },
-          [
-            ...[String(first + BigInt(index)), event.eventId, event.person.tenantId, event.type],
-            ...[event.person.hash, event.channel, event.causeId, event.isCausedByEvent],
-            ...[new Date(times[index]!), event.traceparent, event.status],
-          ],
-        ),
-      ),
-    );
+    const numbered = events.map((event, index) => ({ event, index }));
+    await insert.run(tx, numbered, ({ event, index }) => [
+      ...[String(first + BigInt(index)), event.eventId, event.person.tenantId, event.type],
+      ...[event.person.hash, event.channel, event.causeId, event.isCausedByEvent],
+      ...[new Date(times[index]!), event.traceparent, event.status],
+    ]);
   }
 
   /** When, of what was told of these persons, the latest was; by `personKey`. */

@@ -1,9 +1,12 @@
+import { BatchInsert } from '@posthorn/postgres/batch-insert.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import { personKey, type Person } from '../domain/person.js';
 import { ADDRESS_REASONS, type Suppression } from '../domain/suppression.js';
 
 /** Of one person and those linked. */
 const IN_FORCE_MAX = 500;
+/** Of one transaction: each signal makes few. */
+const INSERTED_MAX = 4_096;
 
 /** A suppression that is to be made. */
 export interface NewSuppression {
@@ -43,6 +46,24 @@ interface Row {
   readonly lifted_at: Date | null;
   readonly lifted_reason: string | null;
 }
+
+const insert = new BatchInsert<NewSuppression>({
+  name: 'insert_suppressions',
+  into: 'compliance.suppression',
+  columns: [
+    { name: 'tenant_id', type: 'uuid' },
+    { name: 'suppression_id', type: 'uuid' },
+    { name: 'person_hash', type: 'bytea' },
+    { name: 'channel', type: 'text' },
+    { name: 'scope', type: 'text' },
+    { name: 'reason', type: 'text' },
+    { name: 'event_id', type: 'uuid' },
+    { name: 'actor_id', type: 'text' },
+    { name: 'created_at', type: 'timestamptz' },
+  ],
+  suffix: 'ON CONFLICT (tenant_id, person_hash, channel, scope, reason) WHERE lifted_at IS NULL DO NOTHING',
+  rowsMax: INSERTED_MAX,
+});
 
 /** Suppressions. One is never deleted: it is lifted, and says by whom and why. */
 export class SuppressionStore {
@@ -109,6 +130,14 @@ export class SuppressionStore {
       [person.tenantId, person.hash, channel, scope, reason],
     );
     return suppressionOf(known.rows[0]!);
+  }
+
+  /** The same for many, of causes that are not in force. */
+  async insertAll(tx: Tx, made: readonly NewSuppression[]): Promise<void> {
+    await insert.run(tx, made, ({ person, suppression, actorId }) => [
+      ...[person.tenantId, suppression.id, person.hash, suppression.channel, suppression.scope],
+      ...[suppression.reason, suppression.eventId ?? null, actorId, new Date(suppression.createdAtMs)],
+    ]);
   }
 
   /** Ends suppressions of one tenant. @returns how many of them were in force. */

@@ -1,5 +1,6 @@
 import { uuidText } from '@posthorn/clock/id.js';
-import { BatchInsert, type InsertColumn, valuesList } from '@posthorn/postgres/batch-insert.js';
+import { BatchInsert, type InsertColumn, unnest } from '@posthorn/postgres/batch-insert.js';
+import { columnArrays } from '@posthorn/postgres/column-array.js';
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
 import { type Delivery, type DeliverableFact } from '../domain/delivery.js';
 import { type AttemptResult, type Verdict } from '../domain/retry-policy.js';
@@ -33,10 +34,12 @@ const OUTCOME_COLUMNS: readonly InsertColumn[] = [
 
 const timeText = (ms: number): string => new Date(ms).toISOString();
 
-/** One statement per power of two: deliveries changed and attempts inserted together. */
-const outcomeStatement = (rows: number): Statement => ({
-  name: `record_outcomes_${rows}`,
-  text: `WITH v (${OUTCOME_COLUMNS.map(({ name }) => name).join(', ')}) AS (VALUES ${valuesList(OUTCOME_COLUMNS, rows)}),
+const OUTCOME_TYPES = OUTCOME_COLUMNS.map(({ type }) => type);
+
+/** Deliveries changed and attempts inserted together. */
+const OUTCOME_STATEMENT: Statement = {
+  name: 'record_outcomes',
+  text: `WITH v AS (SELECT * FROM ${unnest(OUTCOME_COLUMNS)} AS v (${OUTCOME_COLUMNS.map(({ name }) => name).join(', ')})),
     changed AS (
       UPDATE dispatch.delivery d SET state = v.state, attempt_count = v.attempt_count,
         next_attempt_at = coalesce(v.next_attempt_at, d.next_attempt_at), finished_at = v.finished_at
@@ -45,13 +48,7 @@ const outcomeStatement = (rows: number): Statement => ({
       (tenant_id, delivery_id, number, started_at, duration_ms, status_code, outcome, detail)
     SELECT tenant_id, delivery_id, attempt_count, started_at, duration_ms, status_code, outcome, detail
     FROM v WHERE outcome IS NOT NULL ON CONFLICT DO NOTHING`,
-});
-const OUTCOME_STATEMENTS = new Map(
-  Array.from({ length: Math.log2(DELIVERY_ROWS_MAX) + 1 }, (_, power) => [
-    2 ** power,
-    outcomeStatement(2 ** power),
-  ]),
-);
+};
 
 const DUE_STATEMENT: Statement = {
   name: 'due_deliveries',
@@ -160,15 +157,8 @@ export class DeliveryStore {
   /** Stores what became of deliveries that are not finished yet. @param outcomes at most `DELIVERY_ROWS_MAX`. */
   async record(tx: Tx, outcomes: readonly Outcome[], nowMs: number): Promise<void> {
     const now = timeText(nowMs);
-    const sent: Promise<unknown>[] = [];
-    for (let start = 0, size = DELIVERY_ROWS_MAX; size >= 1; size /= 2) {
-      while (outcomes.length - start >= size) {
-        const values = outcomes.slice(start, start + size).flatMap((outcome) => outcomeValues(outcome, now));
-        sent.push(tx.query(OUTCOME_STATEMENTS.get(size)!, values));
-        start += size;
-      }
-    }
-    await Promise.all(sent);
+    const rows = outcomes.map((outcome) => outcomeValues(outcome, now));
+    await tx.query(OUTCOME_STATEMENT, columnArrays(OUTCOME_TYPES, rows));
   }
 
   /**

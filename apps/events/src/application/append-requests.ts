@@ -41,7 +41,7 @@ const CONFLICT_TRIES_MAX = 3;
 const FAILURES_MAX = 3;
 const FAILURES_WITHIN_MS = 2_000;
 const BUSY_REQUESTS = 4;
-const SATURATED_REQUESTS = 96;
+const SATURATED_REQUESTS = 32;
 /** Between two batches nothing is under way for a moment, and that is no pause of the senders. */
 const PRESSURE_HOLD_MS = 50;
 

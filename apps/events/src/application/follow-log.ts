@@ -4,7 +4,7 @@ import type { LaneCursor } from '../domain/project-batch.js';
 import { PAUSE_MS_MAX, pauseAfter } from '../domain/projection-pause.js';
 import type { LogLeases } from '../persistence/log-leases.js';
 import type { LogRead } from '../persistence/log.read.js';
-import type { AppendRequests } from './append-requests.js';
+import type { IntakePressure } from './intake-pressure.js';
 import type { PausedSources } from './paused-sources.js';
 import { isLeaseLost, type HeldLane, type ProjectEvents } from './project-events.js';
 import type { ProjectionMetrics } from './projection-metrics.js';
@@ -55,7 +55,7 @@ export class FollowLog {
     private readonly project: Pick<ProjectEvents, 'run'>,
     private readonly paused: Pick<PausedSources, 'refresh' | 'mark' | 'release' | 'released'>,
     private readonly relay: Pick<RelayFacts, 'beat'>,
-    private readonly intake: Pick<AppendRequests, 'pressure'>,
+    private readonly intake: Pick<IntakePressure, 'pressure'>,
     wake: Pick<Wake, 'onWake'>,
     private readonly clock: Clock,
     private readonly log: Pick<Logger, 'warn'>,
@@ -88,6 +88,10 @@ export class FollowLog {
   private async follow(lanes: readonly LaneCursor[]): Promise<void> {
     await this.paused.refresh();
     const events = this.paused.mark(await this.read.next(lanes, PER_LANE_MAX, EVENTS_MAX));
+    const oldest = events.reduce((min, { storedAtMs }) => Math.min(min, storedAtMs), Infinity);
+    const ageMs = (): number => (events.length === 0 ? 0 : Math.max(0, this.clock.nowMs() - oldest));
+    // Before they are projected: where that fails time and again, the age is to grow.
+    this.metrics.oldestSeconds.set(ageMs() / 1_000);
     if (events.length > 0) await this.project.run(this.databaseEpoch, this.lanes, events);
     const counts = new Map<number, number>();
     for (const { shard } of events) counts.set(shard, (counts.get(shard) ?? 0) + 1);
@@ -97,9 +101,7 @@ export class FollowLog {
       .filter((shard) => isCut || counts.get(shard) === PER_LANE_MAX);
     this.forgetDone();
     this.emptyReads = events.length === 0 ? this.emptyReads + 1 : 0;
-    const oldest = events.reduce((min, { storedAtMs }) => Math.min(min, storedAtMs), Infinity);
-    this.backlogAgeMs = events.length === 0 ? 0 : Math.max(0, this.clock.nowMs() - oldest);
-    this.metrics.oldestSeconds.set(this.backlogAgeMs / 1_000);
+    this.backlogAgeMs = ageMs();
   }
 
   /** Projects events that waited beside the cursors. @returns how many. */

@@ -2,7 +2,14 @@ import type { Database, Statement } from '@posthorn/postgres/database.js';
 import { INTAKE_SERVICE, NO_SOURCE, type IntakeEvent, type IntakeRequest } from '../domain/intake.js';
 import { digestOf, digestsOf, firstOfEachNonce, nameOfNonce } from '../domain/nonce.js';
 import { encodeAttributes } from './attributes.codec.js';
-import { byteaArray, int2Array, int4Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
+import {
+  byteaArray,
+  int2Array,
+  int4Array,
+  textArray,
+  timeArray,
+  uuidArray,
+} from '@posthorn/postgres/pg-arrays.js';
 
 /** The part of the database that can only append: its role reads no bodies. */
 export type AppendDatabase = Pick<Database, 'query'>;

@@ -1,7 +1,7 @@
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
 import { uuidText } from '@posthorn/clock/id.js';
 import type { FieldDrift, KnownField, KnownKind, ShapeReport } from '../domain/body-shape.js';
-import { int8Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
+import { int8Array, textArray, timeArray, uuidArray } from '@posthorn/postgres/pg-arrays.js';
 
 /** Kinds of one tenant that are known: what a provider names is not ours to bound otherwise. */
 const KINDS_MAX = 1_000;

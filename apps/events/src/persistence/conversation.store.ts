@@ -9,7 +9,7 @@ import type { BatchProjection } from '../domain/project-batch.js';
 import { handoffReasonOf } from '../domain/handoff.js';
 import { placeMsOf, type LoggedEvent } from '../domain/project-event.js';
 import { decodeSteps, encodeSteps } from './conversation.codec.js';
-import { byteaArray, int4Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
+import { byteaArray, int4Array, textArray, timeArray, uuidArray } from '@posthorn/postgres/pg-arrays.js';
 
 type ConversationWrite = Pick<BatchProjection, 'conversations' | 'consents' | 'handoffs'>;
 

@@ -1,6 +1,6 @@
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
 import type { Drift } from '../domain/drift.js';
-import { int8Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
+import { int8Array, textArray, timeArray, uuidArray } from '@posthorn/postgres/pg-arrays.js';
 
 /** Kinds of one tenant that are told apart: what a provider names is not ours to bound otherwise. */
 const KINDS_MAX = 1_000;

@@ -7,7 +7,7 @@ import {
   type ErasingService,
   type OwedErasure,
 } from '../domain/erasure.js';
-import { uuidArray } from './pg-arrays.js';
+import { uuidArray } from '@posthorn/postgres/pg-arrays.js';
 
 type Db = Pick<Database, 'query'>;
 type ErasureName = Pick<ErasureOrder, 'tenantId' | 'erasureId'>;

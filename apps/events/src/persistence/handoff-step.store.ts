@@ -1,7 +1,7 @@
 import { uuidBytes, uuidText } from '@posthorn/clock/id.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import type { HandoffStep } from '../domain/handoff-step.js';
-import { uuidArray } from './pg-arrays.js';
+import { uuidArray } from '@posthorn/postgres/pg-arrays.js';
 
 interface Row {
   tenant_id: string;

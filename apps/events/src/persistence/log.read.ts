@@ -3,7 +3,7 @@ import type { EventAttributes } from '../domain/intake.js';
 import type { LaneCursor } from '../domain/project-batch.js';
 import type { LoggedEvent } from '../domain/project-event.js';
 import { decodeAttributes } from './attributes.codec.js';
-import { int2Array, int8Array } from './pg-arrays.js';
+import { int2Array, int8Array } from '@posthorn/postgres/pg-arrays.js';
 
 /** A row of the log as LOG_COLUMNS give it. */
 export interface LogRow {

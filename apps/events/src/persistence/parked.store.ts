@@ -3,7 +3,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import type { Database, Statement, Tx } from '@posthorn/postgres/database.js';
 import type { LoggedEvent } from '../domain/project-event.js';
 import { LOG_COLUMNS, loggedEvent, type LogRow } from './log.read.js';
-import { int2Array, int8Array, uuidArray } from './pg-arrays.js';
+import { int2Array, int8Array, uuidArray } from '@posthorn/postgres/pg-arrays.js';
 
 /** A source of which events of one lane wait. */
 export interface WaitingSource {

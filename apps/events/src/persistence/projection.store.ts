@@ -11,7 +11,15 @@ import { writeDrifts } from './drift.store.js';
 import { decodeEvidence, encodeEvidence } from './evidence.codec.js';
 import { encodeFact } from './fact.codec.js';
 import { park, unpark } from './parked.store.js';
-import { boolArray, byteaArray, int2Array, int8Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
+import {
+  boolArray,
+  byteaArray,
+  int2Array,
+  int8Array,
+  textArray,
+  timeArray,
+  uuidArray,
+} from '@posthorn/postgres/pg-arrays.js';
 
 /** Everything that one transaction of the projector writes. */
 export interface ProjectionWrite extends Omit<BatchProjection, 'facts' | 'lanes'> {

@@ -1,7 +1,14 @@
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
 import { uuidBytes } from '@posthorn/clock/id.js';
 import { dayOf, nameOfSource, weightOf, type Refusal } from '../domain/refusal.js';
-import { byteaArray, int4Array, int8Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
+import {
+  byteaArray,
+  int4Array,
+  int8Array,
+  textArray,
+  timeArray,
+  uuidArray,
+} from '@posthorn/postgres/pg-arrays.js';
 
 const OPEN_BUDGETS: Statement = {
   name: 'refusal_budget_open',

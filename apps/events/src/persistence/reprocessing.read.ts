@@ -11,7 +11,7 @@ import {
 } from '../domain/reprocessing.js';
 import { decodeAttributes } from './attributes.codec.js';
 import type { Page } from './event.read.js';
-import { uuidArray } from './pg-arrays.js';
+import { uuidArray } from '@posthorn/postgres/pg-arrays.js';
 
 /** Log rows that one step looks through: a filter that few rows pass must not read a tenant's whole log. */
 const SCAN_MAX = 5_000;

@@ -1,7 +1,7 @@
 import { uuidBytes, uuidText } from '@posthorn/clock/id.js';
 import type { Database, Statement, Tx } from '@posthorn/postgres/database.js';
 import type { HeldReprocessing } from '../domain/reprocessing.js';
-import { byteaArray } from './pg-arrays.js';
+import { byteaArray } from '@posthorn/postgres/pg-arrays.js';
 
 type Db = Pick<Database, 'query'>;
 type Name = Pick<HeldReprocessing, 'tenantId' | 'reprocessingId'>;

@@ -1,7 +1,7 @@
 import { uuidBytes, uuidText } from '@posthorn/clock/id.js';
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
 import type { Refusal, Settlement } from '../domain/refusal.js';
-import { textArray, uuidArray } from './pg-arrays.js';
+import { textArray, uuidArray } from '@posthorn/postgres/pg-arrays.js';
 
 /** A source whose refusals are to be judged again, locked. IDs are UUID texts. */
 export interface AskedSource {

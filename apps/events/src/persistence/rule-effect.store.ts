@@ -5,7 +5,7 @@ import type { Merge } from '../domain/message-book.js';
 import type { Firing } from '../domain/rule-firing.js';
 import { messageKey } from '../domain/rule-key.js';
 import type { RuleAction, RuleDefinition } from '../domain/rule.js';
-import { byteaArray, int4Array, textArray, uuidArray } from './pg-arrays.js';
+import { byteaArray, int4Array, textArray, uuidArray } from '@posthorn/postgres/pg-arrays.js';
 
 /** A firing that is to be committed. IDs are 16 bytes. */
 export interface NewEffect {

@@ -1,7 +1,7 @@
 import type { Database, Tx } from '@posthorn/postgres/database.js';
 import { uuidBytes } from '@posthorn/clock/id.js';
 import type { RuleDefinition, RuleVersion } from '../domain/rule.js';
-import { int4Array, textArray, timeArray, uuidArray } from './pg-arrays.js';
+import { int4Array, textArray, timeArray, uuidArray } from '@posthorn/postgres/pg-arrays.js';
 
 /** A rule and its version now, as it is written. IDs are UUID texts. */
 export interface RuleWrite {

@@ -1,6 +1,6 @@
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
 import { RATE_WINDOW_HOURS, type SourceTally } from '../domain/source-tally.js';
-import { int4Array, int8Array, timeArray, uuidArray } from './pg-arrays.js';
+import { int4Array, int8Array, timeArray, uuidArray } from '@posthorn/postgres/pg-arrays.js';
 
 /** In the order of the key, so that two processes cannot deadlock. */
 const ADD: Statement = {

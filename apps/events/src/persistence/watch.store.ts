@@ -1,6 +1,6 @@
 import { uuidBytes, uuidText } from '@posthorn/clock/id.js';
 import type { Tx } from '@posthorn/postgres/database.js';
-import { textArray, uuidArray } from './pg-arrays.js';
+import { textArray, uuidArray } from '@posthorn/postgres/pg-arrays.js';
 
 /** A message that has no end yet. IDs are 16 bytes. */
 export interface WatchedMessage {

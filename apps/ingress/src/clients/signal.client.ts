@@ -1,3 +1,4 @@
+import type { Clock } from '@posthorn/clock/clock.js';
 import {
   SignalServiceService,
   type IntakeSignal,
@@ -12,6 +13,8 @@ export class ComplianceChannel extends GrpcChannel {}
 
 const SIGNALS_PER_CALL_MAX = 256;
 const CALLS_IN_FLIGHT_MAX = 4;
+/** Between the starts of two calls: each may cost a transaction, and one of them may wait for a permit to end. */
+const CALL_INTERVAL_MS = 10;
 const WAITING_MAX = 4_096;
 
 interface Entry {
@@ -21,14 +24,19 @@ interface Entry {
 }
 
 /**
- * Has opt-outs applied by compliance. What arrives while calls are under way shares the next one.
+ * Has opt-outs applied by compliance. What arrives soon after a call, or while too many are under way, shares the next.
  */
 export class SignalClient {
   private readonly waiting: Entry[] = [];
   private inFlight = 0;
+  private nextCallMs = -Infinity;
+  private timer: NodeJS.Timeout | undefined;
 
   /** @param apply one call: an answer for each signal, in order, at most `SIGNALS_PER_CALL_MAX`. */
-  constructor(private readonly apply: (signals: readonly IntakeSignal[]) => Promise<readonly boolean[]>) {}
+  constructor(
+    private readonly apply: (signals: readonly IntakeSignal[]) => Promise<readonly boolean[]>,
+    private readonly clock: Pick<Clock, 'monotonicMs'>,
+  ) {}
 
   /**
    * @returns whether it is in force: no send to that person begins from now on.
@@ -43,8 +51,20 @@ export class SignalClient {
   }
 
   private pump(): void {
-    while (this.waiting.length > 0 && this.inFlight < CALLS_IN_FLIGHT_MAX)
+    if (this.timer !== undefined) return;
+    while (this.waiting.length > 0 && this.inFlight < CALLS_IN_FLIGHT_MAX) {
+      const nowMs = this.clock.monotonicMs();
+      if (nowMs < this.nextCallMs) return this.pumpIn(this.nextCallMs - nowMs);
+      this.nextCallMs = nowMs + CALL_INTERVAL_MS;
       void this.call(this.waiting.splice(0, SIGNALS_PER_CALL_MAX));
+    }
+  }
+
+  private pumpIn(ms: number): void {
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.pump();
+    }, ms);
   }
 
   private async call(entries: readonly Entry[]): Promise<void> {
@@ -62,10 +82,14 @@ export class SignalClient {
 }
 
 /** @param deadlineMs of one call. */
-export function signalClient(channel: ComplianceChannel, deadlineMs: number): SignalClient {
+export function signalClient(
+  channel: ComplianceChannel,
+  deadlineMs: number,
+  clock: Pick<Clock, 'monotonicMs'>,
+): SignalClient {
   const service = grpcClient(SignalServiceService, channel);
   return new SignalClient(async (signals) => {
     const { isInForce } = await service.applySignals({ signals: [...signals] }, { deadlineMs });
     return isInForce;
-  });
+  }, clock);
 }

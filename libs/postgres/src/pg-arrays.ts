@@ -5,21 +5,23 @@
  * Source: PostgreSQL, src/backend/utils/adt/arrayfuncs.c, array_recv: dimensions, null flag, element type,
  * then length and lower bound of each dimension, then length and bytes of each element.
  */
-const HEADER_BYTES = 20;
-const LENGTH_BYTES = 4;
-const NULL_LENGTH = -1;
+export const HEADER_BYTES = 20;
+export const LENGTH_BYTES = 4;
+export const NULL_LENGTH = -1;
 const UINT32 = 4_294_967_296;
 /** Postgres counts microseconds from 2000-01-01. */
 const POSTGRES_EPOCH_MS = 946_684_800_000;
-const OID = {
+export const OID = {
   bool: 16,
   bytea: 17,
   int8: 20,
   int2: 21,
   int4: 23,
   text: 25,
+  float4: 700,
   timestamptz: 1184,
   uuid: 2950,
+  jsonb: 3802,
 } as const;
 
 type Nullable = Buffer | undefined;
@@ -100,16 +102,20 @@ export function timeArray(values: readonly number[]): Buffer {
       at = out.writeInt32BE(NULL_LENGTH, at);
       continue;
     }
-    const micros = Math.round((value - POSTGRES_EPOCH_MS) * 1_000);
-    at = out.writeInt32BE(8, at);
-    // Two halves: a BigInt for each value would cost more than the rest.
-    at = out.writeInt32BE(Math.floor(micros / UINT32), at);
-    at = out.writeUInt32BE(micros >>> 0, at);
+    at = writeMicros(out, out.writeInt32BE(8, at), value);
   }
   return out;
 }
 
-function startArray(oid: number, length: number, size: number): Buffer {
+/** @param unixMs kept to the microsecond. @returns where it ends. */
+export function writeMicros(out: Buffer, at: number, unixMs: number): number {
+  const micros = Math.round((unixMs - POSTGRES_EPOCH_MS) * 1_000);
+  // Two halves: a BigInt for each value would cost more than the rest.
+  return out.writeUInt32BE(micros >>> 0, out.writeInt32BE(Math.floor(micros / UINT32), at));
+}
+
+/** The head of an array; its elements follow at `HEADER_BYTES`. */
+export function startArray(oid: number, length: number, size: number): Buffer {
   const out = Buffer.allocUnsafe(size);
   const dimensions = length === 0 ? 0 : 1; // an empty array has none; the bytes after that are not read
   out.writeInt32BE(dimensions, 0);

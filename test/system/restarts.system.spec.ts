@@ -1,7 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
+import YAML from 'yaml';
 import { freePortOffset } from '../src/house/free-offset.js';
 import { killHard } from '../src/house/processes.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
+import { ROOT, RunningPlatform } from '../src/house/running-platform.js';
 import { type SourceTarget, Workload } from '../src/load/workload.js';
 import { Sink } from '../src/sink/sink.js';
 import { Random } from '../src/wire/random.js';
@@ -57,6 +60,35 @@ const untilDelivered = (count: number): Promise<true> =>
     () => (new Set(sink.receipts.map(({ webhookId }) => webhookId)).size >= count ? true : undefined),
     HEALED,
   );
+
+interface Rendered {
+  readonly kind: string;
+  readonly spec: { template: { spec: { containers: { name: string; [probe: string]: unknown }[] } } };
+}
+
+test('I3 every path that the chart has a probe ask is answered by the process, and by nothing else on it', async () => {
+  // Would break: a pod whose probe asks for a path that is not served is never ready, or restarted for ever.
+  const values = join(ROOT, 'helm/posthorn/ci/minimal.yaml');
+  const args = ['template', 'posthorn', join(ROOT, 'helm/posthorn'), '--values', values];
+  const text = execFileSync(process.execPath, [join(ROOT, 'tools/helm.mjs'), ...args], { encoding: 'utf8' });
+  const asked = YAML.parseAllDocuments(text)
+    .map((each) => each.toJSON() as Rendered | null)
+    .filter((each) => each?.kind === 'Deployment')
+    .flatMap((each) => each!.spec.template.spec.containers)
+    .flatMap((container) =>
+      ['startupProbe', 'livenessProbe', 'readinessProbe'].map((probe) => ({
+        service: container.name,
+        path: (container[probe] as { httpGet: { path: string } }).httpGet.path,
+      })),
+    );
+  expect(asked).toHaveLength(18);
+  await platform.untilReady(HEALED.timeoutMs);
+  for (const { service, path } of asked) {
+    const url = `${platform.local.healthUrls[service]}${path}`;
+    expect([service, path, (await fetch(url)).status]).toEqual([service, path, 200]);
+    expect([service, (await fetch(`${url}-not`)).status]).toEqual([service, 404]);
+  }
+});
 
 test.each(['tenants', 'events', 'compliance', 'dispatcher', 'ingress', 'api', 'nats', 'postgres'])(
   'A2 %s is killed: what is acknowledged before and after is delivered',

@@ -34,9 +34,12 @@
 {{- $nats := include "posthorn.secret.nats" .root -}}
 {{- if .service.usesNats -}}
 {{- if not $nats }}{{ $_ := set $env "NATS_URL" $v.nats.url }}{{ end -}}
-{{- /* The broker's authority: the services have no variable of their own for it. Read at start only. */ -}}
-{{- if $v.nats.caSecret }}{{ $_ := set $env "NODE_EXTRA_CA_CERTS" "/etc/posthorn/nats/ca.crt" }}
-{{- else if $v.evaluation.enabled }}{{ $_ := set $env "NODE_EXTRA_CA_CERTS" "/etc/posthorn/authority/ca.crt" }}{{ end -}}
+{{- if $v.nats.caSecret }}{{ $_ := set $env "NATS_CA_FILE" "/etc/posthorn/nats/ca.crt" }}
+{{- else if $v.evaluation.enabled }}{{ $_ := set $env "NATS_CA_FILE" "/etc/posthorn/authority/ca.crt" }}{{ end -}}
+{{- if $v.nats.clientSecret -}}
+{{- $_ := set $env "NATS_CERT_FILE" "/etc/posthorn/nats-client/tls.crt" -}}
+{{- $_ := set $env "NATS_KEY_FILE" "/etc/posthorn/nats-client/tls.key" -}}
+{{- end -}}
 {{- end -}}
 {{- range $name, $value := $own }}{{ with tpl (toString $value) $root }}{{ $_ := set $env $name . }}{{ end }}{{ end -}}
 {{- range $name, $value := $env }}

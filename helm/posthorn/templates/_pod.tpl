@@ -98,6 +98,9 @@ priorityClassName: {{ . }}
 {{- if and .service.usesNats .root.Values.nats.caSecret }}
 - { name: nats-authority, mountPath: /etc/posthorn/nats, readOnly: true }
 {{- end }}
+{{- if and .service.usesNats .root.Values.nats.clientSecret }}
+- { name: nats-client, mountPath: /etc/posthorn/nats-client, readOnly: true }
+{{- end }}
 {{- if and .service.usesDatabase .root.Values.evaluation.enabled }}
 - { name: authority, mountPath: /etc/posthorn/authority, readOnly: true }
 {{- end }}
@@ -111,6 +114,10 @@ priorityClassName: {{ . }}
 {{- if and .service.usesNats .root.Values.nats.caSecret }}
 - name: nats-authority
   secret: { secretName: {{ .root.Values.nats.caSecret }}, defaultMode: 0444 }
+{{- end }}
+{{- if and .service.usesNats .root.Values.nats.clientSecret }}
+- name: nats-client
+  secret: { secretName: {{ .root.Values.nats.clientSecret }}, defaultMode: 0440 }
 {{- end }}
 {{- if and .service.usesDatabase .root.Values.evaluation.enabled }}
 - name: authority

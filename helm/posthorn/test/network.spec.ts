@@ -84,6 +84,18 @@ test('the page of who connects to whom says the same', () => {
   expect(listed.sort()).toEqual(arrowsOfCode());
 });
 
+test('I3 the drawing of ARCHITECTURE.md has these arrows and no other, and every service is a box of it', () => {
+  // Would break: the drawing that people decide by would show a way that is closed, or hide one that is open.
+  const drawing = /```\n([^]*?)\n```/.exec(read('ARCHITECTURE.md'))![1]!;
+  const drawn = [...drawing.matchAll(/^ +([a-z]+) +→ ([a-z ]+)$/gm)].flatMap(([, caller, callees]) =>
+    callees!.split(' ').map((callee) => `${caller} → ${callee}`),
+  );
+  expect(drawn.sort()).toEqual(arrowsOfCode());
+  const picture = drawing.slice(0, drawing.indexOf('who dials whom'));
+  for (const service of SERVICES)
+    expect(picture).toMatch(new RegExp(`│ ${service} +[│├]|[│┤├▶┘] ${service} [├│┼]`));
+});
+
 test.each(VALUE_SETS)(
   'I3 %s: stores are reached by those that have them, the internet by those that hold an egress client',
   (set) => {

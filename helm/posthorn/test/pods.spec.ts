@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Client, credentials } from '@grpc/grpc-js';
 import { type ConfigEntry, loadConfig } from '@posthorn/server/config.js';
 import {
   componentOf,
@@ -10,6 +11,7 @@ import {
   containersOf,
   lint,
   ofKind,
+  type PodSpec,
   podsOf,
   refusal,
   render,
@@ -20,7 +22,7 @@ import {
 
 const PROBES = ['startupProbe', 'livenessProbe', 'readinessProbe'];
 /** Node's own variables; every other one must be a key of the service's configuration. */
-const NODE_VARIABLES = ['NODE_ENV', 'NODE_EXTRA_CA_CERTS'];
+const NODE_VARIABLES = ['NODE_ENV'];
 
 test.each(VALUE_SETS)('I3 %s: helm finds nothing to complain about', (set) => {
   expect(lint(set)).toContain('0 chart(s) failed');
@@ -196,6 +198,69 @@ test('I3 what must be said is asked for by name, and a password in a URL is refu
   );
   expect(refusal('minimal', ['--set', 'nats.url=nats://me:secret@nats'])).toContain('/nats/url');
   expect(refusal('minimal', ['--set', 'unheardOf=1'])).toContain('unheardOf');
+});
+
+test('B11 a store that would be spoken to in the clear is refused, unless its URL says so', () => {
+  expect(refusal('minimal', ['--set', 'nats.url=nats://nats:4222'])).toContain('nats.url: tls://');
+  expect(refusal('minimal', ['--set', 'database.url=postgres://db/posthorn'])).toContain('must say sslmode');
+  const said = ['--set', 'nats.url=nats://nats:4222?tls=disable'];
+  expect(refusal('minimal', said)).toBe('it was not refused');
+});
+
+test('B11 authority and certificate for the broker reach who speaks to it, by path, and nobody else', () => {
+  const files = { NATS_CA_FILE: '', NATS_CERT_FILE: '', NATS_KEY_FILE: '' };
+  for (const manifest of ofKind(render('production'), 'Deployment')) {
+    const pod = manifest.spec.template.spec as PodSpec;
+    const [{ env, volumeMounts }] = pod.containers as [Container];
+    const given = env!.filter(({ name }) => name in files).map(({ name, value }) => [name, value]);
+    const isUser = env!.some(({ name }) => name === 'NATS_URL');
+    expect([componentOf(manifest), Object.fromEntries(given)]).toEqual([
+      componentOf(manifest),
+      isUser
+        ? {
+            NATS_CA_FILE: '/etc/posthorn/nats/ca.crt',
+            NATS_CERT_FILE: '/etc/posthorn/nats-client/tls.crt',
+            NATS_KEY_FILE: '/etc/posthorn/nats-client/tls.key',
+          }
+        : {},
+    ]);
+    const mounted = volumeMounts!.map(({ mountPath }) => mountPath);
+    for (const path of ['/etc/posthorn/nats', '/etc/posthorn/nats-client'])
+      expect([componentOf(manifest), path, mounted.includes(path)]).toEqual([
+        componentOf(manifest),
+        path,
+        isUser,
+      ]);
+  }
+});
+
+test('I3 the six ways to install are rendered: least, all, a trial, secrets from outside, no autoscaler, closed network', () => {
+  const asked = [
+    'minimal',
+    'production',
+    'evaluation',
+    'external-secrets',
+    'no-autoscaling',
+    'network-restricted',
+  ];
+  expect(VALUE_SETS).toEqual(expect.arrayContaining(asked));
+});
+
+test('I3 I6 the gRPC services are headless, and their callers ask for every address', () => {
+  for (const manifest of ofKind(render('minimal'), 'Service')) {
+    const isGrpc = manifest.spec.ports.some(({ name }: { name: string }) => name === 'grpc');
+    expect([componentOf(manifest), manifest.spec.clusterIP]).toEqual([
+      componentOf(manifest),
+      isGrpc ? 'None' : undefined,
+    ]);
+  }
+  const [deployment] = ofKind(render('minimal'), 'Deployment').filter((each) => componentOf(each) === 'api');
+  const { env } = deployment!.spec.template.spec.containers[0] as Container;
+  const address = env!.find(({ name }) => name === 'EVENTS_ADDRESS')!.value!;
+  expect(address).toBe('posthorn-events.mail.svc:9000');
+  const channel = new Client(address, credentials.createInsecure());
+  expect(channel.getChannel().getTarget()).toBe(`dns:${address}`);
+  channel.close();
 });
 
 test('I3 autoscaling: an autoscaler and a fixed number of replicas never argue', () => {

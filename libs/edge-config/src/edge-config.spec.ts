@@ -11,6 +11,7 @@ import {
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { sealAad } from '@posthorn/crypto/sealed-box.js';
 import { EdgeConfig, type ConfigChange } from './edge-config.js';
+import type { LoggerLike } from './logger-like.js';
 
 const DAY_MS = 86_400_000;
 const WEEK_START = 19_674; // 2023-11-13, a Monday
@@ -72,6 +73,7 @@ async function start(options: { silenceMs?: number } = {}) {
   const clock = new FakeClock(NOW_MS);
   const streams: FakeStream[] = [];
   const peer = { isDown: false };
+  const log: LoggerLike = { ...silent };
   edge = new EdgeConfig(
     () => {
       if (peer.isDown) return Promise.reject(new Error('away'));
@@ -79,14 +81,16 @@ async function start(options: { silenceMs?: number } = {}) {
       return Promise.resolve<Duplex>(streams.at(-1)!);
     },
     clock,
-    silent,
+    log,
     { service: 'ingress', instanceId: 'i-1', kinds: [ConfigKind.CONFIG_KIND_TENANTS], ...options },
   );
   const changes: ConfigChange[] = [];
+  const warnings: string[] = [];
+  log.warn = (_fields, words) => void warnings.push(words);
   edge.onChange((change) => changes.push(change));
   edge.onApplicationBootstrap();
   await turn();
-  return { clock, streams, changes, peer };
+  return { clock, streams, changes, peer, warnings };
 }
 
 const snapshot = [
@@ -228,6 +232,21 @@ test('A5 a broken watch serves on; the next snapshot replaces everything, what i
   expect([edge.source(SOURCE), edge.destinationsOf(TENANT), edge.version]).toEqual([undefined, [], 2n]);
   expect(edge.tenant(TENANT)).toBe(known); // the same, so caches that hang on it live on
   expect(streams[1]!.confirmed).toEqual([2n]);
+});
+
+test('I3 a watch that has aged is cut and comes back with all that it missed; nothing is said to have gone wrong', async () => {
+  // Would break: a watcher that ends its stream counts as stopped, and a change would not wait for it.
+  const { streams, warnings } = await start();
+  for (const page of snapshot) streams[0]!.push(page);
+  await turn();
+  streams[0]!.emit('aged');
+  expect([edge.isReady, streams[0]!.destroyed, streams[0]!.writableEnded]).toEqual([true, true, false]);
+  await until(() => streams.length === 2);
+  streams[1]!.push(answer({ version: 9n, snapshotComplete: true, tenants: [tenant({ slug: 'renamed' })] }));
+  await until(() => edge.version === 9n);
+  expect(edge.tenant(TENANT)?.slug).toBe('renamed');
+  expect(streams[1]!.confirmed).toEqual([9n]);
+  expect(warnings).toEqual([]);
 });
 
 test('A5 half a snapshot changes nothing', async () => {

@@ -59,7 +59,7 @@ export class EdgeConfig {
   private reconnectTimer: NodeJS.Timeout | undefined;
   private checkTimer: NodeJS.Timeout | undefined;
 
-  /** @param open starts a ConfigService.Watch stream; resolves when the peer is reached. */
+  /** @param open starts a ConfigService.Watch stream, which emits `aged` when it should be replaced; resolves when the peer is reached. */
   constructor(
     private readonly open: () => Promise<Duplex>,
     private readonly clock: Clock,
@@ -165,6 +165,8 @@ export class EdgeConfig {
       stream.on('error', (error: Error) => this.onBroken(stream, error.message));
       stream.on('end', () => this.onBroken(stream, 'the stream ended'));
       stream.on('close', () => this.onBroken(stream, 'the stream closed'));
+      // Cut, not ended: tenants still waits for this watcher, which is back in a moment with all that it missed.
+      stream.once('aged', () => stream === this.stream && this.onBroken(stream, undefined));
       const { service, instanceId, kinds } = this.options;
       this.say({ $case: 'hello', value: { service, instanceId, kinds: [...kinds] } });
     } catch (error) {
@@ -222,7 +224,8 @@ export class EdgeConfig {
     this.stream?.write(request);
   }
 
-  private onBroken(stream: Duplex, cause: string): void {
+  /** @param cause undefined when nothing is wrong. */
+  private onBroken(stream: Duplex, cause: string | undefined): void {
     if (stream !== this.stream) return;
     this.stream = undefined;
     this.pages = undefined;
@@ -230,9 +233,10 @@ export class EdgeConfig {
     this.reconnectLater(cause);
   }
 
-  private reconnectLater(cause: string): void {
+  private reconnectLater(cause: string | undefined): void {
     if (this.isClosed) return;
-    if (this.failures === 0) this.log.warn({ cause }, 'the watch of the configuration broke');
+    if (this.failures === 0 && cause !== undefined)
+      this.log.warn({ cause }, 'the watch of the configuration broke');
     const ceiling = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(this.failures, 10));
     this.failures += 1;
     this.reconnectTimer = setTimeout(() => void this.connect(), ceiling * (0.5 + Math.random() / 2));

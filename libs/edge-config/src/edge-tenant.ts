@@ -1,6 +1,7 @@
 import { parseId } from '@posthorn/clock/id.js';
 import type {
   DataKey,
+  PersonKey,
   TenantConfig,
   TenantKeywords,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
@@ -30,10 +31,13 @@ export class EdgeTenant {
   readonly shards: readonly number[];
   /** Requests its providers may send, over all processes; undefined: as many as those of every tenant. */
   readonly intakeQuota: { readonly ratePerSecond: number; readonly burst: number } | undefined;
+  /** Media of its messages are fetched and kept, up to so many bytes each; undefined: none are. */
+  readonly media: { readonly maxBytes: number } | undefined;
   /** Its own words beside the usual keywords, folded as tenants folded them; usually none. */
   readonly keywords: ReadonlyMap<string, KeywordMeaning>;
   private dataKeys: readonly DataKey[];
   private secretHashKey: Buffer | undefined;
+  private keptUnder: readonly PersonKey[];
   private readonly boxes = new Map<string, SealedBox>();
 
   /** @param mayUseKeys false when tenants has not been heard for so long that keys must not be used. */
@@ -49,14 +53,26 @@ export class EdgeTenant {
     this.isSendingPaused = this.isSuspended || config.sendsPaused === true;
     this.shards = config.shards;
     this.intakeQuota = config.intakeQuota;
+    this.media = config.media;
     this.keywords = keywordsOf(config.keywords);
     this.dataKeys = config.dataKeys;
     this.secretHashKey = config.hashKey.length > 0 ? config.hashKey : undefined;
+    this.keptUnder = config.personKeys;
   }
 
   /** 32 bytes; undefined when not asked for by kind, or evicted. */
   get hashKey(): Buffer | undefined {
     return this.mayUseKeys() ? this.secretHashKey : undefined;
+  }
+
+  /** Of the newest key under which the hashes of persons are to be kept; 0: none. */
+  get personKeyGeneration(): number {
+    return Math.max(0, ...this.keptUnder.map(({ generation }) => generation));
+  }
+
+  /** 32 bytes; undefined when there is none of that generation, or it is evicted. */
+  personKey(generation: number): Buffer | undefined {
+    return this.mayUseKeys() ? this.keptUnder.find((key) => key.generation === generation)?.key : undefined;
   }
 
   /** Seals with the newest data key of the week. @param nowMs Unix milliseconds. */
@@ -79,6 +95,7 @@ export class EdgeTenant {
   evictKeys(): void {
     this.dataKeys = [];
     this.secretHashKey = undefined;
+    this.keptUnder = [];
     this.boxes.clear();
   }
 

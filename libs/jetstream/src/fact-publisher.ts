@@ -11,6 +11,8 @@ export interface FactPublisherObserver {
   published(facts: number, bytes: number): void;
   /** Facts the broker did not take; consumers fetch them from the log. */
   dropped(facts: number, why: 'away' | 'full' | 'failed'): void;
+  /** Facts that the broker has not taken yet, now. */
+  waiting?(facts: number): void;
 }
 
 /** Bounds of the publisher. */
@@ -53,6 +55,7 @@ export class FactPublisher {
   private readonly queue: Message[] = [];
   private queueBytes = 0;
   private inFlight = 0;
+  private waitingFacts = 0;
   private client: { readonly connection: NatsConnection; readonly jetstream: JetStreamClient } | undefined;
   private ensuring: Promise<void> | undefined;
 
@@ -78,10 +81,12 @@ export class FactPublisher {
         continue;
       }
       this.queueBytes += data.length;
+      this.waitingFacts += facts.length;
       const id = `${run.epoch}:${run.shard}:${facts[0]!.sequence}`;
       this.queue.push({ subject: factsSubject(run.shard), id, data, facts: facts.length });
     }
     this.pump();
+    this.observer?.waiting?.(this.waitingFacts);
   }
 
   /** Says how far every shard is; nothing keeps it. */
@@ -99,6 +104,8 @@ export class FactPublisher {
       this.inFlight += 1;
       void this.send(client, message).finally(() => {
         this.inFlight -= 1;
+        this.waitingFacts -= message.facts;
+        this.observer?.waiting?.(this.waitingFacts);
         this.pump();
       });
     }
@@ -115,7 +122,11 @@ export class FactPublisher {
   }
 
   private dropQueue(): void {
-    for (const { facts } of this.queue.splice(0)) this.observer?.dropped(facts, 'away');
+    for (const { facts } of this.queue.splice(0)) {
+      this.waitingFacts -= facts;
+      this.observer?.dropped(facts, 'away');
+    }
+    this.observer?.waiting?.(this.waitingFacts);
     this.queueBytes = 0;
   }
 

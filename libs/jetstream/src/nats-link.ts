@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { connect, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { AppError } from '@posthorn/errors/app-error.js';
 import { backoffMs } from './backoff.js';
 import type { LoggerLike } from './logger-like.js';
 
@@ -9,7 +10,16 @@ export interface NatsLinkOptions {
   readonly url: string;
   /** Shown by the broker's monitoring. */
   readonly name: string;
-  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
+  readonly tls?: NatsTls;
+}
+
+/** PEM files, read for each connection; an empty name counts as none. Any of them means TLS. */
+export interface NatsTls {
+  /** Authorities of the broker; the public ones without it. */
+  readonly caFile?: string;
+  /** What we show to a broker that asks for a certificate, with its key. */
+  readonly certFile?: string;
+  readonly keyFile?: string;
 }
 
 type Handler = (data: Uint8Array, subject: string) => void;
@@ -20,6 +30,7 @@ const BACKOFF_MS_MAX = 1_000;
 const PING_INTERVAL_MS = 2_000;
 /** A silent connection is given up after this many unanswered pings. */
 const PINGS_OUT_MAX = 2;
+const THIS_MACHINE = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /**
  * One connection to NATS that comes back for ever and never stands in anybody's way.
@@ -34,10 +45,19 @@ export class NatsLink {
   private isClosed = false;
   private timer: NodeJS.Timeout | undefined;
 
+  /** @throws AppError `config.invalid` for a broker on another machine without TLS, unless the URL says so. */
   constructor(
     private readonly options: NatsLinkOptions,
     private readonly log: LoggerLike,
-  ) {}
+  ) {
+    const away = this.hasTls ? [] : this.servers.filter(({ hostname }) => !THIS_MACHINE.test(hostname));
+    if (away.some(({ searchParams }) => searchParams.get('tls') !== 'disable')) {
+      throw new AppError('config.invalid', {
+        detail: 'the URL of NATS on another machine must be tls://host:port, or say ?tls=disable',
+      });
+    }
+    if (away.length > 0) log.warn({}, 'NATS is spoken to without TLS, as its URL says');
+  }
 
   /** Starts to connect, in the background. */
   onApplicationBootstrap(): void {
@@ -125,11 +145,21 @@ export class NatsLink {
     });
   }
 
+  private get servers(): URL[] {
+    return this.options.url.split(',').map((text) => new URL(text.trim()));
+  }
+
+  private get hasTls(): boolean {
+    return (
+      this.servers.every(({ protocol }) => protocol === 'tls:') ||
+      Object.values(this.options.tls ?? {}).some(Boolean)
+    );
+  }
+
   private connectOptions(): Parameters<typeof connect>[0] {
-    const servers = this.options.url.split(',').map((text) => new URL(text.trim()));
+    const { servers } = this;
     const { username, password } = servers[0]!;
     const { tls } = this.options;
-    const isTls = tls !== undefined || servers[0]!.protocol === 'tls:';
     return {
       servers: servers.map(({ host }) => host),
       name: this.options.name,
@@ -139,7 +169,7 @@ export class NatsLink {
       maxPingOut: PINGS_OUT_MAX,
       ...(username && { user: decodeURIComponent(username), pass: decodeURIComponent(password) }),
       // Read again for each connection: certificates are renewed without a restart.
-      ...(isTls && {
+      ...(this.hasTls && {
         tls: {
           ca: read(tls?.caFile),
           cert: read(tls?.certFile),

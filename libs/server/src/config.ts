@@ -19,6 +19,8 @@ export type ConfigOf<S extends Record<string, ConfigEntry>> = {
 };
 
 const PORT_MAX = 65_535;
+const CONNECTION_AGE_MS_MIN = 500;
+const CONNECTION_AGE_MS_MAX = 24 * 60 * 60_000;
 const MASK = '***';
 const schemas = new WeakMap<object, Record<string, ConfigEntry>>();
 
@@ -105,6 +107,20 @@ export const GRPC_CONFIG = {
     description: 'host:port of /health/live, /health/ready and /metrics',
     parse: hostPort,
   },
+  grpcConnectionAgeMs: {
+    env: 'GRPC_CONNECTION_AGE_MS',
+    description:
+      'milliseconds after which callers are asked to connect anew, a tenth more or less: so new replicas get their share',
+    default: '300000',
+    parse: integer(CONNECTION_AGE_MS_MIN, CONNECTION_AGE_MS_MAX),
+  },
+  grpcConnectionGraceMs: {
+    env: 'GRPC_CONNECTION_GRACE_MS',
+    description:
+      'milliseconds that calls and streams of an aged connection may go on before it is cut; streams are told to move before',
+    default: '600000',
+    parse: integer(CONNECTION_AGE_MS_MIN, CONNECTION_AGE_MS_MAX),
+  },
 } as const satisfies Record<string, ConfigEntry>;
 export type GrpcConfig = ConfigOf<typeof GRPC_CONFIG>;
 
@@ -112,7 +128,8 @@ export type GrpcConfig = ConfigOf<typeof GRPC_CONFIG>;
 export const DATABASE_CONFIG = {
   databaseUrl: {
     env: 'DATABASE_URL',
-    description: 'postgres:// URL of the database; the service puts its own role into it',
+    description:
+      'postgres:// URL of the database; the service puts its own role into it. Elsewhere than on this machine it must say sslmode: verify-full (with sslrootcert), require, or disable to go without TLS',
     parse: z.url({ protocol: /^postgres(ql)?$/ }),
     isSecret: true,
   },
@@ -135,13 +152,42 @@ export type DatabaseConfig = ConfigOf<typeof DATABASE_CONFIG>;
 export const NATS_CONFIG = {
   natsUrl: {
     env: 'NATS_URL',
-    description: 'nats:// or tls:// URL of the broker',
+    description:
+      'tls:// URL of the broker, or nats:// on this machine; nats:// elsewhere is refused unless it ends with ?tls=disable',
     default: 'nats://127.0.0.1:4222',
     parse: z.url({ protocol: /^(nats|tls)$/ }),
     isSecret: true,
   },
+  natsCaFile: {
+    env: 'NATS_CA_FILE',
+    description: "authorities of the broker, PEM, read for each connection; empty: the machine's",
+    default: '',
+    parse: z.string(),
+  },
+  natsCertFile: {
+    env: 'NATS_CERT_FILE',
+    description: 'certificate chain to show to a broker that asks for one, PEM, read for each connection',
+    default: '',
+    parse: z.string(),
+  },
+  natsKeyFile: {
+    env: 'NATS_KEY_FILE',
+    description: 'private key of that certificate, PEM',
+    default: '',
+    parse: z.string(),
+  },
 } as const satisfies Record<string, ConfigEntry>;
 export type NatsConfig = ConfigOf<typeof NATS_CONFIG>;
+
+/** What a connection to the broker takes of the configuration. */
+export const natsConnection = (config: NatsConfig): NatsConnectionConfig => ({
+  url: config.natsUrl,
+  tls: { caFile: config.natsCaFile, certFile: config.natsCertFile, keyFile: config.natsKeyFile },
+});
+interface NatsConnectionConfig {
+  readonly url: string;
+  readonly tls: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
+}
 
 /**
  * Reads the configuration once; an empty variable counts as not set.

@@ -5,11 +5,12 @@ import {
   connectivityState,
   Metadata,
   type ServiceError,
+  status,
 } from '@grpc/grpc-js';
 import { SystemClock } from '@posthorn/clock/clock.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { appErrorOf } from './grpc-errors.js';
-import { type Counter, type Histogram, type Metrics } from './metrics.js';
+import { CALL_BUCKETS, type Counter, type Histogram, type Metrics } from './metrics.js';
 import { channelCredentials, type Tls } from './tls.js';
 import { type Tracer } from './trace.js';
 
@@ -19,12 +20,21 @@ export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 /** Metadata keys that every call may carry. */
 export const TRACEPARENT_KEY = 'traceparent';
 export const TENANT_KEY = 'posthorn-tenant-id';
+/** With the answer's head of a stream: milliseconds after which it should give way to a new one. */
+export const STREAM_AGE_KEY = 'posthorn-stream-age-ms';
 
 const KEEPALIVE_INTERVAL_MS = 10_000;
 const KEEPALIVE_TIMEOUT_MS = 5_000;
 const RECONNECT_MS_MIN = 100;
 const RECONNECT_MS_MAX = 2_000;
 const CONNECT_TIMEOUT_MS = 3_000;
+/** A name is asked for again this often at most, when a connection ends. */
+const RESOLVE_INTERVAL_MS_MIN = 5_000;
+/** What grpc-js says of REFUSED_STREAM: no handler has seen the call. Source: RFC 9113, section 8.7, read 2026-11. */
+const REFUSED_UNSEEN = 'Stream refused by server';
+const REFUSALS_MAX = 3;
+/** Streams of one start do not move at the same moment: each this share earlier at most. */
+const STREAM_AGE_JITTER = 0.25;
 /** Why not the process' clock: grpc-js compares deadlines with the machine's. */
 const machineClock = new SystemClock();
 
@@ -94,6 +104,7 @@ export class GrpcChannel {
       name: 'posthorn_grpc_client_call_seconds',
       help: 'Duration of unary calls to other services',
       labels: ['peer', 'method'],
+      buckets: CALL_BUCKETS,
     });
     this.failures = process.metrics.counter({
       name: 'posthorn_grpc_client_failures_total',
@@ -109,9 +120,12 @@ export class GrpcChannel {
       'grpc.max_reconnect_backoff_ms': RECONNECT_MS_MAX,
       'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
       'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
-      'grpc.enable_retries': 0, // who may repeat a call knows so; the channel does not
+      // Without a policy in the service config only what no server has begun is sent again, such as a call that met the
+      // end of an aged connection. Whether a call that was begun may be repeated, its caller knows.
+      'grpc.enable_retries': 1,
       'grpc.enable_http_proxy': 0,
       'grpc.service_config_disable_resolution': 1,
+      'grpc.dns_min_time_between_resolutions_ms': RESOLVE_INTERVAL_MS_MIN,
       // A headless Service gives the address of every replica: calls go to all of them in turn.
       'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
       // Why: each channel has its own connection, so that one peer's large answers do not wait behind another's.
@@ -187,11 +201,30 @@ export class GrpcChannel {
     this.client.close();
   }
 
-  private send<Request, Response>(
+  /** Sends it again when a server refused it unseen: its connection had aged, or it began to drain. */
+  private async send<Request, Response>(
     definition: UnaryDefinition<Request, Response>,
     request: Request,
     metadata: Metadata,
     deadlineMs: number,
+  ): Promise<Response> {
+    const deadlineAtMs = machineClock.nowMs() + deadlineMs;
+    for (let refusals = 0; ; refusals += 1) {
+      try {
+        return await this.sendOnce(definition, request, metadata, deadlineAtMs);
+      } catch (error) {
+        const { code, details } = error as ServiceError;
+        const isUnseen = code === status.UNAVAILABLE && details === REFUSED_UNSEEN;
+        if (!isUnseen || refusals === REFUSALS_MAX) throw appErrorOf(error as ServiceError, this.peer);
+      }
+    }
+  }
+
+  private sendOnce<Request, Response>(
+    definition: UnaryDefinition<Request, Response>,
+    request: Request,
+    metadata: Metadata,
+    deadlineAtMs: number,
   ): Promise<Response> {
     return new Promise((resolve, reject) => {
       this.client.makeUnaryRequest(
@@ -200,9 +233,9 @@ export class GrpcChannel {
         definition.responseDeserialize,
         request,
         metadata,
-        { deadline: machineClock.nowMs() + deadlineMs },
+        { deadline: deadlineAtMs },
         (error: ServiceError | null, response?: Response) =>
-          error === null ? resolve(response!) : reject(appErrorOf(error, this.peer)),
+          error === null ? resolve(response!) : reject(error),
       );
     });
   }
@@ -226,7 +259,8 @@ export function grpcClient<S extends object>(definition: S, channel: GrpcChannel
 /**
  * Opens a long-lived stream of messages once the connection is up.
  * @returns an objectMode duplex; `write` answers false when the peer reads too slowly; it has no deadline, a
- * peer that is gone is noticed by keepalive; `destroy()` or `end()` it.
+ * peer that is gone is noticed by keepalive; `destroy()` or `end()` it. It emits `aged` once, when it should give way
+ * to a new one, which finds replicas that came since; whoever does not heed it is cut off later.
  * @throws AppError `service.unavailable`; the stream's own `error` events are AppErrors too.
  */
 export async function openStream<Request, Response>(
@@ -235,7 +269,9 @@ export async function openStream<Request, Response>(
   options: { readonly connectTimeoutMs?: number; readonly traceparent?: string } = {},
 ): Promise<Duplex> {
   await channel.waitUntilReady(options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
-  return channel.stream(method, options.traceparent) as unknown as Duplex;
+  const stream = channel.stream(method, options.traceparent) as unknown as Duplex;
+  stream.once('metadata', (head: Metadata) => tellAge(stream, Number(head.get(STREAM_AGE_KEY)[0])));
+  return stream;
 }
 
 /**
@@ -259,4 +295,12 @@ function tame<Request, Response>(
   };
   stream.once('end', () => stream.destroy());
   return stream;
+}
+
+/** @param ageMs NaN from a peer that does not say. */
+function tellAge(stream: Duplex, ageMs: number): void {
+  if (!Number.isFinite(ageMs) || stream.destroyed) return;
+  const timer = setTimeout(() => stream.emit('aged'), ageMs * (1 - Math.random() * STREAM_AGE_JITTER));
+  timer.unref();
+  stream.once('close', () => clearTimeout(timer));
 }

@@ -8,6 +8,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { isErrorCode } from '@posthorn/errors/registry.js';
 import { codeOfStatus, statusOf } from './grpc-errors.js';
 import { TRACEPARENT_KEY } from './grpc-client.js';
+import { CALL_BUCKETS } from './metrics.js';
 import { type Process } from './process.js';
 import { type Span } from './trace.js';
 
@@ -50,11 +51,16 @@ export function grpcInterceptor(
     name: 'posthorn_grpc_server_call_seconds',
     help: 'Duration of unary calls that this process answered',
     labels: ['method'],
+    buckets: CALL_BUCKETS,
   });
   const calls = process.metrics.counter({
     name: 'posthorn_grpc_server_calls_total',
     help: 'Calls that this process answered, by error code; streams when they end',
     labels: ['method', 'code'],
+  });
+  const refused = process.metrics.counter({
+    name: 'posthorn_grpc_refused_callers_total',
+    help: 'Calls of somebody without a certificate, or with one whose service may not call this',
   });
   return ({ path, requestStream, responseStream }, call) => {
     const isUnary = !requestStream && !responseStream;
@@ -77,6 +83,7 @@ export function grpcInterceptor(
           onReceiveMetadata: (metadata, forward) => {
             const caller = callerOf(call.getAuthContext());
             if (caller === undefined || callers.get(path)?.has(caller) !== true) {
+              refused.inc();
               process.log.warn({ caller, method: path, code: 'caller.forbidden' }, 'a call was refused');
               finish('caller.forbidden');
               return call.sendStatus(statusOf(new AppError('caller.forbidden')));

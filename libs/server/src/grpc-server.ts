@@ -1,4 +1,5 @@
 import {
+  Metadata,
   type Server,
   type ServerDuplexStream,
   type ServerInterceptor,
@@ -9,7 +10,7 @@ import { ServerGrpc } from '@nestjs/microservices';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type Observable, throwError } from 'rxjs';
 import { reportError } from './error-report.js';
-import { MESSAGE_BYTES_MAX } from './grpc-client.js';
+import { MESSAGE_BYTES_MAX, STREAM_AGE_KEY } from './grpc-client.js';
 import { isServiceError, serviceErrorOf } from './grpc-errors.js';
 import { type GrpcExposure } from './grpc-interceptor.js';
 import { type GrpcConfig, type ServerConfig } from './config.js';
@@ -18,8 +19,8 @@ import { serverCredentials } from './tls.js';
 
 const KEEPALIVE_INTERVAL_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 5_000;
-/** New calls move to a new connection, and with it to new replicas; open streams stay where they are. */
-const CONNECTION_AGE_MS_MAX = 30 * 60_000;
+/** When a stream is to move, as a share of the time that its connection leaves it: the rest is for moving. */
+const STREAM_AGE_SHARE = 0.7;
 const STREAMS_PER_CONNECTION_MAX = 1_000;
 /** How long a stream may live on after the process began to drain, if its handler does not end it. */
 const STREAM_GRACE_MS = 1_000;
@@ -118,9 +119,12 @@ export class GrpcServer extends ServerGrpc {
   }
 
   private guarded(call: RawCall): RawCall {
-    const { log, clock } = this.process;
+    const { log, clock, config } = this.process;
     const emit = call.emit.bind(call) as (event: string | symbol, ...args: unknown[]) => boolean;
     const destroy = call.destroy.bind(call);
+    const head = new Metadata();
+    head.set(STREAM_AGE_KEY, String(Math.floor(config.grpcConnectionGraceMs * STREAM_AGE_SHARE)));
+    call.sendMetadata(head);
     this.streams.add(call);
     call.once('close', () => this.streams.delete(call));
     call.emit = (event: string | symbol, ...args: unknown[]): boolean => {
@@ -174,7 +178,9 @@ function optionsOf(
     maxSendMessageLength: MESSAGE_BYTES_MAX,
     keepalive: { keepaliveTimeMs: KEEPALIVE_INTERVAL_MS, keepaliveTimeoutMs: KEEPALIVE_TIMEOUT_MS },
     channelOptions: {
-      'grpc.max_connection_age_ms': CONNECTION_AGE_MS_MAX,
+      // New calls move to a new connection, and with it to new replicas; streams are told to, and have the grace to.
+      'grpc.max_connection_age_ms': process.config.grpcConnectionAgeMs,
+      'grpc.max_connection_age_grace_ms': process.config.grpcConnectionGraceMs,
       'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
       ...{ interceptors }, // grpc-js' ServerOptions has it, Nest's type does not
     },

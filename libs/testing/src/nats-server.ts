@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { accessSync, closeSync, constants, existsSync, openSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { delimiter, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   type ChildServer,
@@ -12,18 +12,17 @@ import {
   stopLeftover,
   type StopStep,
 } from './child-server.js';
+import { findProgram } from './installed-program.js';
 
 const START_TIMEOUT_MS = 30_000;
 const READY_POLL_MS = 20;
 const STARTS_MAX = 5;
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
-const INSTALL_TIMEOUT_MS = 300_000;
-const MORE_FOLDERS: readonly string[] = [
-  '/usr/sbin',
-  '/usr/local/bin',
-  '/usr/local/sbin',
-  '/opt/homebrew/bin',
-];
+const NATS = {
+  program: 'nats-server',
+  package: 'nats-server',
+  page: 'https://docs.nats.io/running-a-nats-service/introduction/installation',
+};
 const STOP: readonly StopStep[] = [
   { signal: 'SIGINT', waitMs: 10_000 },
   { signal: 'SIGKILL', waitMs: 5_000 },
@@ -36,6 +35,8 @@ export interface NatsOptions {
   readonly port?: number;
   /** Stop it when this process is killed. Only where setpriv is there; a test run uses it. */
   readonly endsWithParent?: boolean;
+  /** It speaks TLS only, and asks every client for a certificate of `caFile`. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
 }
 
 /** A running nats-server of our own, with JetStream. */
@@ -51,17 +52,18 @@ export interface NatsServer extends ChildServer {
 export async function startNats(options: NatsOptions): Promise<NatsServer> {
   const storeDir = resolve(options.storeDir);
   await mkdir(storeDir, { recursive: true, mode: 0o700 });
-  const program = await findNats();
+  const program = findNats();
   const pidFile = `${storeDir}.pid`;
   const left = Number(await readFile(pidFile, 'utf8').catch(() => ''));
   if (Number.isInteger(left) && left > 1) await stopLeftover(left, storeDir, STOP);
   for (let start = 1; ; start++) {
     const port = options.port === undefined || options.port === 0 ? await freePort() : options.port;
-    const args = ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', storeDir, '-P', pidFile];
+    const address = ['-a', '127.0.0.1', '-p', String(port)];
+    const args = [...address, '-js', '-sd', storeDir, '-P', pidFile, ...tlsArguments(options.tls)];
     const { child, logFrom } = await launch(program, args, storeDir, options.endsWithParent === true);
     const exited = exitOf(child);
     if (await isReady(child, port)) {
-      const url = `nats://127.0.0.1:${port}`;
+      const url = `${options.tls === undefined ? 'nats' : 'tls'}://127.0.0.1:${port}`;
       return { url, port, pid: child.pid!, exited, stop: () => stopChild(child, exited, STOP) };
     }
     await stopChild(child, exited, STOP.slice(1));
@@ -71,6 +73,11 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     await delay(READY_POLL_MS);
   }
 }
+
+const tlsArguments = (tls: NatsOptions['tls']): string[] =>
+  tls === undefined
+    ? []
+    : ['--tlsverify', '--tlscert', tls.certFile, '--tlskey', tls.keyFile, '--tlscacert', tls.caFile];
 
 async function launch(
   program: string,
@@ -119,41 +126,10 @@ function greets(port: number): Promise<boolean> {
   });
 }
 
-async function findNats(): Promise<string> {
-  const found = search();
-  if (found !== undefined) return found;
-  const isDebian = process.platform === 'linux' && existsSync('/usr/bin/apt-get');
-  if (isDebian && process.getuid?.() === 0) {
-    const apt = ['-qq', '-o', 'DPkg::Lock::Timeout=120'];
-    const options = {
-      stdio: 'ignore',
-      timeout: INSTALL_TIMEOUT_MS,
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    } as const;
-    spawnSync('apt-get', [...apt, 'update'], options);
-    spawnSync('apt-get', [...apt, 'install', '--yes', '--no-install-recommends', 'nats-server'], options);
-    const installed = search();
-    if (installed !== undefined) return installed;
-  }
-  const how =
-    process.platform === 'darwin'
-      ? 'brew install nats-server'
-      : isDebian
-        ? 'sudo apt-get install nats-server'
-        : 'see https://docs.nats.io/running-a-nats-service/introduction/installation';
-  throw new Error(`nats-server is not installed (${how}), or set NATS_URL to a running one.`);
-}
-
-function search(): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...MORE_FOLDERS];
-  return folders.map((folder) => join(folder, 'nats-server')).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
+function findNats(): string {
   try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
+    return findProgram(NATS);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}, or set NATS_URL to a running one.`);
   }
 }

@@ -34,8 +34,10 @@ const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
 function client(limits: Partial<AppendLimits> = {}) {
   const streams: FakeStream[] = [];
   const seen = { waiting: 0, up: [] as boolean[] };
+  const away = { isAway: false };
   const append = new AppendClient(
     () => {
+      if (away.isAway) return Promise.reject(new Error('away'));
       const stream = new FakeStream();
       streams.push(stream);
       return Promise.resolve(stream as Duplex);
@@ -50,7 +52,7 @@ function client(limits: Partial<AppendLimits> = {}) {
     { ...APPEND_LIMITS, ...limits },
   );
   append.onApplicationBootstrap();
-  return { append, streams, seen };
+  return { append, streams, seen, away };
 }
 
 test('A3 requests that arrive together share a batch, and a full pipe collects larger ones', async () => {
@@ -143,4 +145,46 @@ test('A2 shutdown waits for what is under way', async () => {
   streams[0]!.answer(0, Outcome.OUTCOME_STORED);
   await Promise.all([last, down]);
   await expect(append.append(request())).rejects.toMatchObject({ code: 'store.overloaded' });
+});
+
+test('I3 a stream that has aged gives way without losing an answer, and ends once it has given them all', async () => {
+  // Would break: with every move of a stream some providers would hear 503, and come again.
+  const { append, streams, seen } = client({ batchesInFlightMax: 2 });
+  const flying = append.append(request());
+  await turn();
+  streams[0]!.emit('aged');
+  await turn();
+  const later = append.append(request());
+  await turn();
+  expect(streams.map(({ sent }) => sent.length)).toEqual([1, 1]);
+  expect(streams[0]!.writableEnded).toBe(false);
+  streams[0]!.answer(0, Outcome.OUTCOME_STORED);
+  streams[1]!.answer(0, Outcome.OUTCOME_STORED);
+  expect(await Promise.all([flying, later])).toMatchObject([{ eventsStored: 1 }, { eventsStored: 1 }]);
+  expect([streams[0]!.writableEnded, streams[1]!.writableEnded]).toEqual([true, false]);
+  expect(seen.up).toEqual([true]);
+  streams[0]!.destroy();
+  await turn();
+  expect(streams).toHaveLength(2);
+});
+
+test('I3 an aged stream that breaks answers its own only; one without a successor serves on', async () => {
+  const { append, streams, away } = client({ batchesInFlightMax: 2 });
+  await turn();
+  away.isAway = true;
+  streams[0]!.emit('aged');
+  await turn();
+  const flying = append.append(request());
+  await turn();
+  expect(streams[0]!.sent).toHaveLength(1);
+  away.isAway = false;
+  await new Promise((resolve) => setTimeout(resolve, 1_050)); // the next try to find a successor
+  expect(streams).toHaveLength(2);
+  const later = append.append(request());
+  await turn();
+  streams[0]!.destroy(new Error('cut'));
+  await expect(flying).rejects.toMatchObject({ code: 'store.unavailable', detail: 'outcome unknown' });
+  streams[1]!.answer(0, Outcome.OUTCOME_STORED);
+  await expect(later).resolves.toMatchObject({ eventsStored: 1 });
+  expect(streams).toHaveLength(2);
 });

@@ -59,6 +59,7 @@ interface Entry {
   isSettled: boolean;
 }
 interface Batch {
+  readonly stream: Duplex;
   readonly entries: readonly Entry[];
   readonly sentAtMs: number;
 }
@@ -73,7 +74,8 @@ const BACKOFF_MS_MAX = 1_000;
  * Natural batching: whatever waits goes out as one numbered batch as long as few batches are in flight; the
  * slower the store, the larger the batches, without a timer. Every queue is bounded, every request answered
  * within its deadline, and what was sent on a stream that broke is never sent again: its outcome is not
- * known, and the provider's own retry meets the dedup key.
+ * known, and the provider's own retry meets the dedup key. A stream that has aged gives way to another one, which may
+ * lead to a newer replica, and ends once it has answered what it took.
  */
 export class AppendClient {
   private readonly waiting: Entry[] = [];
@@ -88,7 +90,10 @@ export class AppendClient {
   private sweepTimer: NodeJS.Timeout | undefined;
   private reconnectTimer: NodeJS.Timeout | undefined;
 
-  /** @param open starts a stream of AppendRequest to AppendResponse; resolves when the peer is reached. */
+  /**
+   * @param open starts a stream of AppendRequest to AppendResponse, which emits `aged` when it should be replaced;
+   * resolves when the peer is reached.
+   */
   constructor(
     private readonly open: () => Promise<Duplex>,
     private readonly clock: Clock,
@@ -148,28 +153,61 @@ export class AppendClient {
     try {
       const stream = await this.open();
       if (this.isClosed) return void stream.destroy();
-      this.stream = stream;
-      this.isWritable = true;
-      stream.on('data', (response: AppendResponse) => this.onResponse(response));
-      stream.on('drain', () => ((this.isWritable = true), this.flush()));
-      stream.on('error', (error: Error) => this.onBroken(stream, error.message));
-      stream.on('end', () => this.onBroken(stream, 'the stream ended'));
-      stream.on('close', () => this.onBroken(stream, 'the stream closed'));
+      this.use(stream);
       this.observer.connected(true);
-      this.flush();
     } catch (error) {
       this.scheduleReconnect(error instanceof Error ? error.message : String(error));
     }
   }
 
+  private use(stream: Duplex): void {
+    this.stream = stream;
+    this.isWritable = true;
+    stream.on('data', (response: AppendResponse) => this.onResponse(response));
+    stream.on('drain', () => this.onDrain(stream));
+    stream.on('error', (error: Error) => this.onBroken(stream, error.message));
+    stream.on('end', () => this.onBroken(stream, 'the stream ended'));
+    stream.on('close', () => this.onBroken(stream, 'the stream closed'));
+    stream.once('aged', () => void this.replace(stream));
+    this.flush();
+  }
+
+  /** The successor is there before the old stream goes: nothing waits for it, and no answer is cut off. */
+  private async replace(old: Duplex): Promise<void> {
+    if (this.isClosed || this.stream !== old) return;
+    let successor: Duplex;
+    try {
+      successor = await this.open();
+    } catch {
+      this.reconnectTimer = setTimeout(() => void this.replace(old), BACKOFF_MS_MAX);
+      return;
+    }
+    if (this.isClosed || this.stream !== old) return void successor.destroy();
+    this.use(successor);
+    this.endIfAnswered(old);
+  }
+
+  private endIfAnswered(stream: Duplex): void {
+    if (stream === this.stream) return;
+    for (const batch of this.inFlight.values()) if (batch.stream === stream) return;
+    stream.end();
+  }
+
+  private onDrain(stream: Duplex): void {
+    if (stream !== this.stream) return;
+    this.isWritable = true;
+    this.flush();
+  }
+
   private onBroken(stream: Duplex, cause: string): void {
-    if (this.stream !== stream) return;
+    for (const [number, batch] of this.inFlight) {
+      if (batch.stream !== stream) continue;
+      this.inFlight.delete(number);
+      for (const entry of batch.entries) settle(entry, unavailable('outcome unknown'));
+    }
+    if (this.stream !== stream) return this.flush();
     this.stream = undefined;
     this.isWritable = false;
-    const batches = [...this.inFlight.values()];
-    this.inFlight.clear();
-    for (const { entries } of batches)
-      for (const entry of entries) settle(entry, unavailable('outcome unknown'));
     this.observer.connected(false);
     this.scheduleReconnect(cause);
   }
@@ -202,12 +240,13 @@ export class AppendClient {
     ) {
       const entries = this.takeBatch();
       this.batchNumber += 1n;
-      this.inFlight.set(this.batchNumber, { entries, sentAtMs: this.clock.monotonicMs() });
+      const { stream } = this;
+      this.inFlight.set(this.batchNumber, { stream, entries, sentAtMs: this.clock.monotonicMs() });
       const message: AppendRequest = {
         batch: this.batchNumber,
         requests: entries.map(({ request }) => request),
       };
-      this.isWritable = this.stream.write(message);
+      this.isWritable = stream.write(message);
       this.observer.batchSent(entries.length);
       this.observer.waiting(this.waiting.length);
     }
@@ -231,6 +270,7 @@ export class AppendClient {
     if (sent === undefined) return;
     this.inFlight.delete(batch);
     sent.entries.forEach((entry, index) => settle(entry, outcomeOf(results[index])));
+    this.endIfAnswered(sent.stream);
     this.flush();
   }
 
@@ -249,8 +289,8 @@ export class AppendClient {
         }),
       );
     }
-    let isSilent = false;
-    for (const { entries, sentAtMs } of this.inFlight.values()) {
+    const silent = new Set<Duplex>();
+    for (const { stream, entries, sentAtMs } of this.inFlight.values()) {
       for (const entry of entries) {
         if (entry.deadlineAtMs <= nowMs)
           settle(
@@ -258,10 +298,10 @@ export class AppendClient {
             new AppError('service.deadline', { detail: 'outcome unknown', retryAfterMs: RETRY_AFTER_MS }),
           );
       }
-      isSilent ||= nowMs - sentAtMs >= this.limits.silenceMs;
+      if (nowMs - sentAtMs >= this.limits.silenceMs) silent.add(stream);
     }
     if (expired > 0) this.observer.waiting(this.waiting.length);
-    if (isSilent) this.stream?.destroy(new Error('a batch was not answered'));
+    for (const stream of silent) stream.destroy(new Error('a batch was not answered'));
     this.sweepTimer =
       this.waiting.length + this.inFlight.size > 0 ? setTimeout(() => this.sweep(), SWEEP_MS) : undefined;
   }

@@ -26,6 +26,7 @@ interface Command {
   readonly transitions: readonly { readonly to: string }[];
   readonly command: {
     readonly errorCode: string | null;
+    readonly isWaitingForPerson: boolean;
     readonly decision: { readonly rule: string } | null;
   };
 }
@@ -156,6 +157,27 @@ test('D3 F8 a push is sent, and read once the app says that it was opened', asyn
   expect(await suppressionsOf(token)).toEqual([]);
 });
 
+test('F8 a push whose answer got lost is resolved by the app that has it, and never sent again', async () => {
+  const token = newToken();
+  fcm.faults.push({ kind: 'drop_answer' });
+  const lost = await send(push, token, 'indeterminate', {
+    channel: 'push',
+    content: { title: 'Parcel', text: 'x' },
+  });
+  const accepted = fcm.accepted.find(({ to }) => to === token)!;
+  // Nobody else can say so, by whatever signature.
+  expect(await fcm.report(accepted, 'delivered', { ...push, secret: bot.secret })).toEqual([403]);
+  expect(await fcm.report(accepted, 'delivered', push)).toEqual([204]);
+  await untilState(lost.id, 'delivered');
+  const isSettled = async () => {
+    const { command } = await api.call<Command>('GET', `${TENANT}/messages/${lost.id}`);
+    return command.isWaitingForPerson ? undefined : command;
+  };
+  const command = await waitFor('nobody has to look at it', isSettled, SEEN);
+  expect(command).toMatchObject({ errorCode: null });
+  expect(fcm.accepted.filter(({ to }) => to === token)).toHaveLength(1);
+});
+
 test('E1 a token that FCM does not know any more is a hard bounce: nothing is sent there again', async () => {
   const token = newToken();
   fcm.unregistered.add(token);
@@ -185,7 +207,8 @@ test('D6 a bot hands over by an event through its source: the queue gets it with
     decisions: [{ rule: 'r7', outcome: 'escalate' }],
     history: [{ from: 'bot', text: 'Did you look at the neighbour’s?', at: '2026-11-25T08:00:00Z' }],
   };
-  const said = { channel: 'sms', contact, ours: OURS, reason: 'low_confidence', context };
+  const route = { queue: 'parcels', priority: 7 };
+  const said = { channel: 'sms', contact, ours: OURS, reason: 'low_confidence', context, ...route };
   expect(await tell('conversation.handoff', said, 'bot_handoff')).toBe(204);
   expect(await tell('conversation.handoff', said, 'bot_handoff')).toBe(204);
 
@@ -197,7 +220,15 @@ test('D6 a bot hands over by an event through its source: the queue gets it with
     SEEN,
   );
   expect(await queue()).toHaveLength(1);
-  expect(waiting).toMatchObject({ state: 'escalated', reason: 'low_confidence', requestedBy: 'bot' });
+  expect(waiting).toMatchObject({
+    state: 'escalated',
+    reason: 'low_confidence',
+    requestedBy: 'bot',
+    ...route,
+  });
+  const ofQueue = async (name: string): Promise<Handoff[]> =>
+    (await api.call<{ data: Handoff[] }>('GET', `${TENANT}/agent-queue?queue=${name}`)).data;
+  expect([await ofQueue('parcels'), await ofQueue('billing')]).toMatchObject([[{ id: waiting!.id }], []]);
   const path = `${TENANT}/conversations/${waiting!.conversationId}`;
   const { package: told } = await api.call<{ package: object }>('GET', `${path}/handoff`);
   expect(told).toMatchObject({

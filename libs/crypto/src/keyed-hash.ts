@@ -4,7 +4,7 @@ const HASH_BYTES = 16;
 const LENGTH_BYTES = 4;
 
 /** What a hash is for: the same text hashed for two uses gives unrelated values. */
-export type HashDomain = 'dedup' | 'person' | 'conversation' | 'recipient';
+export type HashDomain = 'dedup' | 'person' | 'conversation' | 'recipient' | 'text';
 
 /**
  * A 16-byte keyed hash of domain and parts, HMAC-SHA256 truncated.

@@ -18,11 +18,12 @@ const CIPHER = 'aes-256-gcm';
 const COUNTER_MAX = 0xffffffff;
 
 /** What a sealed value is for; part of what is authenticated, so no value can stand in for another. */
-export type SealPurpose = 'raw' | 'content' | 'secret' | 'key';
+export type SealPurpose = 'raw' | 'content' | 'media' | 'secret' | 'key';
 
 /**
  * The associated data of one row: purpose, zero byte, tenant, row.
- * @param rowId 16 bytes: request for `raw`, event for `content`, secret for `secret`, data key for `key`.
+ * @param rowId 16 bytes: request for `raw`, event for `content`, what an event and a place in it make for
+ * `media`, secret for `secret`, data key for `key`.
  */
 export function sealAad(purpose: SealPurpose, tenantId: Buffer, rowId: Buffer): Buffer {
   if (tenantId.length !== ID_BYTES || rowId.length !== ID_BYTES)

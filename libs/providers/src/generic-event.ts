@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { HANDOFF_TYPE, handoffEvent } from './handoff-event.js';
 import { atPointer, isJsonPointer, textAt } from './json-pointer.js';
+import { messageReference } from './message-reference.js';
 import { keywordSignal } from './opt-out-keywords.js';
 import type { ProviderRequest } from './provider-request.js';
 import {
@@ -39,11 +40,16 @@ export const POINTER_SETTINGS = {
   textPointer: pointer('the text').default('/data/text'),
   replyToPointer: pointer('the ID of the message that a received one answers').default('/data/replyTo'),
   campaignPointer: pointer('the campaign').default('/data/campaign'),
+  referencePointer: pointer('our own ID (`msg_…`) of a message that we sent').default(
+    '/data/posthorn_message_id',
+  ),
   errorCodePointer: pointer('the error code').default('/data/errorCode'),
   contactPointer: pointer("the contact's address in a bot's hand-off").default('/data/contact'),
   oursPointer: pointer('our own address in a hand-off').default('/data/ours'),
   reasonPointer: pointer('the reason of a hand-off').default('/data/reason'),
   contextPointer: pointer('the context of a hand-off').default('/data/context'),
+  queuePointer: pointer('the queue that a hand-off asks for').default('/data/queue'),
+  priorityPointer: pointer('the priority of a hand-off').default('/data/priority'),
   jsonSchema: z
     .record(z.string(), z.unknown())
     .refine((schema) => JSON.stringify(schema).length <= SCHEMA_LENGTH_MAX, 'expected a smaller schema')
@@ -133,19 +139,24 @@ function genericEvent(item: unknown, settings: PointerSettings, identity: Reques
         ours: text(settings.oursPointer),
         reason: text(settings.reasonPointer),
         context: atPointer(item, settings.contextPointer),
+        queue: text(settings.queuePointer),
+        priority: text(settings.priorityPointer),
       },
       known,
     );
   const state = stateOf(type);
   const providerMessageId = identifier(text(settings.subjectPointer));
   if (state === undefined) return unrecognizedEvent(known.dedupKey, 'unknown type', known);
-  if (providerMessageId === undefined) return unrecognizedEvent(known.dedupKey, 'no message ID', known);
-  return messageEvent(state, providerMessageId, known, text, settings);
+  // What we sent is known by our own ID too, also to who never learned the sender's.
+  const reference = state === 'received' ? '' : messageReference(text(settings.referencePointer));
+  if (providerMessageId === undefined && reference === '')
+    return unrecognizedEvent(known.dedupKey, 'no message ID', known);
+  return messageEvent(state, { providerMessageId, reference }, known, text, settings);
 }
 
 function messageEvent(
   state: MessageState,
-  providerMessageId: string,
+  { providerMessageId = '', reference }: { readonly providerMessageId?: string; readonly reference: string },
   known: Pick<ProviderEvent, 'dedupKey' | 'providerEventId' | 'providerType' | 'occurredAtMs'>,
   text: (at: string | undefined) => string,
   settings: PointerSettings,
@@ -159,6 +170,7 @@ function messageEvent(
     occurredAtMs: known.occurredAtMs,
     type: `message.${state}`,
     providerMessageId,
+    messageReference: reference,
     channel: channelOf(text(settings.channelPointer)),
     direction: isInbound ? 'inbound' : 'outbound',
     status: state,

@@ -40,6 +40,24 @@ test.each(GENERIC)('D6 a bot’s terminal event through %s names the conversatio
   expect(contextIn(events)).toEqual(context);
 });
 
+test('D6 it may ask for a queue and a priority; what cannot be one is left out', () => {
+  const asked = (data: object) => {
+    const [{ type, queue, priority }] = eventsOf(handoff(data)) as [ProviderEvent];
+    return [type, queue, priority];
+  };
+  const type = 'conversation.handoff';
+  expect(asked({ queue: 'billing', priority: 7 })).toEqual([type, 'billing', 7]);
+  expect(asked({ queue: 'second-line:de', priority: '0' })).toEqual([type, 'second-line:de', 0]);
+  expect(asked({})).toEqual([type, undefined, undefined]);
+  for (const queue of ['', 'Jane is angry', '436601234567', 'x'.repeat(65), 7, { a: 1 }])
+    expect(asked({ queue })).toEqual([type, undefined, undefined]);
+  for (const priority of [-1, 10, 1.5, 'high', '٣', null, [1]])
+    expect(asked({ priority })).toEqual([type, undefined, undefined]);
+  const said = { type: 'conversation.handoff', data: DATA, to: 'vip', now: 3 };
+  const settings = { queuePointer: '/to', priorityPointer: '/now' };
+  expect(eventsOf(said, 'hmac', settings)).toMatchObject([{ queue: 'vip', priority: 3 }]);
+});
+
 test('D6 C1 its sameness is that of any other event, and a batch may hold several', () => {
   expect(eventsOf(handoff({}))).toMatchObject([{ dedupKey: 'id:w1', providerEventId: 'w1' }]);
   expect(eventsOf([handoff({}), handoff({ contact: '+436602' })])).toMatchObject([

@@ -12,6 +12,9 @@ const ITEMS_MAX = 50;
 const DEPTH_MAX = 16;
 /** A word: it stands in the clear in the log, so a sentence about somebody must not get there. */
 const REASON = /^[a-z][a-z0-9_]{0,63}$/;
+/** A name, and for the same reason no sentence and no number. */
+const QUEUE = /^[A-Za-z][\w.:-]{0,63}$/;
+const PRIORITY = /^[0-9]$/;
 
 /**
  * What a bot may tell of a conversation, by weight: what does not fit any more is left out, `history` before all.
@@ -32,6 +35,10 @@ export interface SaidHandoff {
   readonly reason: string;
   /** As it was sent. */
   readonly context: unknown;
+  /** The agents' queue that it asks for. */
+  readonly queue: string;
+  /** How urgent it says it is, in digits. */
+  readonly priority: string;
 }
 
 /**
@@ -39,7 +46,7 @@ export interface SaidHandoff {
  * Why one without a conversation is not understood: nobody could take it over, and an operator has to see that.
  */
 export function handoffEvent(
-  { channel, contact, ours, reason, context }: SaidHandoff,
+  { channel, contact, ours, reason, context, queue, priority }: SaidHandoff,
   known: Pick<ProviderEvent, 'dedupKey'> & Partial<ProviderEvent>,
 ): ProviderEvent {
   if (channel === '') return unrecognizedEvent(known.dedupKey, 'a hand-off without a channel', known);
@@ -47,7 +54,7 @@ export function handoffEvent(
   // A push has no sender's address.
   if (!isAddress(ours) && (channel !== 'push' || ours !== ''))
     return unrecognizedEvent(known.dedupKey, 'a hand-off without our address', known);
-  return providerEvent({
+  const event = providerEvent({
     ...known,
     type: HANDOFF_TYPE,
     channel,
@@ -56,6 +63,12 @@ export function handoffEvent(
     content: { from: contact, to: ours, text: handoffContext(context), subject: '', mediaUrls: [] },
     note: REASON.test(reason) ? reason : '',
   });
+  // What cannot be meant is left out: a bot that gives up has to reach somebody, be it in no queue of its own.
+  return {
+    ...event,
+    ...(QUEUE.test(queue) && { queue }),
+    ...(PRIORITY.test(priority) && { priority: Number(priority) }),
+  };
 }
 
 const isAddress = (text: string): boolean => text !== '' && text.length <= ADDRESS_LENGTH_MAX;

@@ -62,8 +62,15 @@ export interface ProviderContent {
   readonly to: string;
   readonly text: string;
   readonly subject: string;
+  /**
+   * Where each medium is, or where the provider says where it is; in the order of the message. What a request has in its
+   * own body is none. Of an inbound message the first `MEDIA_PER_EVENT_MAX` can be fetched.
+   */
   readonly mediaUrls: readonly string[];
 }
+
+/** Media of one message that are fetched; what it refers to beyond them stays in the content. */
+export const MEDIA_PER_EVENT_MAX = 10;
 
 /** What an event says about consent, or about whether a mailbox can be reached. */
 export type EventSignal = Signal | 'complaint' | 'hard_bounce' | 'soft_bounce';
@@ -115,7 +122,25 @@ export interface ProviderEvent {
   readonly note: string;
   /** The content is a part of a longer text, so no keyword, whatever it says; absent = it is whole. */
   readonly isPart?: true;
+  /** Which part of which text: its parts are put together. Absent = it is whole, or nobody could tell. */
+  readonly part?: MessagePart;
+  /** Of a bot's hand-off: which agents it asks for, and how urgent it is (0–9); absent = it does not say. */
+  readonly queue?: string;
+  readonly priority?: number;
 }
+
+/** A part of a longer text. */
+export interface MessagePart {
+  /** The same for all parts of one text, between the same two addresses. */
+  readonly reference: string;
+  /** 1–`total`. */
+  readonly number: number;
+  /** 2–`PARTS_MAX`. */
+  readonly total: number;
+}
+
+/** Parts of one text. Source: 3GPP TS 23.040, 9.2.3.24.1: one octet counts them. */
+export const PARTS_MAX = 255;
 
 /** What the provider is answered. */
 export interface ProviderAnswer {

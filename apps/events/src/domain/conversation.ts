@@ -35,6 +35,8 @@ export interface EnteringMessage {
   readonly isInbound: boolean;
   readonly atMs: number;
   readonly campaign: string;
+  /** Nobody vouches for it: that somebody wrote opens no window to write back. */
+  readonly isUnverified: boolean;
 }
 
 /** A reply that names no message answers what was sent at most this long before it. */
@@ -56,17 +58,22 @@ export const newConversation = (
 
 /** Counts a message in; called once for each. */
 export function enter(record: ConversationRecord, message: EnteringMessage): ConversationRecord {
-  const { isInbound, atMs, campaign, messageId } = message;
+  const { isInbound, atMs, campaign, messageId, isUnverified } = message;
   const isLatest = !isInbound && atMs >= (record.lastOutbound?.atMs ?? 0);
   return {
     ...record,
     inboundCount: record.inboundCount + (isInbound ? 1 : 0),
     outboundCount: record.outboundCount + (isInbound ? 0 : 1),
     lastMessageAtMs: Math.max(record.lastMessageAtMs, atMs),
-    lastInboundAtMs: isInbound ? Math.max(record.lastInboundAtMs, atMs) : record.lastInboundAtMs,
+    lastInboundAtMs:
+      isInbound && !isUnverified ? Math.max(record.lastInboundAtMs, atMs) : record.lastInboundAtMs,
     ...(isLatest && { lastOutbound: { messageId, atMs, campaign }, campaign: campaign || record.campaign }),
   };
 }
+
+/** A message that is in it already was told of by somebody to rely on. @returns the same record when that is known. */
+export const heard = (record: ConversationRecord, atMs: number): ConversationRecord =>
+  atMs > record.lastInboundAtMs ? { ...record, lastInboundAtMs: atMs } : record;
 
 /** Takes back one of two that turned out to be the same message. */
 export function leave(record: ConversationRecord, from: Buffer, into: Buffer): ConversationRecord {

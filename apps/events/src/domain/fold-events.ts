@@ -1,6 +1,7 @@
 import { ConversationBook, type ConversationKey } from './conversation-book.js';
 import type { ConversationStep } from './conversation-state.js';
-import { answeredBy, enter, leave, takeStep, type ConversationRecord } from './conversation.js';
+import { answeredBy, enter, heard, leave, takeStep, type ConversationRecord } from './conversation.js';
+import { isUnverified } from './intake.js';
 import { MessageBook, type Merge } from './message-book.js';
 import type { ReportedState } from './message-state.js';
 import { consentOf, mergeConsents, type ConsentChange } from './person-consent.js';
@@ -9,6 +10,7 @@ import {
   conversationIdOf,
   factsOf,
   isInbound,
+  partFactOf,
   placeMsOf,
   unsubscribedByOf,
   type ConversationChange,
@@ -31,6 +33,8 @@ export interface FoldChanges {
   readonly consents: readonly ConsentChange[];
   /** Events by which a bot handed a conversation over. */
   readonly handoffs: readonly LoggedEvent[];
+  /** Events that bring a part of a text, which waits for the others. */
+  readonly parts: readonly LoggedEvent[];
   readonly transitions: readonly Transition[];
   /** The events that rules watch, in their order, each with the state that it left. */
   readonly seen: readonly SeenEvent[];
@@ -43,6 +47,7 @@ export class FoldEvents {
   private readonly transitions: Transition[] = [];
   private readonly consents: ConsentChange[] = [];
   private readonly handoffs: LoggedEvent[] = [];
+  private readonly parts: LoggedEvent[] = [];
   private readonly seen: SeenEvent[] = [];
 
   constructor(
@@ -87,6 +92,16 @@ export class FoldEvents {
     );
   }
 
+  /** Changes nothing yet: rules, conversation and destinations get the whole. */
+  part(event: LoggedEvent): FactDraft[] {
+    this.parts.push(event);
+    this.transitions.push({
+      ...{ event, messageId: undefined, fromState: '', toState: '' },
+      ...{ effect: 'applied', isApplied: false, conversation: undefined },
+    });
+    return [partFactOf(event)];
+  }
+
   other(event: LoggedEvent): FactDraft[] {
     const consent = consentOf(event);
     if (consent !== undefined) this.consents.push(consent);
@@ -112,6 +127,7 @@ export class FoldEvents {
       conversations: this.conversations.changes(),
       consents: mergeConsents(this.consents),
       handoffs: this.handoffs,
+      parts: this.parts,
       transitions: this.transitions.map((transition) =>
         transition.messageId === undefined
           ? transition
@@ -173,13 +189,25 @@ export class FoldEvents {
       const { messageId, direction, campaign } = record;
       const atMs = placeMsOf(event);
       this.conversations.set(
-        enter(known, { messageId, atMs, campaign, isInbound: direction === 'inbound' || isInbound(event) }),
+        enter(known, {
+          ...{ messageId, atMs, campaign, isInbound: direction === 'inbound' || isInbound(event) },
+          isUnverified: isUnverified(event.attributes),
+        }),
       );
       if (record !== after) this.messages.amend(record);
     }
     if (!isInbound(event)) return { record, change: undefined };
+    if (!isEntering) this.hear(event, after, known);
     const entered = this.conversations.get(event, conversationId, channel, personHash);
     return { record, change: this.take(event, entered, 'inbound') };
+  }
+
+  /** As old as its first report: a forged one may have come before. */
+  private hear(event: LoggedEvent, message: MessageRecord, known: ConversationRecord): void {
+    const first = message.evidence.get('received');
+    if (first === undefined || isUnverified(event.attributes)) return;
+    const record = heard(known, Math.min(first.occurredAtMs || first.receivedAtMs, first.receivedAtMs));
+    if (record !== known) this.conversations.set(record);
   }
 
   /** A reply belongs to the message that it names, else to the last one that we sent before it. */

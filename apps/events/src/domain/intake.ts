@@ -21,7 +21,30 @@ export interface EventAttributes {
   readonly replyToProviderMessageId: string;
   /** What of its channel a signal is about: a program, or `all`; undefined = every channel. */
   readonly program?: string | undefined;
+  /** Media that can be fetched; undefined = none. */
+  readonly mediaCount?: number | undefined;
+  /** The content is a part of a longer text; undefined = it is whole. */
+  readonly part?: MessagePart | undefined;
+  /** Of a bot's hand-off. */
+  readonly queue?: string | undefined;
+  readonly priority?: number | undefined;
 }
+
+/** Which part of which text. */
+export interface MessagePart {
+  /** Keyed hash of what the parts of one text have in common; 16 bytes. */
+  readonly textHash: Buffer;
+  /** 1–`total`. */
+  readonly number: number;
+  readonly total: number;
+}
+
+/** How ingress marks what a source that monitors let in all the same. */
+const UNAUTHENTIC_NOTE = 'unauthentic:';
+
+/** Whether nobody vouches for it: then it may restrict what is sent, and never allow it. */
+export const isUnverified = ({ note }: Pick<EventAttributes, 'note'>): boolean =>
+  note.startsWith(UNAUTHENTIC_NOTE);
 
 /** One event of a request. */
 export interface IntakeEvent {

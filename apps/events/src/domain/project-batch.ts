@@ -8,6 +8,7 @@ import {
   conversationIdOf,
   conversationStepOf,
   isInbound,
+  partOf,
   reportedStateOf,
   UnprojectableEvent,
   type FactDraft,
@@ -60,6 +61,7 @@ export interface BatchState {
 type Subject =
   | { readonly kind: 'message'; readonly reported: ReportedState }
   | { readonly kind: 'conversation'; readonly step: ConversationStep | undefined }
+  | { readonly kind: 'part' }
   | { readonly kind: 'other' };
 
 const OTHER: Subject = { kind: 'other' };
@@ -117,6 +119,7 @@ export class Batch {
       keys.set(nameOfConversation(key), key);
     };
     for (const [event, { kind }] of this.subjects) {
+      if (kind === 'part') continue;
       const own = conversationIdOf(event.attributes);
       const isWatched = this.isWatched(event);
       if (kind === 'conversation' || isWatched) need(event, own);
@@ -166,6 +169,7 @@ export class Batch {
     try {
       if (subject.kind === 'message') return fold.message(event, subject.reported);
       if (subject.kind === 'conversation') return fold.conversation(event, subject.step);
+      if (subject.kind === 'part') return fold.part(event);
       return fold.other(event);
     } catch (error) {
       if (!(error instanceof UnprojectableEvent)) throw error;
@@ -180,7 +184,9 @@ export class Batch {
       const step = reported === undefined ? conversationStepOf(event) : undefined;
       const subject: Subject =
         reported !== undefined
-          ? { kind: 'message', reported }
+          ? partOf(event) === undefined
+            ? { kind: 'message', reported }
+            : { kind: 'part' }
           : step !== undefined
             ? { kind: 'conversation', ...step }
             : OTHER;

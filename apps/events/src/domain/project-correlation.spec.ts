@@ -201,6 +201,37 @@ test('D4 D5 a reply finds message, conversation and campaign; a second one is no
   for (const message of replies) expect(message).toMatchObject({ replyTo: COMMAND, campaign: 'spring' });
 });
 
+test('D2 E2 only what somebody vouches for opens a window to write back, in every order', () => {
+  // Would break: a forged message would let a business write to somebody who never wrote to it.
+  const forged = (id: string, atMs: number) => reply(id, { note: 'unauthentic: signature.mismatch' }, atMs);
+  const windowAfter = (...events: LoggedEvent[]): number => {
+    const memory = new Memory();
+    for (const one of events) memory.project([one]);
+    return [...memory.conversations.values()][0]!.lastInboundAtMs;
+  };
+  expect(windowAfter(forged('IN1', NOW))).toBe(0);
+  for (const order of [0, 1]) {
+    const events = [forged('IN1', NOW), reply('IN1', {}, NOW + 5), forged('IN2', NOW + 9)];
+    // Of one message as old as its first report, whoever made it.
+    expect(windowAfter(...(order === 0 ? events : events.reverse()))).toBe(order === 0 ? NOW : NOW + 5);
+  }
+});
+
+test('D5 a part of a text is no message and no reply: it waits, and is read at once', () => {
+  const memory = new Memory();
+  const part = { textHash: Buffer.alloc(16, 1), number: 2, total: 3 };
+  const { parts, facts, transitions, created, conversations } = memory.project([
+    reply('IN1', { part }),
+    reply('IN2', { part: { ...part, number: 4 } }),
+  ]);
+  expect(parts.map(({ attributes }) => attributes.providerMessageId)).toEqual(['IN1']);
+  expect(transitions[0]).toMatchObject({ messageId: undefined, isApplied: false, conversation: undefined });
+  expect(facts[0]!.draft).toMatchObject({ type: 'signal.observed', state: 'received', message: undefined });
+  // One that cannot be placed is a message like any other.
+  expect(created.map(({ providerMessageId }) => providerMessageId)).toEqual(['IN2']);
+  expect(conversations.created).toMatchObject([{ inboundCount: 1 }]);
+});
+
 test('D5 a reply that names its message belongs to that one; an old message is answered by nobody', () => {
   const memory = new Memory();
   memory.project([

@@ -1,5 +1,5 @@
 import { derivedUuid, uuidTimeMs } from '@posthorn/clock/id.js';
-import { INTAKE_SERVICE, NO_SOURCE, type EventAttributes } from './intake.js';
+import { INTAKE_SERVICE, NO_SOURCE, type EventAttributes, type MessagePart } from './intake.js';
 import type { ConversationStep } from './conversation-state.js';
 import { isReportedState, type Effect, type Evidence, type ReportedState } from './message-state.js';
 
@@ -109,7 +109,8 @@ export function factTypesOf(
     const types = transition.isApplied ? [`${MESSAGE_TYPE_PREFIX}${transition.toState}`] : [];
     return transition.conversation?.to === 'replied' ? [...types, 'conversation.replied'] : types;
   }
-  if (!isConversationType(eventType)) return [eventType];
+  // A part of a text is not applied: the message that it becomes a part of is.
+  if (!isConversationType(eventType)) return transition.isApplied ? [eventType] : [];
   if (!transition.isApplied) return [];
   return [eventType === BOT_HANDOFF_TYPE ? 'conversation.escalated' : eventType];
 }
@@ -184,6 +185,29 @@ export const placeMsOf = ({ occurredAtMs, receivedAtMs }: LoggedEvent): number =
   occurredAtMs === 0 ? receivedAtMs : Math.min(occurredAtMs, receivedAtMs);
 
 export const isInbound = (event: LoggedEvent): boolean => event.type === INBOUND_TYPE;
+
+const TEXT_HASH_BYTES = 16;
+/** Source: 3GPP TS 23.040, 9.2.3.24.1: one octet counts the parts. */
+const PARTS_MAX = 255;
+
+/** Which part of a longer text an event brings; undefined for any other event. */
+export function partOf(event: LoggedEvent): MessagePart | undefined {
+  const { part } = event.attributes;
+  if (part === undefined || !isInbound(event) || event.sourceId.equals(NO_SOURCE)) return undefined;
+  const { textHash, number, total } = part;
+  const isPlace = total > 1 && total <= PARTS_MAX && number >= 1 && number <= total;
+  return isPlace && textHash.length === TEXT_HASH_BYTES ? part : undefined;
+}
+
+/** Who looks for opt-outs in what people write need not wait for the whole text. */
+export const partFactOf = (event: LoggedEvent): FactDraft => ({
+  factId: factIdOf(event.eventId, SIGNAL_TYPE),
+  type: SIGNAL_TYPE,
+  event,
+  message: undefined,
+  state: 'received',
+  previousState: '',
+});
 
 /** A conversation's ID is its keyed hash: the same for ever, without a table, and of no meaning to others. */
 export const conversationIdOf = (attributes: EventAttributes): Buffer | undefined =>

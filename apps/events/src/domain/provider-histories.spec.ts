@@ -311,6 +311,33 @@ test('D2 Telnyx: each recipient of a group message has a state of its own, in ev
   );
 });
 
+test('D2 WhatsApp: each participant of a group has a state of its own, in every order of statuses', () => {
+  const words = ['sent', 'delivered', 'read', 'failed', 'played'];
+  const history = fc.array(
+    fc.record({ word: fc.constantFrom(...words), at: fc.nat(3), who: fc.constantFrom(...NUMBERS) }),
+    { minLength: 1, maxLength: 12 },
+  );
+  const say = (word: string, at: number, who: string): readonly ProviderEvent[] => {
+    const status = { id: 'wamid.1', status: word, timestamp: String(BEGAN_SECONDS + at) };
+    const of = { recipient_type: 'group', recipient_id: 'group-1', recipient_participant_id: who };
+    const value = { metadata: { phone_number_id: '7' }, statuses: [{ ...status, ...of }] };
+    return parse('whatsapp', { entry: [{ id: '1', changes: [{ field: 'messages', value }] }] });
+  };
+  fc.assert(
+    fc.property(
+      history.chain((list) => fc.tuple(fc.constant(list), shuffledWithRepeats(list))),
+      ([list, mixed]) => {
+        const read = (each: typeof list) => each.flatMap(({ word, at, who }) => say(word, at, who));
+        const ended = outcomes(read(mixed));
+        expect(ended.size).toBe(new Set(list.map(({ who }) => who)).size);
+        for (const number of NUMBERS)
+          for (const [id, outcome] of outcomes(read(list.filter(({ who }) => who === number))))
+            expect(ended.get(id)).toEqual(outcome);
+      },
+    ),
+  );
+});
+
 test('E1 the bounce of one recipient after the delivery to another is a fact with its signal', () => {
   // Would break: nobody would be told of the bounce, and the dead address would be written to again.
   const [jane, joe] = PEOPLE;

@@ -52,6 +52,23 @@ test('D4 a rule fires for its types and only when its expression holds', () => {
   expect(judge({ types: ['*'], expression: 'conversation.state == "replied"' }, reply())?.kind).toBe('fires');
 });
 
+test('E2 a rule sends nothing because of an event that nobody vouches for; what it does inside, it does', () => {
+  // Would break: whoever can post to a source that only monitors could have us write to anybody.
+  const forged = reply({ note: 'unauthentic: signature.mismatch' });
+  expect(judge({ action: sending('hello') }, forged)).toBeUndefined();
+  expect(judge({ action: sending('hello') }, reply())?.kind).toBe('fires');
+  expect(judge({ action: tagging }, forged)?.kind).toBe('fires');
+});
+
+test('D4 a part of a text triggers nothing, also when a rule is tried on stored events', () => {
+  const whole = new RowsInMemory().project([reply()]).seen[0]!;
+  const part = { textHash: Buffer.alloc(16, 1), number: 1, total: 2 };
+  const event = { ...whole.transition.event, attributes: { ...whole.transition.event.attributes, part } };
+  const rule = compileRule(ruleVersion());
+  expect(judgeRule(rule, whole, NEVER)?.kind).toBe('fires');
+  expect(judgeRule(rule, { ...whole, transition: { ...whole.transition, event } }, NEVER)).toBeUndefined();
+});
+
 test('D4 what cannot be judged is an error that names the reason, and fires nothing', () => {
   const noConversation = reply({ conversationHash: Buffer.alloc(0) });
   expect(judge({}, noConversation)).toEqual({ kind: 'error', detail: 'the event has no conversation' });

@@ -1,5 +1,7 @@
+import { isUnverified } from './intake.js';
 import { asPlaceholder, parseTemplate } from './rule-template.js';
 import { compileExpression, InvalidExpression, type RuleExpression } from './rule-expression.js';
+import { partOf } from './project-event.js';
 import {
   personOf,
   ruleFactsOf,
@@ -76,6 +78,10 @@ export function judgeRule(
   const { event } = seen.transition;
   const { types, once, action } = rule.definition;
   if (event.storedAtMs < rule.effectiveAtMs) return undefined;
+  // The whole text triggers it, once.
+  if (partOf(event) !== undefined) return undefined;
+  // Whoever can post here could have us write to anybody.
+  if (action.kind === 'send' && isUnverified(event.attributes)) return undefined;
   if (!triggerTypesOf(seen.transition).some((type) => isTypeOf(types, type))) return undefined;
   if (rule.condition !== undefined) {
     const result = rule.condition.evaluate(factsOnce());

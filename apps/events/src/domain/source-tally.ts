@@ -1,8 +1,5 @@
 import { isUnrecognized } from './drift.js';
-import type { IntakeEvent, IntakeRequest } from './intake.js';
-
-/** How ingress marks what a source that monitors let in all the same. */
-const UNAUTHENTIC_NOTE = 'unauthentic:';
+import { isUnverified, type IntakeEvent, type IntakeRequest } from './intake.js';
 
 /** What intake did for one source since it was last written down. IDs are 16 bytes; times Unix milliseconds. */
 export interface SourceTally {
@@ -72,7 +69,7 @@ export function addRequest(tally: SourceTally, request: IntakeRequest, stored: n
 }
 
 const isUnauthentic = ({ attributes }: IntakeEvent): boolean =>
-  attributes?.note.startsWith(UNAUTHENTIC_NOTE) === true;
+  attributes !== undefined && isUnverified(attributes);
 
 function count(events: readonly IntakeEvent[], isOne: (event: IntakeEvent) => boolean): number {
   let found = 0;

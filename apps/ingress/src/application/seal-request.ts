@@ -4,8 +4,9 @@ import { sealAad, type SealedBox } from '@posthorn/crypto/sealed-box.js';
 import type { EdgeSource, EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { normalizeAddress } from '@posthorn/providers/address.js';
+import { HANDOFF_TYPE } from '@posthorn/providers/handoff-event.js';
 import type { ProviderRequest } from '@posthorn/providers/provider-request.js';
-import type { ProviderEvent } from '@posthorn/providers/provider.js';
+import { MEDIA_PER_EVENT_MAX, type ProviderEvent } from '@posthorn/providers/provider.js';
 import type { IntakeRequest } from '../clients/append.client.js';
 import { encodeEventContent, encodeRawRequest } from '../clients/intake-message.js';
 import { laneOf } from '../domain/event-lane.js';
@@ -115,6 +116,9 @@ export function sealEvent(
           ? NOTHING
           : (parseId('msg', event.messageReference) ?? NOTHING),
       replyToProviderMessageId: messageNameOf(event.replyTo, event.replyToRecipient, hashKey),
+      ...partOf(event, judged, hashKey),
+      ...(event.type === HANDOFF_TYPE && { queue: event.queue, priority: event.priority }),
+      mediaCount: mediaCountOf(event, unauthenticCause),
     },
     content:
       event.content === undefined
@@ -123,9 +127,29 @@ export function sealEvent(
   };
 }
 
+/** Most texts come whole. A forged part must not get into a genuine text: it stays one of its own. */
+function partOf(
+  { part, person, ours }: ProviderEvent,
+  { source, unauthenticCause }: Pick<JudgedRequest, 'source' | 'unauthenticCause'>,
+  hashKey: Buffer,
+): Pick<NonNullable<IntakeEvent['attributes']>, 'part'> | undefined {
+  if (part === undefined || unauthenticCause !== undefined) return undefined;
+  const { reference, number, total } = part;
+  const addresses = [normalizeAddress(person), normalizeAddress(ours)];
+  const textHash = keyedHash(hashKey, 'text', source.uuid, ...addresses, reference, String(total));
+  return { part: { textHash, number, total } };
+}
+
 /** A forged opt-out only silences; a forged opt-in would let somebody be contacted who said no. */
 const signalOf = ({ signal }: ProviderEvent, unauthenticCause: string | undefined): string =>
   unauthenticCause === undefined || signal === 'opt_out' || signal === 'complaint' ? signal : '';
+
+/** Of a forged request nothing is fetched: whoever made it would say what from where. */
+function mediaCountOf(event: ProviderEvent, unauthenticCause: string | undefined): number | undefined {
+  const count = event.content?.mediaUrls.length ?? 0;
+  if (count === 0 || event.type !== 'message.received' || unauthenticCause !== undefined) return undefined;
+  return Math.min(count, MEDIA_PER_EVENT_MAX);
+}
 
 function noteOf(event: ProviderEvent, unauthenticCause: string | undefined): string {
   if (unauthenticCause === undefined) return logText(event.note);

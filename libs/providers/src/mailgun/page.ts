@@ -25,5 +25,6 @@ export const page: ProviderPage = {
     'The recipients of one send share its Message-ID, but each is a message here: its `providerMessageId` is the Message-ID, a colon, and a keyed hash of it and the address. `GET …/messages?providerMessageId=` finds all of them by the bare Message-ID. A reply belongs to the mail that it names when it comes from the address that mail went to.',
     'Each try that fails for a time is a soft bounce.',
     'Mails of more than 1 MiB are refused with 413 and repeated in vain: let the route store them, with `notify`.',
+    'Attachments come inside the request and are kept in it, byte for byte and encrypted, as long as raw requests are: `GET …/events/{id}/payload` has them. They are no media of the event; those that a route stored stay at Mailgun.',
   ],
 };

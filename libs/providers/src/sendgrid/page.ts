@@ -26,5 +26,6 @@ export const page: ProviderPage = {
     'The recipients of one send share its `X-Message-Id`, but each is a message here: its `providerMessageId` is that ID, a colon, and a keyed hash of the ID and the address. `GET …/messages?providerMessageId=` finds all of them by the bare ID. What is sent through this platform keeps the bare ID.',
     'Each try of a mail that is deferred is a soft bounce.',
     'Mails of more than 1 MiB are refused with 413, and are lost at SendGrid.',
+    'Attachments come inside the request and are kept in it, byte for byte and encrypted, as long as raw requests are: `GET …/events/{id}/payload` has them. They are no media of the event.',
   ],
 };

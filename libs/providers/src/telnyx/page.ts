@@ -19,7 +19,7 @@ export const page: ProviderPage = {
   reconciliation: { isPossible: 'yes', how: 'Detail records list messages by time.' },
   limits: [
     'The few attempts are over within minutes: what an outage took has to be fetched.',
-    'Media links end after 30 days.',
+    'Media links end after 30 days; where the tenant has media kept (`media`) they are fetched at once.',
     'Of a message to a group each recipient is a message here: its `providerMessageId` is `group_message_id`, else the ID of the message, then a colon and a keyed hash of that ID and the number. `GET …/messages?providerMessageId=` finds all of them by the bare ID. One recipient keeps the bare ID.',
   ],
 };

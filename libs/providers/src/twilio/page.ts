@@ -30,6 +30,7 @@ export const page: ProviderPage = {
     how: '`GET /2010-04-01/Accounts/{sid}/Messages.json` lists messages by date, number and direction.',
   },
   limits: [
+    'Where the tenant has media kept (`media`), `MediaUrl0` to `MediaUrl9` and the attachments of Conversations are fetched with the credentials of the source.',
     'No time is signed: deduplication is the only defence against a captured request.',
     'Of a form the fields are signed without separators: within narrow limits a captured request could be rearranged.',
     'One thing that arrives by two of these ways has two keys, and is two events of one message: use one of them.',

@@ -19,8 +19,9 @@ export const page: ProviderPage = {
     'Messages: `message_uuid`, of a status with status and timestamp. SMS: `messageId`, of a part with its number, of a receipt with status, error and time.',
   reconciliation: { isPossible: 'yes', how: 'The Reports API lists messages by time, and one by its ID.' },
   limits: [
+    'Media are there for 48 hours; where the tenant has media kept (`media`) they are fetched before. With secure inbound media the credentials have to have `applicationId` and `privateKey`.',
     '`md5hash`, the default of the SMS API, is weak: change it there and here.',
     'Receipts of the SMS API are of the carrier, and in some countries made up.',
-    'Parts of a long SMS stay events of their own; an opt-out keyword is looked for in whole messages only.',
+    'The parts of a long SMS are events of their own; once all are there, or after 10 min without the missing ones, one more event, `message.received`, has the whole text. An opt-out keyword is looked for in the whole, an opt-out in other words in each part at once.',
   ],
 };

@@ -1,7 +1,7 @@
 import { referenceOrCampaign } from '../message-reference.js';
 import { keywordSignal } from '../opt-out-keywords.js';
-import { identifier, label, providerEvent, unrecognizedEvent } from '../provider.js';
-import type { MessageState, ProviderEvent } from '../provider.js';
+import { identifier, label, PARTS_MAX, providerEvent, unrecognizedEvent } from '../provider.js';
+import type { MessagePart, MessageState, ProviderEvent } from '../provider.js';
 import { parseTimestamp } from '../timestamp.js';
 
 /** The fields of one request, each once. */
@@ -76,7 +76,22 @@ function inbound(messageId: string, fields: SmsFields): ProviderEvent {
     content: { from, to, text, subject: '', mediaUrls: [] },
     note: isPart ? `part ${part} of ${total} of message ${label(field('concat-ref'))}` : '',
   });
-  return isPart ? { ...event, isPart } : event;
+  if (!isPart) return event;
+  const place = placeOf(fields);
+  return { ...event, isPart, ...(place !== undefined && { part: place }) };
+}
+
+const COUNT = /^\d{1,3}$/;
+
+/** Which part of which text; undefined when that cannot be told: then it stays a text of its own. */
+function placeOf(fields: SmsFields): MessagePart | undefined {
+  const reference = label(fields.get('concat-ref'));
+  const [number, total] = ['concat-part', 'concat-total'].map((name) => {
+    const text = fields.get(name) ?? '';
+    return COUNT.test(text) ? Number(text) : 0;
+  }) as [number, number];
+  const isPlace = total > 1 && total <= PARTS_MAX && number >= 1 && number <= total;
+  return reference === '' || !isPlace ? undefined : { reference, number, total };
 }
 
 /** UTC, written in one of three ways. */

@@ -173,6 +173,17 @@ test('C2 SMS: the parts of one long text are events of their own', () => {
     smsOf({ messageId: 'A1', msisdn: '1', concat: 'true', 'concat-total': '2', 'concat-part': at });
   expect(part('1').dedupKey).not.toBe(part('2').dedupKey);
   expect(part('2').dedupKey).toBe(part('2').dedupKey);
+  // What cannot be placed stays a text of its own.
+  const place = (fields: Record<string, string>) =>
+    smsOf({ messageId: 'A1', msisdn: '1', concat: 'true', 'concat-total': '3', ...fields }).part;
+  expect(place({ 'concat-ref': '7f', 'concat-part': '2' })).toEqual({ reference: '7f', number: 2, total: 3 });
+  for (const fields of [
+    { 'concat-part': '2' },
+    { 'concat-ref': '7f' },
+    ...['0', '4', '-1', '1.5', 'x', '1e0'].map((part) => ({ 'concat-ref': '7f', 'concat-part': part })),
+    { 'concat-ref': '7f', 'concat-part': '2', 'concat-total': '256' },
+  ])
+    expect(place(fields as Record<string, string>)).toBeUndefined();
   // A word of the tenant's own is looked for in whole messages only.
   expect([part('1').isPart, smsOf({ messageId: 'A2', msisdn: '1', text: 'lopeta' }).isPart]).toEqual([
     ...[true, undefined],

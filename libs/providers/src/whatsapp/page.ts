@@ -25,6 +25,7 @@ export const page: ProviderPage = {
     how: 'Meta has no list of messages: what the seven days do not bring is lost.',
   },
   limits: [
+    'Meta gives media away for seven days after the webhook, and only with the access token: where the tenant has media kept (`media`), the source needs its credentials.',
     'No time is signed: deduplication is the only defence against a captured request.',
     'Meta sends up to 3 MB; what is larger than `maxBodyBytes` (at most 1 MiB) gets 413 and is repeated in vain.',
   ],

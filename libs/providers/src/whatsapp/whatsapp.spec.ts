@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describeConformance, readVectors } from '../conformance.js';
 import { alterations, altered, bodies, isAccepted, type Posted } from '../oracle.js';
 import { ProviderRequest } from '../provider-request.js';
+import type { ProviderEvent } from '../provider.js';
 import { RequestHeaders } from '../request-headers.js';
 import { whatsapp } from './whatsapp.js';
 
@@ -175,6 +176,53 @@ test('C2 statuses are one event exactly if message, status, time and participant
       expect(keyOf(a)).not.toMatch(/16505550/);
     }),
   );
+});
+
+test('D1 in a group each participant has a copy of their own; a reply there answers the copy of who writes', () => {
+  // Would break: the first who reads it would have read it for all, and one who cannot be reached would fail it for all.
+  const status = (participant: object, more: object = {}): ProviderEvent =>
+    parse(
+      batch([
+        {
+          ...{ id: 'wamid.1', status: 'read', recipient_type: 'group', recipient_id: 'group-1' },
+          ...participant,
+          ...more,
+        },
+      ]),
+    )[0]!;
+  const [first, second, byId, whole, ours] = [
+    status({ recipient_participant_id: '16505550001' }),
+    status({ recipient_participant_id: '16505550002', recipient_participant_user_id: 'US.2' }),
+    status({ recipient_participant_user_id: 'US.3' }),
+    status({}),
+    status(
+      { recipient_participant_id: '16505550001' },
+      { biz_opaque_callback_data: 'msg_01jd3v7x9q8r6t5w4z3y2x1k0m' },
+    ),
+  ];
+  expect([first, second, byId, whole, ours].map(({ recipient }) => recipient)).toEqual([
+    ...['16505550001', '16505550002', 'US.3', '', ''],
+  ]);
+  expect(new Set([first, second, byId, whole].map(({ dedupKey }) => dedupKey)).size).toBe(4);
+  const written = { id: 'wamid.2', type: 'text', from: '16505550001', text: { body: 'x' } };
+  const reply = (more: object) =>
+    parse({
+      entry: [
+        {
+          changes: [
+            {
+              field: 'messages',
+              value: { messages: [{ ...written, context: { id: 'wamid.1' }, ...more }] },
+            },
+          ],
+        },
+      ],
+    })[0]!;
+  expect(reply({ group_id: 'group-1' })).toMatchObject({
+    replyTo: 'wamid.1',
+    replyToRecipient: '16505550001',
+  });
+  expect(reply({})).toMatchObject({ replyTo: 'wamid.1', replyToRecipient: '' });
 });
 
 test('B9 nothing personal of a number of another source becomes an event', () => {

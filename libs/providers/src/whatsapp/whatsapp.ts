@@ -202,6 +202,8 @@ function messageEvent(item: unknown, value: unknown, place: string): ProviderEve
     direction: 'inbound' as const,
     errorCode: label(text('/errors/0/code')),
     replyTo: identifier(text('/context/id')) ?? '',
+    // In a group everybody has a copy of what was sent there.
+    replyToRecipient: text('/group_id') === '' ? '' : from,
     signal: signalOf(type, body, text),
     occurredAtMs: parseTimestamp(text('/timestamp'), 'unixSeconds'),
     person: from,
@@ -241,18 +243,21 @@ function statusEvent(item: unknown, value: unknown, place: string): ProviderEven
   const from = numberIn(value);
   const codes = listAt(item, '/errors').map((error) => label(textAt(error, '/code')));
   const isOptOut = codes.includes(OPT_OUT_ERROR);
+  const reference = referenceOrCampaign(label(text('/biz_opaque_callback_data')));
   const known = {
     dedupKey:
       id === undefined
         ? itemKey(item, place)
         : `${id}:${label(status)}:${label(text('/timestamp'))}${suffix}`,
     providerMessageId: id ?? '',
+    // What carries our reference is one message of ours, whoever else has got it.
+    recipient: reference.messageReference === '' ? participant : '',
     providerType: 'status',
     channel: 'chat' as const,
     direction: 'outbound' as const,
     providerStatus: label(status),
     errorCode: isOptOut ? OPT_OUT_ERROR : (codes[0] ?? ''),
-    ...referenceOrCampaign(label(text('/biz_opaque_callback_data'))),
+    ...reference,
     signal: isOptOut ? ('opt_out' as const) : ('' as const),
     occurredAtMs: parseTimestamp(text('/timestamp'), 'unixSeconds'),
     person: to,

@@ -436,6 +436,26 @@ export interface LookupPersonResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface GetPersonKeyChangeRequest {
+  tenantId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetPersonKeyChangeResponse {
+  /** Under which new hashes are kept; 0: no key. */
+  generation: number;
+  /** none | waiting | moving | settled */
+  state: string;
+  /** Persons whose rows are under that generation since it began. */
+  moved: number;
+  /** 0: not yet. */
+  startedAtMs: number;
+  completedAtMs: number;
+  /** Those before are destroyed. */
+  formerDestroyed: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface ListPersonHistoryRequest {
   tenantId: string;
   personId: string;
@@ -4965,6 +4985,193 @@ export const LookupPersonResponse: MessageFns<LookupPersonResponse> = {
   },
 };
 
+function createBaseGetPersonKeyChangeRequest(): GetPersonKeyChangeRequest {
+  return { tenantId: "" };
+}
+
+export const GetPersonKeyChangeRequest: MessageFns<GetPersonKeyChangeRequest> = {
+  encode(message: GetPersonKeyChangeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPersonKeyChangeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPersonKeyChangeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetPersonKeyChangeResponse(): GetPersonKeyChangeResponse {
+  return { generation: 0, state: "", moved: 0, startedAtMs: 0, completedAtMs: 0, formerDestroyed: false };
+}
+
+export const GetPersonKeyChangeResponse: MessageFns<GetPersonKeyChangeResponse> = {
+  encode(message: GetPersonKeyChangeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.generation !== 0) {
+      writer.uint32(8).uint32(message.generation);
+    }
+    if (message.state !== "") {
+      writer.uint32(18).string(message.state);
+    }
+    if (message.moved !== 0) {
+      writer.uint32(25).double(message.moved);
+    }
+    if (message.startedAtMs !== 0) {
+      writer.uint32(33).double(message.startedAtMs);
+    }
+    if (message.completedAtMs !== 0) {
+      writer.uint32(41).double(message.completedAtMs);
+    }
+    if (message.formerDestroyed !== false) {
+      writer.uint32(48).bool(message.formerDestroyed);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPersonKeyChangeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPersonKeyChangeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.moved = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.startedAtMs = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.completedAtMs = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.formerDestroyed = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseListPersonHistoryRequest(): ListPersonHistoryRequest {
   return { tenantId: "", personId: "", limit: 0, cursor: "" };
 }
@@ -7160,6 +7367,10 @@ export interface PersonQueryServiceClient {
   /** Signals, suppressions, permits and refusals of one person and those linked, newest first. */
 
   listPersonHistory(request: ListPersonHistoryRequest): Observable<ListPersonHistoryResponse>;
+
+  /** How far the hashes of a tenant's persons have moved to the newest key. */
+
+  getPersonKeyChange(request: GetPersonKeyChangeRequest): Observable<GetPersonKeyChangeResponse>;
 }
 
 /** One person, across channels and time. */
@@ -7176,11 +7387,17 @@ export interface PersonQueryServiceController {
   listPersonHistory(
     request: ListPersonHistoryRequest,
   ): Promise<ListPersonHistoryResponse> | Observable<ListPersonHistoryResponse> | ListPersonHistoryResponse;
+
+  /** How far the hashes of a tenant's persons have moved to the newest key. */
+
+  getPersonKeyChange(
+    request: GetPersonKeyChangeRequest,
+  ): Promise<GetPersonKeyChangeResponse> | Observable<GetPersonKeyChangeResponse> | GetPersonKeyChangeResponse;
 }
 
 export function PersonQueryServiceControllerMethods() {
   return function (constructor: Function) {
-    const grpcMethods: string[] = ["lookupPerson", "listPersonHistory"];
+    const grpcMethods: string[] = ["lookupPerson", "listPersonHistory", "getPersonKeyChange"];
     for (const method of grpcMethods) {
       const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
       GrpcMethod("PersonQueryService", method)(constructor.prototype[method], method, descriptor);
@@ -7223,6 +7440,18 @@ export const PersonQueryServiceService = {
       Buffer.from(ListPersonHistoryResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListPersonHistoryResponse => ListPersonHistoryResponse.decode(value),
   },
+  /** How far the hashes of a tenant's persons have moved to the newest key. */
+  getPersonKeyChange: {
+    path: "/posthorn.compliance.v1.PersonQueryService/GetPersonKeyChange" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetPersonKeyChangeRequest): Buffer =>
+      Buffer.from(GetPersonKeyChangeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetPersonKeyChangeRequest => GetPersonKeyChangeRequest.decode(value),
+    responseSerialize: (value: GetPersonKeyChangeResponse): Buffer =>
+      Buffer.from(GetPersonKeyChangeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetPersonKeyChangeResponse => GetPersonKeyChangeResponse.decode(value),
+  },
 } as const;
 
 export interface PersonQueryServiceServer extends UntypedServiceImplementation {
@@ -7230,6 +7459,8 @@ export interface PersonQueryServiceServer extends UntypedServiceImplementation {
   lookupPerson: handleUnaryCall<LookupPersonRequest, LookupPersonResponse>;
   /** Signals, suppressions, permits and refusals of one person and those linked, newest first. */
   listPersonHistory: handleUnaryCall<ListPersonHistoryRequest, ListPersonHistoryResponse>;
+  /** How far the hashes of a tenant's persons have moved to the newest key. */
+  getPersonKeyChange: handleUnaryCall<GetPersonKeyChangeRequest, GetPersonKeyChangeResponse>;
 }
 
 /** Changes to what is known of one person. */

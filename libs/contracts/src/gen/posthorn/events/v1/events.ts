@@ -127,7 +127,31 @@ export interface EventAttributes {
   /** The provider's ID of the message that this one answers; or empty. */
   replyToProviderMessageId: string;
   /** What of its channel a signal is about: a program, or `all`; absent = every channel. */
-  program?: string | undefined;
+  program?:
+    | string
+    | undefined;
+  /** Media of an authentic message that can be fetched: the first of `EventContent.media_urls`, at most 10; absent = none. */
+  mediaCount?:
+    | number
+    | undefined;
+  /** The content is a part of a longer text, which comes in several events; absent = it is whole. */
+  part?:
+    | MessagePart
+    | undefined;
+  /** Of a bot's hand-off: the agents' queue that it asks for, and how urgent it says it is (0–9). */
+  queue?: string | undefined;
+  priority?: number | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Which part of which text. */
+export interface MessagePart {
+  /** 16 bytes: keyed hash of what the parts of one text have in common. */
+  textHash: Buffer;
+  /** 1–total. */
+  number: number;
+  /** 2–255. */
+  total: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -328,6 +352,83 @@ export enum SettleReprocessingRequest_Outcome {
 }
 
 export interface SettleReprocessingResponse {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** 16 bytes each; `index` is its place in the message, 0–9. */
+export interface MediumName {
+  tenantId: Buffer;
+  eventId: Buffer;
+  index: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClaimMediaRequest {
+  /** Unique per process start. */
+  instanceId: string;
+  /** 1–16. */
+  limit: number;
+  /** 1–600. */
+  leaseSeconds: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClaimedMedium {
+  name: MediumName | undefined;
+  sourceId: Buffer;
+  provider: string;
+  /** As the message says it: where it is, or where it says where it is. Personal data. */
+  url: string;
+  /** The most that is kept of it. */
+  maxBytes: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClaimMediaResponse {
+  media: ClaimedMedium[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface StoreMediumRequest {
+  instanceId: string;
+  name: MediumName | undefined;
+  contentType: string;
+  /** At most 15,728,640. */
+  body: Buffer;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface StoreMediumResponse {
+  stored: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SettleMediumRequest {
+  instanceId: string;
+  name: MediumName | undefined;
+  outcome: SettleMediumRequest_Outcome;
+  /** A word of ours, or `http_<status>`: nothing that the provider said. */
+  reason: string;
+  /** Of a retry: not before so many milliseconds; 0 = as the service finds right. */
+  retryAfterMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export enum SettleMediumRequest_Outcome {
+  OUTCOME_UNSPECIFIED = 0,
+  /** OUTCOME_RETRY - It may be there later. */
+  OUTCOME_RETRY = 1,
+  /** OUTCOME_GONE - The provider does not have it any more. */
+  OUTCOME_GONE = 2,
+  /** OUTCOME_REFUSED - It must not be fetched, or nobody knows how. */
+  OUTCOME_REFUSED = 3,
+  OUTCOME_TOO_LARGE = 4,
+  UNRECOGNIZED = -1,
+}
+
+export interface SettleMediumResponse {
+  /** What it is now; empty when it is not held by that caller any more. */
+  state: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -762,8 +863,8 @@ export interface Fact {
   factId: Buffer;
   tenantId: Buffer;
   /**
-   * Canonical type: message.delivered, consent.opted_out, … `signal.observed`: an event with a signal changed no state;
-   * for services alone, no destination gets it.
+   * Canonical type: message.delivered, consent.opted_out, … `signal.observed`: an event with a signal changed no state,
+   * or (state `received`, no signal) is a part of a text; for services alone, no destination gets it.
    */
   type: string;
   eventId: Buffer;
@@ -787,7 +888,11 @@ export interface Fact {
   /** Of a fact of our own services: when the event that caused it came to us; 0 = it had none that we know of. */
   causeReceivedAtMs: number;
   /** What of its channel the signal is about, as in the event's attributes. */
-  program?: string | undefined;
+  program?:
+    | string
+    | undefined;
+  /** The event was not authentic; its source only monitors. It may restrict what is sent, never allow it. */
+  unverified?: boolean | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -888,7 +993,43 @@ export interface GetEventRequest {
 }
 
 export interface GetEventResponse {
-  event: Event | undefined;
+  event:
+    | Event
+    | undefined;
+  /** What is fetched, or was; in the order of the message. */
+  media: EventMedium[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** One medium that an event refers to. */
+export interface EventMedium {
+  /** 0–9: its place in the message. */
+  index: number;
+  /** pending | stored | gone | refused | too_large | failed */
+  state: string;
+  /** Why it is not stored: a word of ours, or `http_<status>`; empty. */
+  reason: string;
+  /** As the provider declared it with the bytes; empty until then. */
+  contentType: string;
+  /** 0 until it is stored. */
+  bytes: number;
+  attempts: number;
+  /** When it was stored, or given up; 0 = not yet. */
+  settledAtMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetEventMediumRequest {
+  tenantId: string;
+  id: string;
+  index: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetEventMediumResponse {
+  contentType: string;
+  /** At most 15,728,640. */
+  body: Buffer;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -2189,6 +2330,18 @@ export const EventAttributes: MessageFns<EventAttributes> = {
     if (message.program !== undefined) {
       writer.uint32(130).string(message.program);
     }
+    if (message.mediaCount !== undefined) {
+      writer.uint32(136).uint32(message.mediaCount);
+    }
+    if (message.part !== undefined) {
+      MessagePart.encode(message.part, writer.uint32(146).fork()).join();
+    }
+    if (message.queue !== undefined) {
+      writer.uint32(154).string(message.queue);
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(160).uint32(message.priority);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -2339,6 +2492,126 @@ export const EventAttributes: MessageFns<EventAttributes> = {
             }
 
             message.program = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.mediaCount = reader.uint32();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.part = MessagePart.decode(reader, reader.uint32());
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.priority = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMessagePart(): MessagePart {
+  return { textHash: Buffer.alloc(0), number: 0, total: 0 };
+}
+
+export const MessagePart: MessageFns<MessagePart> = {
+  encode(message: MessagePart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.textHash.length !== 0) {
+      writer.uint32(10).bytes(message.textHash);
+    }
+    if (message.number !== 0) {
+      writer.uint32(16).uint32(message.number);
+    }
+    if (message.total !== 0) {
+      writer.uint32(24).uint32(message.total);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessagePart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessagePart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.textHash = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.number = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.total = reader.uint32();
             continue;
           }
         }
@@ -4101,6 +4374,699 @@ export const SettleReprocessingResponse: MessageFns<SettleReprocessingResponse> 
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMediumName(): MediumName {
+  return { tenantId: Buffer.alloc(0), eventId: Buffer.alloc(0), index: 0 };
+}
+
+export const MediumName: MessageFns<MediumName> = {
+  encode(message: MediumName, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId.length !== 0) {
+      writer.uint32(10).bytes(message.tenantId);
+    }
+    if (message.eventId.length !== 0) {
+      writer.uint32(18).bytes(message.eventId);
+    }
+    if (message.index !== 0) {
+      writer.uint32(24).uint32(message.index);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MediumName {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMediumName();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.eventId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.index = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClaimMediaRequest(): ClaimMediaRequest {
+  return { instanceId: "", limit: 0, leaseSeconds: 0 };
+}
+
+export const ClaimMediaRequest: MessageFns<ClaimMediaRequest> = {
+  encode(message: ClaimMediaRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instanceId !== "") {
+      writer.uint32(10).string(message.instanceId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message.leaseSeconds !== 0) {
+      writer.uint32(24).uint32(message.leaseSeconds);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimMediaRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimMediaRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.leaseSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClaimedMedium(): ClaimedMedium {
+  return { name: undefined, sourceId: Buffer.alloc(0), provider: "", url: "", maxBytes: 0 };
+}
+
+export const ClaimedMedium: MessageFns<ClaimedMedium> = {
+  encode(message: ClaimedMedium, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== undefined) {
+      MediumName.encode(message.name, writer.uint32(10).fork()).join();
+    }
+    if (message.sourceId.length !== 0) {
+      writer.uint32(18).bytes(message.sourceId);
+    }
+    if (message.provider !== "") {
+      writer.uint32(26).string(message.provider);
+    }
+    if (message.url !== "") {
+      writer.uint32(34).string(message.url);
+    }
+    if (message.maxBytes !== 0) {
+      writer.uint32(40).uint32(message.maxBytes);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimedMedium {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimedMedium();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = MediumName.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sourceId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.url = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.maxBytes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClaimMediaResponse(): ClaimMediaResponse {
+  return { media: [] };
+}
+
+export const ClaimMediaResponse: MessageFns<ClaimMediaResponse> = {
+  encode(message: ClaimMediaResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.media) {
+      ClaimedMedium.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimMediaResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimMediaResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.media.push(ClaimedMedium.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStoreMediumRequest(): StoreMediumRequest {
+  return { instanceId: "", name: undefined, contentType: "", body: Buffer.alloc(0) };
+}
+
+export const StoreMediumRequest: MessageFns<StoreMediumRequest> = {
+  encode(message: StoreMediumRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instanceId !== "") {
+      writer.uint32(10).string(message.instanceId);
+    }
+    if (message.name !== undefined) {
+      MediumName.encode(message.name, writer.uint32(18).fork()).join();
+    }
+    if (message.contentType !== "") {
+      writer.uint32(26).string(message.contentType);
+    }
+    if (message.body.length !== 0) {
+      writer.uint32(34).bytes(message.body);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreMediumRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreMediumRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = MediumName.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.contentType = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.body = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStoreMediumResponse(): StoreMediumResponse {
+  return { stored: false };
+}
+
+export const StoreMediumResponse: MessageFns<StoreMediumResponse> = {
+  encode(message: StoreMediumResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stored !== false) {
+      writer.uint32(8).bool(message.stored);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreMediumResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreMediumResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stored = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettleMediumRequest(): SettleMediumRequest {
+  return { instanceId: "", name: undefined, outcome: 0, reason: "", retryAfterMs: 0 };
+}
+
+export const SettleMediumRequest: MessageFns<SettleMediumRequest> = {
+  encode(message: SettleMediumRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instanceId !== "") {
+      writer.uint32(10).string(message.instanceId);
+    }
+    if (message.name !== undefined) {
+      MediumName.encode(message.name, writer.uint32(18).fork()).join();
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(24).int32(message.outcome);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.retryAfterMs !== 0) {
+      writer.uint32(40).uint32(message.retryAfterMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleMediumRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettleMediumRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = MediumName.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.retryAfterMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettleMediumResponse(): SettleMediumResponse {
+  return { state: "" };
+}
+
+export const SettleMediumResponse: MessageFns<SettleMediumResponse> = {
+  encode(message: SettleMediumResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== "") {
+      writer.uint32(10).string(message.state);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleMediumResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettleMediumResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -8729,6 +9695,9 @@ export const Fact: MessageFns<Fact> = {
     if (message.program !== undefined) {
       writer.uint32(194).string(message.program);
     }
+    if (message.unverified !== undefined) {
+      writer.uint32(200).bool(message.unverified);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -8943,6 +9912,14 @@ export const Fact: MessageFns<Fact> = {
             }
 
             message.program = reader.string();
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.unverified = reader.bool();
             continue;
           }
         }
@@ -10120,13 +11097,16 @@ export const GetEventRequest: MessageFns<GetEventRequest> = {
 };
 
 function createBaseGetEventResponse(): GetEventResponse {
-  return { event: undefined };
+  return { event: undefined, media: [] };
 }
 
 export const GetEventResponse: MessageFns<GetEventResponse> = {
   encode(message: GetEventResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.event !== undefined) {
       Event.encode(message.event, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.media) {
+      EventMedium.encode(v!, writer.uint32(18).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -10158,6 +11138,311 @@ export const GetEventResponse: MessageFns<GetEventResponse> = {
             }
 
             message.event = Event.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.media.push(EventMedium.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseEventMedium(): EventMedium {
+  return { index: 0, state: "", reason: "", contentType: "", bytes: 0, attempts: 0, settledAtMs: 0 };
+}
+
+export const EventMedium: MessageFns<EventMedium> = {
+  encode(message: EventMedium, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).uint32(message.index);
+    }
+    if (message.state !== "") {
+      writer.uint32(18).string(message.state);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.contentType !== "") {
+      writer.uint32(34).string(message.contentType);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(40).uint32(message.bytes);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(48).uint32(message.attempts);
+    }
+    if (message.settledAtMs !== 0) {
+      writer.uint32(57).double(message.settledAtMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EventMedium {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEventMedium();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.contentType = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.bytes = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.attempts = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.settledAtMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetEventMediumRequest(): GetEventMediumRequest {
+  return { tenantId: "", id: "", index: 0 };
+}
+
+export const GetEventMediumRequest: MessageFns<GetEventMediumRequest> = {
+  encode(message: GetEventMediumRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message.index !== 0) {
+      writer.uint32(24).uint32(message.index);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetEventMediumRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetEventMediumRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.index = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetEventMediumResponse(): GetEventMediumResponse {
+  return { contentType: "", body: Buffer.alloc(0) };
+}
+
+export const GetEventMediumResponse: MessageFns<GetEventMediumResponse> = {
+  encode(message: GetEventMediumResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.contentType !== "") {
+      writer.uint32(10).string(message.contentType);
+    }
+    if (message.body.length !== 0) {
+      writer.uint32(18).bytes(message.body);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetEventMediumResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetEventMediumResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.contentType = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.body = Buffer.from(reader.bytes());
             continue;
           }
         }
@@ -17533,6 +18818,120 @@ export interface ReprocessingServiceServer extends UntypedServiceImplementation 
   settleReprocessing: handleUnaryCall<SettleReprocessingRequest, SettleReprocessingResponse>;
 }
 
+/** Media that messages refer to, for the one service that calls the outside. Called by dispatcher. */
+
+export interface MediaServiceClient {
+  /** Hands out media that are due, each to one caller until its lease ends; nobody's tenant waits for another's. */
+
+  claimMedia(request: ClaimMediaRequest): Observable<ClaimMediaResponse>;
+
+  /**
+   * Keeps the bytes of one, encrypted. Of one that is not held by that caller any more, or that was taken away
+   * meanwhile, nothing is kept.
+   */
+
+  storeMedium(request: StoreMediumRequest): Observable<StoreMediumResponse>;
+
+  /** What became of one that could not be fetched. */
+
+  settleMedium(request: SettleMediumRequest): Observable<SettleMediumResponse>;
+}
+
+/** Media that messages refer to, for the one service that calls the outside. Called by dispatcher. */
+
+export interface MediaServiceController {
+  /** Hands out media that are due, each to one caller until its lease ends; nobody's tenant waits for another's. */
+
+  claimMedia(
+    request: ClaimMediaRequest,
+  ): Promise<ClaimMediaResponse> | Observable<ClaimMediaResponse> | ClaimMediaResponse;
+
+  /**
+   * Keeps the bytes of one, encrypted. Of one that is not held by that caller any more, or that was taken away
+   * meanwhile, nothing is kept.
+   */
+
+  storeMedium(
+    request: StoreMediumRequest,
+  ): Promise<StoreMediumResponse> | Observable<StoreMediumResponse> | StoreMediumResponse;
+
+  /** What became of one that could not be fetched. */
+
+  settleMedium(
+    request: SettleMediumRequest,
+  ): Promise<SettleMediumResponse> | Observable<SettleMediumResponse> | SettleMediumResponse;
+}
+
+export function MediaServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["claimMedia", "storeMedium", "settleMedium"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("MediaService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("MediaService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const MEDIA_SERVICE_NAME = "MediaService";
+
+/** Media that messages refer to, for the one service that calls the outside. Called by dispatcher. */
+export type MediaServiceService = typeof MediaServiceService;
+export const MediaServiceService = {
+  /** Hands out media that are due, each to one caller until its lease ends; nobody's tenant waits for another's. */
+  claimMedia: {
+    path: "/posthorn.events.v1.MediaService/ClaimMedia" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ClaimMediaRequest): Buffer => Buffer.from(ClaimMediaRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ClaimMediaRequest => ClaimMediaRequest.decode(value),
+    responseSerialize: (value: ClaimMediaResponse): Buffer => Buffer.from(ClaimMediaResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ClaimMediaResponse => ClaimMediaResponse.decode(value),
+  },
+  /**
+   * Keeps the bytes of one, encrypted. Of one that is not held by that caller any more, or that was taken away
+   * meanwhile, nothing is kept.
+   */
+  storeMedium: {
+    path: "/posthorn.events.v1.MediaService/StoreMedium" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: StoreMediumRequest): Buffer => Buffer.from(StoreMediumRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StoreMediumRequest => StoreMediumRequest.decode(value),
+    responseSerialize: (value: StoreMediumResponse): Buffer => Buffer.from(StoreMediumResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): StoreMediumResponse => StoreMediumResponse.decode(value),
+  },
+  /** What became of one that could not be fetched. */
+  settleMedium: {
+    path: "/posthorn.events.v1.MediaService/SettleMedium" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SettleMediumRequest): Buffer => Buffer.from(SettleMediumRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SettleMediumRequest => SettleMediumRequest.decode(value),
+    responseSerialize: (value: SettleMediumResponse): Buffer =>
+      Buffer.from(SettleMediumResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SettleMediumResponse => SettleMediumResponse.decode(value),
+  },
+} as const;
+
+export interface MediaServiceServer extends UntypedServiceImplementation {
+  /** Hands out media that are due, each to one caller until its lease ends; nobody's tenant waits for another's. */
+  claimMedia: handleUnaryCall<ClaimMediaRequest, ClaimMediaResponse>;
+  /**
+   * Keeps the bytes of one, encrypted. Of one that is not held by that caller any more, or that was taken away
+   * meanwhile, nothing is kept.
+   */
+  storeMedium: handleUnaryCall<StoreMediumRequest, StoreMediumResponse>;
+  /** What became of one that could not be fetched. */
+  settleMedium: handleUnaryCall<SettleMediumRequest, SettleMediumResponse>;
+}
+
 /** Of what fields the bodies are that intake understands: never a value. Called by ingress. */
 
 export interface ShapeServiceClient {
@@ -18087,6 +19486,10 @@ export interface EventQueryServiceClient {
 
   getEventPayload(request: GetEventPayloadRequest): Observable<GetEventPayloadResponse>;
 
+  /** Throws `media.not_found`, also for one that is not stored, or not any more. */
+
+  getEventMedium(request: GetEventMediumRequest): Observable<GetEventMediumResponse>;
+
   listMessages(request: ListMessagesRequest): Observable<ListMessagesResponse>;
 
   getMessage(request: GetMessageRequest): Observable<GetMessageResponse>;
@@ -18109,6 +19512,12 @@ export interface EventQueryServiceController {
     request: GetEventPayloadRequest,
   ): Promise<GetEventPayloadResponse> | Observable<GetEventPayloadResponse> | GetEventPayloadResponse;
 
+  /** Throws `media.not_found`, also for one that is not stored, or not any more. */
+
+  getEventMedium(
+    request: GetEventMediumRequest,
+  ): Promise<GetEventMediumResponse> | Observable<GetEventMediumResponse> | GetEventMediumResponse;
+
   listMessages(
     request: ListMessagesRequest,
   ): Promise<ListMessagesResponse> | Observable<ListMessagesResponse> | ListMessagesResponse;
@@ -18125,6 +19534,7 @@ export function EventQueryServiceControllerMethods() {
       "getEvent",
       "getEventTimeline",
       "getEventPayload",
+      "getEventMedium",
       "listMessages",
       "getMessage",
     ];
@@ -18187,6 +19597,18 @@ export const EventQueryServiceService = {
       Buffer.from(GetEventPayloadResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetEventPayloadResponse => GetEventPayloadResponse.decode(value),
   },
+  /** Throws `media.not_found`, also for one that is not stored, or not any more. */
+  getEventMedium: {
+    path: "/posthorn.events.v1.EventQueryService/GetEventMedium" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetEventMediumRequest): Buffer =>
+      Buffer.from(GetEventMediumRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetEventMediumRequest => GetEventMediumRequest.decode(value),
+    responseSerialize: (value: GetEventMediumResponse): Buffer =>
+      Buffer.from(GetEventMediumResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetEventMediumResponse => GetEventMediumResponse.decode(value),
+  },
   listMessages: {
     path: "/posthorn.events.v1.EventQueryService/ListMessages" as const,
     requestStream: false as const,
@@ -18213,6 +19635,8 @@ export interface EventQueryServiceServer extends UntypedServiceImplementation {
   getEvent: handleUnaryCall<GetEventRequest, GetEventResponse>;
   getEventTimeline: handleUnaryCall<GetEventTimelineRequest, GetEventTimelineResponse>;
   getEventPayload: handleUnaryCall<GetEventPayloadRequest, GetEventPayloadResponse>;
+  /** Throws `media.not_found`, also for one that is not stored, or not any more. */
+  getEventMedium: handleUnaryCall<GetEventMediumRequest, GetEventMediumResponse>;
   listMessages: handleUnaryCall<ListMessagesRequest, ListMessagesResponse>;
   getMessage: handleUnaryCall<GetMessageRequest, GetMessageResponse>;
 }

@@ -90,7 +90,34 @@ export interface TenantConfig {
     | TenantKeywords
     | undefined;
   /** Absent: as many as the platform lets every tenant. */
-  intakeQuota?: IntakeQuota | undefined;
+  intakeQuota?:
+    | IntakeQuota
+    | undefined;
+  /** Absent: media are not fetched. */
+  media?:
+    | MediaPolicy
+    | undefined;
+  /**
+   * For compliance, with the hash keys: what its persons' hashes are kept under. Two while they move from one to the
+   * other; none where they were never changed.
+   */
+  personKeys: PersonKey[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** A key under which the hashes of persons are kept. */
+export interface PersonKey {
+  /** From 1; 0 is no key: the hashes are kept as they are. */
+  generation: number;
+  /** 32 bytes, AES-256. */
+  key: Buffer;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Media that messages refer to are fetched and kept as long as contents are. */
+export interface MediaPolicy {
+  /** Of one medium; 1–15,728,640. Larger ones are not kept. */
+  maxBytes: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -256,7 +283,11 @@ export interface Tenant {
   status: string;
   createdAtMs: number;
   sendsPaused?: boolean | undefined;
-  intakeQuota?: IntakeQuota | undefined;
+  intakeQuota?:
+    | IntakeQuota
+    | undefined;
+  /** Absent: media are not fetched. */
+  media?: MediaPolicy | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -360,7 +391,11 @@ export interface UpdateTenantRequest {
     | string
     | undefined;
   /** Operators only. A rate of 0: the platform's again. */
-  intakeQuota?: IntakeQuota | undefined;
+  intakeQuota?:
+    | IntakeQuota
+    | undefined;
+  /** 0 bytes: media are not fetched any more; those that are kept stay. */
+  media?: MediaPolicy | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -779,6 +814,31 @@ export interface RotateTenantKeysResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface RenewPersonKeyRequest {
+  actor: Actor | undefined;
+  tenant: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RenewPersonKeyResponse {
+  /** Of the new key. */
+  generation: number;
+  applied: Applied | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SettlePersonKeyRequest {
+  tenantId: string;
+  generation: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SettlePersonKeyResponse {
+  /** Keys destroyed by this call. */
+  destroyed: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 /** A data key without the key. */
 export interface DataKeyInfo {
   /** `dek_…` */
@@ -810,6 +870,51 @@ export interface GetPlatformRequest {
 
 export interface GetPlatformResponse {
   sendsPaused: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListStopsRequest {
+  limit: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListStopsResponse {
+  stops: Stop[];
+  isMore: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface Stop {
+  /** tenant_suspended | tenant_sends_paused | source_paused | platform_sends_paused */
+  kind: string;
+  /** Empty for the platform. */
+  tenantId: string;
+  tenantSlug: string;
+  /** Of source_paused only. */
+  sourceId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListNewSourcesRequest {
+  /** Unix milliseconds. */
+  sinceMs: number;
+  limit: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListNewSourcesResponse {
+  sources: NewSource[];
+  isMore: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface NewSource {
+  id: string;
+  tenantId: string;
+  tenantSlug: string;
+  name: string;
+  provider: string;
+  createdAtMs: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1548,7 +1653,7 @@ export const PlatformConfig: MessageFns<PlatformConfig> = {
 };
 
 function createBaseTenantConfig(): TenantConfig {
-  return { id: "", slug: "", status: "", shards: [], hashKey: Buffer.alloc(0), dataKeys: [] };
+  return { id: "", slug: "", status: "", shards: [], hashKey: Buffer.alloc(0), dataKeys: [], personKeys: [] };
 }
 
 export const TenantConfig: MessageFns<TenantConfig> = {
@@ -1583,6 +1688,12 @@ export const TenantConfig: MessageFns<TenantConfig> = {
     }
     if (message.intakeQuota !== undefined) {
       IntakeQuota.encode(message.intakeQuota, writer.uint32(74).fork()).join();
+    }
+    if (message.media !== undefined) {
+      MediaPolicy.encode(message.media, writer.uint32(82).fork()).join();
+    }
+    for (const v of message.personKeys) {
+      PersonKey.encode(v!, writer.uint32(90).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1688,6 +1799,165 @@ export const TenantConfig: MessageFns<TenantConfig> = {
             }
 
             message.intakeQuota = IntakeQuota.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.media = MediaPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.personKeys.push(PersonKey.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePersonKey(): PersonKey {
+  return { generation: 0, key: Buffer.alloc(0) };
+}
+
+export const PersonKey: MessageFns<PersonKey> = {
+  encode(message: PersonKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.generation !== 0) {
+      writer.uint32(8).uint32(message.generation);
+    }
+    if (message.key.length !== 0) {
+      writer.uint32(18).bytes(message.key);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PersonKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePersonKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMediaPolicy(): MediaPolicy {
+  return { maxBytes: 0 };
+}
+
+export const MediaPolicy: MessageFns<MediaPolicy> = {
+  encode(message: MediaPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxBytes !== 0) {
+      writer.uint32(8).uint32(message.maxBytes);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MediaPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMediaPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.maxBytes = reader.uint32();
             continue;
           }
         }
@@ -3295,6 +3565,9 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.intakeQuota !== undefined) {
       IntakeQuota.encode(message.intakeQuota, writer.uint32(74).fork()).join();
     }
+    if (message.media !== undefined) {
+      MediaPolicy.encode(message.media, writer.uint32(82).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -3389,6 +3662,14 @@ export const Tenant: MessageFns<Tenant> = {
             }
 
             message.intakeQuota = IntakeQuota.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.media = MediaPolicy.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -4533,6 +4814,9 @@ export const UpdateTenantRequest: MessageFns<UpdateTenantRequest> = {
     if (message.intakeQuota !== undefined) {
       IntakeQuota.encode(message.intakeQuota, writer.uint32(50).fork()).join();
     }
+    if (message.media !== undefined) {
+      MediaPolicy.encode(message.media, writer.uint32(58).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -4603,6 +4887,14 @@ export const UpdateTenantRequest: MessageFns<UpdateTenantRequest> = {
             }
 
             message.intakeQuota = IntakeQuota.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.media = MediaPolicy.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -9439,6 +9731,303 @@ export const RotateTenantKeysResponse: MessageFns<RotateTenantKeysResponse> = {
   },
 };
 
+function createBaseRenewPersonKeyRequest(): RenewPersonKeyRequest {
+  return { actor: undefined, tenant: "" };
+}
+
+export const RenewPersonKeyRequest: MessageFns<RenewPersonKeyRequest> = {
+  encode(message: RenewPersonKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenewPersonKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenewPersonKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRenewPersonKeyResponse(): RenewPersonKeyResponse {
+  return { generation: 0, applied: undefined };
+}
+
+export const RenewPersonKeyResponse: MessageFns<RenewPersonKeyResponse> = {
+  encode(message: RenewPersonKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.generation !== 0) {
+      writer.uint32(8).uint32(message.generation);
+    }
+    if (message.applied !== undefined) {
+      Applied.encode(message.applied, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenewPersonKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenewPersonKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.applied = Applied.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettlePersonKeyRequest(): SettlePersonKeyRequest {
+  return { tenantId: "", generation: 0 };
+}
+
+export const SettlePersonKeyRequest: MessageFns<SettlePersonKeyRequest> = {
+  encode(message: SettlePersonKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(16).uint32(message.generation);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettlePersonKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettlePersonKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettlePersonKeyResponse(): SettlePersonKeyResponse {
+  return { destroyed: 0 };
+}
+
+export const SettlePersonKeyResponse: MessageFns<SettlePersonKeyResponse> = {
+  encode(message: SettlePersonKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.destroyed !== 0) {
+      writer.uint32(8).uint32(message.destroyed);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettlePersonKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettlePersonKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.destroyed = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseDataKeyInfo(): DataKeyInfo {
   return { id: "", weekStartDay: 0, generation: 0 };
 }
@@ -9786,6 +10375,523 @@ export const GetPlatformResponse: MessageFns<GetPlatformResponse> = {
             }
 
             message.sendsPaused = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListStopsRequest(): ListStopsRequest {
+  return { limit: 0 };
+}
+
+export const ListStopsRequest: MessageFns<ListStopsRequest> = {
+  encode(message: ListStopsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.limit !== 0) {
+      writer.uint32(8).uint32(message.limit);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListStopsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListStopsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListStopsResponse(): ListStopsResponse {
+  return { stops: [], isMore: false };
+}
+
+export const ListStopsResponse: MessageFns<ListStopsResponse> = {
+  encode(message: ListStopsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.stops) {
+      Stop.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.isMore !== false) {
+      writer.uint32(16).bool(message.isMore);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListStopsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListStopsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stops.push(Stop.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.isMore = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStop(): Stop {
+  return { kind: "", tenantId: "", tenantSlug: "", sourceId: "" };
+}
+
+export const Stop: MessageFns<Stop> = {
+  encode(message: Stop, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(18).string(message.tenantId);
+    }
+    if (message.tenantSlug !== "") {
+      writer.uint32(26).string(message.tenantSlug);
+    }
+    if (message.sourceId !== "") {
+      writer.uint32(34).string(message.sourceId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Stop {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStop();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tenantSlug = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.sourceId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListNewSourcesRequest(): ListNewSourcesRequest {
+  return { sinceMs: 0, limit: 0 };
+}
+
+export const ListNewSourcesRequest: MessageFns<ListNewSourcesRequest> = {
+  encode(message: ListNewSourcesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sinceMs !== 0) {
+      writer.uint32(9).double(message.sinceMs);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListNewSourcesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListNewSourcesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.sinceMs = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListNewSourcesResponse(): ListNewSourcesResponse {
+  return { sources: [], isMore: false };
+}
+
+export const ListNewSourcesResponse: MessageFns<ListNewSourcesResponse> = {
+  encode(message: ListNewSourcesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.sources) {
+      NewSource.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.isMore !== false) {
+      writer.uint32(16).bool(message.isMore);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListNewSourcesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListNewSourcesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sources.push(NewSource.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.isMore = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNewSource(): NewSource {
+  return { id: "", tenantId: "", tenantSlug: "", name: "", provider: "", createdAtMs: 0 };
+}
+
+export const NewSource: MessageFns<NewSource> = {
+  encode(message: NewSource, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(18).string(message.tenantId);
+    }
+    if (message.tenantSlug !== "") {
+      writer.uint32(26).string(message.tenantSlug);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    if (message.provider !== "") {
+      writer.uint32(42).string(message.provider);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(49).double(message.createdAtMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NewSource {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNewSource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tenantSlug = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.createdAtMs = reader.double();
             continue;
           }
         }
@@ -12820,6 +13926,10 @@ export interface AdminServiceClient {
    */
 
   rotateTenantKeys(request: RotateTenantKeysRequest): Observable<RotateTenantKeysResponse>;
+
+  /** A new key under which the hashes of persons are kept; compliance moves them to it. Refused while it does. */
+
+  renewPersonKey(request: RenewPersonKeyRequest): Observable<RenewPersonKeyResponse>;
 }
 
 /** Changes and reads for the REST API. `Actor` says who asks; it goes to the audit log. */
@@ -12953,6 +14063,12 @@ export interface AdminServiceController {
   rotateTenantKeys(
     request: RotateTenantKeysRequest,
   ): Promise<RotateTenantKeysResponse> | Observable<RotateTenantKeysResponse> | RotateTenantKeysResponse;
+
+  /** A new key under which the hashes of persons are kept; compliance moves them to it. Refused while it does. */
+
+  renewPersonKey(
+    request: RenewPersonKeyRequest,
+  ): Promise<RenewPersonKeyResponse> | Observable<RenewPersonKeyResponse> | RenewPersonKeyResponse;
 }
 
 export function AdminServiceControllerMethods() {
@@ -12987,6 +14103,7 @@ export function AdminServiceControllerMethods() {
       "setTenantSuspension",
       "setTenantSendsPause",
       "rotateTenantKeys",
+      "renewPersonKey",
     ];
     for (const method of grpcMethods) {
       const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
@@ -13316,6 +14433,18 @@ export const AdminServiceService = {
       Buffer.from(RotateTenantKeysResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RotateTenantKeysResponse => RotateTenantKeysResponse.decode(value),
   },
+  /** A new key under which the hashes of persons are kept; compliance moves them to it. Refused while it does. */
+  renewPersonKey: {
+    path: "/posthorn.tenants.v1.AdminService/RenewPersonKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RenewPersonKeyRequest): Buffer =>
+      Buffer.from(RenewPersonKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RenewPersonKeyRequest => RenewPersonKeyRequest.decode(value),
+    responseSerialize: (value: RenewPersonKeyResponse): Buffer =>
+      Buffer.from(RenewPersonKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RenewPersonKeyResponse => RenewPersonKeyResponse.decode(value),
+  },
 } as const;
 
 export interface AdminServiceServer extends UntypedServiceImplementation {
@@ -13356,6 +14485,8 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
    * secrets, credentials and headers is replaced, and they are sealed anew.
    */
   rotateTenantKeys: handleUnaryCall<RotateTenantKeysRequest, RotateTenantKeysResponse>;
+  /** A new key under which the hashes of persons are kept; compliance moves them to it. Refused while it does. */
+  renewPersonKey: handleUnaryCall<RenewPersonKeyRequest, RenewPersonKeyResponse>;
 }
 
 /** What concerns the platform and no tenant; for operators. */
@@ -13380,6 +14511,14 @@ export interface OperatorServiceClient {
   /** Wraps every key anew under the current key-encryption key, while everything runs. */
 
   rotateKeys(request: RotateKeysRequest): Observable<RotateKeysResponse>;
+
+  /** What is stopped by hand now. */
+
+  listStops(request: ListStopsRequest): Observable<ListStopsResponse>;
+
+  /** Sources of all tenants that were made since a moment, newest first. */
+
+  listNewSources(request: ListNewSourcesRequest): Observable<ListNewSourcesResponse>;
 }
 
 /** What concerns the platform and no tenant; for operators. */
@@ -13418,6 +14557,16 @@ export interface OperatorServiceController {
   rotateKeys(
     request: RotateKeysRequest,
   ): Promise<RotateKeysResponse> | Observable<RotateKeysResponse> | RotateKeysResponse;
+
+  /** What is stopped by hand now. */
+
+  listStops(request: ListStopsRequest): Promise<ListStopsResponse> | Observable<ListStopsResponse> | ListStopsResponse;
+
+  /** Sources of all tenants that were made since a moment, newest first. */
+
+  listNewSources(
+    request: ListNewSourcesRequest,
+  ): Promise<ListNewSourcesResponse> | Observable<ListNewSourcesResponse> | ListNewSourcesResponse;
 }
 
 export function OperatorServiceControllerMethods() {
@@ -13430,6 +14579,8 @@ export function OperatorServiceControllerMethods() {
       "rotateOperatorKey",
       "deleteOperatorKey",
       "rotateKeys",
+      "listStops",
+      "listNewSources",
     ];
     for (const method of grpcMethods) {
       const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
@@ -13526,6 +14677,28 @@ export const OperatorServiceService = {
     responseSerialize: (value: RotateKeysResponse): Buffer => Buffer.from(RotateKeysResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RotateKeysResponse => RotateKeysResponse.decode(value),
   },
+  /** What is stopped by hand now. */
+  listStops: {
+    path: "/posthorn.tenants.v1.OperatorService/ListStops" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListStopsRequest): Buffer => Buffer.from(ListStopsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListStopsRequest => ListStopsRequest.decode(value),
+    responseSerialize: (value: ListStopsResponse): Buffer => Buffer.from(ListStopsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListStopsResponse => ListStopsResponse.decode(value),
+  },
+  /** Sources of all tenants that were made since a moment, newest first. */
+  listNewSources: {
+    path: "/posthorn.tenants.v1.OperatorService/ListNewSources" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListNewSourcesRequest): Buffer =>
+      Buffer.from(ListNewSourcesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListNewSourcesRequest => ListNewSourcesRequest.decode(value),
+    responseSerialize: (value: ListNewSourcesResponse): Buffer =>
+      Buffer.from(ListNewSourcesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListNewSourcesResponse => ListNewSourcesResponse.decode(value),
+  },
 } as const;
 
 export interface OperatorServiceServer extends UntypedServiceImplementation {
@@ -13539,6 +14712,10 @@ export interface OperatorServiceServer extends UntypedServiceImplementation {
   deleteOperatorKey: handleUnaryCall<DeleteOperatorKeyRequest, DeleteOperatorKeyResponse>;
   /** Wraps every key anew under the current key-encryption key, while everything runs. */
   rotateKeys: handleUnaryCall<RotateKeysRequest, RotateKeysResponse>;
+  /** What is stopped by hand now. */
+  listStops: handleUnaryCall<ListStopsRequest, ListStopsResponse>;
+  /** Sources of all tenants that were made since a moment, newest first. */
+  listNewSources: handleUnaryCall<ListNewSourcesRequest, ListNewSourcesResponse>;
 }
 
 /** The audit log of a tenant; of the platform where `tenant` is empty. */
@@ -13849,6 +15026,65 @@ export const KeywordServiceService = {
 export interface KeywordServiceServer extends UntypedServiceImplementation {
   /** Repeating it changes nothing, and is answered when the words are in force. */
   setTenantKeywords: handleUnaryCall<SetTenantKeywordsRequest, SetTenantKeywordsResponse>;
+}
+
+/** The end of keys of persons' hashes; for the service that keeps the hashes. */
+
+export interface PersonKeyServiceClient {
+  /** Everything is kept under this generation: those before are destroyed. The same again destroys nothing more. */
+
+  settlePersonKey(request: SettlePersonKeyRequest): Observable<SettlePersonKeyResponse>;
+}
+
+/** The end of keys of persons' hashes; for the service that keeps the hashes. */
+
+export interface PersonKeyServiceController {
+  /** Everything is kept under this generation: those before are destroyed. The same again destroys nothing more. */
+
+  settlePersonKey(
+    request: SettlePersonKeyRequest,
+  ): Promise<SettlePersonKeyResponse> | Observable<SettlePersonKeyResponse> | SettlePersonKeyResponse;
+}
+
+export function PersonKeyServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["settlePersonKey"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("PersonKeyService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("PersonKeyService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const PERSON_KEY_SERVICE_NAME = "PersonKeyService";
+
+/** The end of keys of persons' hashes; for the service that keeps the hashes. */
+export type PersonKeyServiceService = typeof PersonKeyServiceService;
+export const PersonKeyServiceService = {
+  /** Everything is kept under this generation: those before are destroyed. The same again destroys nothing more. */
+  settlePersonKey: {
+    path: "/posthorn.tenants.v1.PersonKeyService/SettlePersonKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SettlePersonKeyRequest): Buffer =>
+      Buffer.from(SettlePersonKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SettlePersonKeyRequest => SettlePersonKeyRequest.decode(value),
+    responseSerialize: (value: SettlePersonKeyResponse): Buffer =>
+      Buffer.from(SettlePersonKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SettlePersonKeyResponse => SettlePersonKeyResponse.decode(value),
+  },
+} as const;
+
+export interface PersonKeyServiceServer extends UntypedServiceImplementation {
+  /** Everything is kept under this generation: those before are destroyed. The same again destroys nothing more. */
+  settlePersonKey: handleUnaryCall<SettlePersonKeyRequest, SettlePersonKeyResponse>;
 }
 
 /** The end of data keys; for the service that knows what is still sealed with them. */

@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock } from '@posthorn/clock/clock.js';
+import { idOfUuid } from '@posthorn/clock/id.js';
 import {
   ConsentQueryServiceService,
   ConsentServiceService,
@@ -14,9 +15,11 @@ import {
   SuppressionServiceService,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import { ConfigKind, ConfigServiceService } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { StatusServiceService } from '@posthorn/contracts/posthorn/status/v1/status.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { type FactConsumer, FactFeed } from '@posthorn/jetstream/fact-feed.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
+import { CounterRates } from '@posthorn/postgres/counter-rates.js';
 import { Database } from '@posthorn/postgres/database.js';
 import { AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import { AuditRelay } from '@posthorn/postgres/audit-relay.js';
@@ -24,9 +27,10 @@ import { Partitions } from '@posthorn/postgres/partitions.js';
 import { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import { TenantPurge } from '@posthorn/postgres/tenant-purge.js';
 import { AuditAppend } from '@posthorn/server/audit-append.js';
+import { natsConnection } from '@posthorn/server/config.js';
 import { GrpcChannel, openStream } from '@posthorn/server/grpc-client.js';
 import { type GrpcExposure, processProviders } from '@posthorn/server/grpc-service.js';
-import { Health } from '@posthorn/server/health.js';
+import { Health, measuredBroker } from '@posthorn/server/health.js';
 import { Logger } from '@posthorn/server/logger.js';
 import { Metrics } from '@posthorn/server/metrics.js';
 import { type Process } from '@posthorn/server/process.js';
@@ -50,6 +54,7 @@ import { ErasePerson } from './application/erase-person.js';
 import { FoldSignals } from './application/fold-signals.js';
 import { GatherFacts } from './application/gather-facts.js';
 import { LinkPersons } from './application/link-persons.js';
+import { MovePersons } from './application/move-persons.js';
 import { PermitDrain } from './application/permit-drain.js';
 import { PermitMetrics } from './application/permit-metrics.js';
 import { PreviewSends } from './application/preview-sends.js';
@@ -60,12 +65,16 @@ import { ReadTexts } from './application/read-texts.js';
 import { ReconcileKeywords } from './application/reconcile-keywords.js';
 import { RelayOutgoing } from './application/relay-outgoing.js';
 import { RelayWake } from './application/relay-wake.js';
+import { ReportStatus } from './application/report-status.js';
 import { RequestPermit } from './application/request-permit.js';
+import { SettlePersons } from './application/settle-persons.js';
 import { TellTurns } from './application/tell-turns.js';
 import { WatchState } from './application/watch-state.js';
 import { EventsClient } from './clients/events.client.js';
 import { KeywordsClient } from './clients/keywords.client.js';
+import { PersonKeysClient } from './clients/person-keys.client.js';
 import { type Config } from './config.js';
+import { type PersonKeyOf, PersonKeys } from './domain/person-keys.js';
 import { ConsentRead } from './persistence/consent.read.js';
 import { ConsentStore, SIGNALS_MAX } from './persistence/consent.store.js';
 import { DecisionRead } from './persistence/decision.read.js';
@@ -74,6 +83,7 @@ import { HistoryRead } from './persistence/history.read.js';
 import { OutgoingStore } from './persistence/outgoing.store.js';
 import { PendingStore } from './persistence/pending.store.js';
 import { PermitStore } from './persistence/permit.store.js';
+import { PersonKeyStore } from './persistence/person-key.store.js';
 import { PersonStore } from './persistence/person.store.js';
 import { PolicyStore } from './persistence/policy.store.js';
 import { PositionStore } from './persistence/position.store.js';
@@ -83,6 +93,7 @@ import { ReviewStore } from './persistence/review.store.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './persistence/roles.js';
 import { SendFactsRead } from './persistence/send-facts.read.js';
 import { SoftBounceStore } from './persistence/soft-bounce.store.js';
+import { CONSENT_COUNTERS, StatusRead } from './persistence/status.read.js';
 import { SuppressionStore } from './persistence/suppression.store.js';
 import { ConsentController, ConsentQueryController } from './transport/consents.grpc.js';
 import { PermitController } from './transport/permits.grpc.js';
@@ -90,6 +101,7 @@ import { PersonController, PersonQueryController } from './transport/persons.grp
 import { DecisionQueryController, PolicyController } from './transport/policies.grpc.js';
 import { PreviewController } from './transport/previews.grpc.js';
 import { SignalController } from './transport/signals.grpc.js';
+import { StatusController } from './transport/status.grpc.js';
 import { SuppressionController, SuppressionQueryController } from './transport/suppressions.grpc.js';
 
 /** What this service answers, and to whom. */
@@ -106,6 +118,7 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: PersonServiceService, callers: ['api', 'events'] },
   { definition: DecisionQueryServiceService, callers: ['api'] },
   { definition: PolicyServiceService, callers: ['api', 'events', 'dispatcher'] },
+  { definition: StatusServiceService, callers: ['api'] },
 ];
 
 class TenantsChannel extends GrpcChannel {}
@@ -116,7 +129,7 @@ class TextFeed extends FactFeed {}
 const CONTROLLERS = [
   ...[SignalController, PermitController, PreviewController],
   ...[SuppressionQueryController, SuppressionController, ConsentQueryController, ConsentController],
-  ...[PersonQueryController, PersonController, DecisionQueryController, PolicyController],
+  ...[PersonQueryController, PersonController, DecisionQueryController, PolicyController, StatusController],
 ];
 
 @Module({})
@@ -135,13 +148,14 @@ export class AppModule {
         ...permits(),
         ...byHand(),
         ...auditing(),
+        ...status(),
       ],
     };
   }
 }
 
 function platform(process: Process<Config>) {
-  const { config, log, service, instanceId } = process;
+  const { config, log, metrics, service, instanceId } = process;
   const database = {
     url: config.databaseUrl,
     passwordFile: config.databasePasswordFile,
@@ -151,11 +165,15 @@ function platform(process: Process<Config>) {
   return [
     provideValue(Database, new Database({ ...database, role: WORKER_ROLE })),
     provideValue(ReaderDatabase, new ReaderDatabase({ ...database, role: READER_ROLE })),
-    provideValue(NatsLink, new NatsLink({ url: config.natsUrl, name: service }, log)),
+    provideValue(
+      NatsLink,
+      measuredBroker(metrics, new NatsLink({ ...natsConnection(config), name: service }, log)),
+    ),
     provideValue(TenantsChannel, new TenantsChannel(process, config.tenantsAddress, 'tenants')),
     provideValue(EventsChannel, new EventsChannel(process, config.eventsAddress, 'events')),
     provide(EventsClient, EventsChannel),
     provide(KeywordsClient, TenantsChannel),
+    provide(PersonKeysClient, TenantsChannel),
     provideFactory(
       EdgeConfig,
       (channel: TenantsChannel, clock: Clock, logger: Logger) =>
@@ -171,8 +189,21 @@ function platform(process: Process<Config>) {
   ];
 }
 
+/** The keys that the configuration has; nobody has those of a tenant that is gone. */
+const personKeyIn =
+  (edge: EdgeConfig): PersonKeyOf =>
+  (tenantId, generation) => {
+    const tenant = edge.tenant(idOfUuid('ten', tenantId));
+    if (tenant === undefined) return edge.isReady ? 'gone' : undefined;
+    return tenant.personKey(generation);
+  };
+
 const persistence = () => [
-  ...[provide(ConsentStore), provide(ConsentRead), provide(PersonStore), provide(PendingStore)],
+  provideFactory(PersonKeys, (edge: EdgeConfig) => new PersonKeys(personKeyIn(edge)), EdgeConfig),
+  provide(PersonKeyStore, PersonKeys),
+  provide(PersonStore, PersonKeys, PersonKeyStore),
+  provide(SettlePersons, Database, PersonStore),
+  ...[provide(ConsentStore), provide(ConsentRead), provide(PendingStore)],
   ...[provide(OutgoingStore), provide(PositionStore), provide(SuppressionStore), provide(ReviewStore)],
   ...[provide(PermitStore), provide(SendFactsRead), provide(DecisionRead), provide(PolicyStore)],
   ...[provide(HistoryRead), provide(ErasureStore)],
@@ -194,7 +225,7 @@ const consent = ({ instanceId }: Process<Config>) => [
   provide(ComplianceMetrics, Metrics),
   provide(PermitMetrics, Metrics),
   provide(RelayWake, NatsLink),
-  provide(EdgeTenants, EdgeConfig),
+  provide(EdgeTenants, EdgeConfig, PersonKeys),
   provide(SoftBounceStore),
   provide(CountSoftBounces, SoftBounceStore, SuppressionStore),
   provide(
@@ -216,7 +247,7 @@ const consent = ({ instanceId }: Process<Config>) => [
       Logger,
     ] as const),
   ),
-  provide(ApplyPending, Database, PendingStore, ApplySignals, PermitMetrics, Logger),
+  provide(ApplyPending, Database, PendingStore, ApplySignals, PersonKeys, PermitMetrics, Logger),
   provideFactory(
     ShardLeases,
     (db: Database, clock: Clock, log: Logger) =>
@@ -225,19 +256,20 @@ const consent = ({ instanceId }: Process<Config>) => [
   ),
   provide(
     RelayOutgoing,
-    ...([Database, OutgoingStore, EventsClient, ShardLeases, RelayWake, ComplianceMetrics, Logger] as const),
+    ...([Database, OutgoingStore, PersonKeyStore, EventsClient, ShardLeases, RelayWake] as const),
+    ...([ComplianceMetrics, Logger] as const),
   ),
 ];
 
 const feeds = () => [
   provide(
     ApplyFacts,
-    ...([Database, PositionStore, FoldSignals, SoftBounceStore] as const),
+    ...([Database, PositionStore, FoldSignals, SoftBounceStore, SettlePersons, PersonKeys] as const),
     ...([RelayWake, ComplianceMetrics, Clock, Logger] as const),
   ),
   provide(
     ReadTexts,
-    ...([Database, PositionStore, EventsClient, ReviewStore, FoldSignals] as const),
+    ...([Database, PositionStore, EventsClient, ReviewStore, FoldSignals, PersonKeys] as const),
     ...([RelayWake, ComplianceMetrics, Clock, Logger] as const),
   ),
   provideFactory(
@@ -280,10 +312,10 @@ const feedOf = (consumer: FactConsumer, [link, events, leases, clock, log]: Feed
 
 const permits = () => [
   provide(Backlog, Database, PositionStore, EventsClient, EdgeTenants, Clock, Logger),
-  provide(GatherFacts, PersonStore, ConsentStore, SendFactsRead, PermitStore),
-  provide(RequestPermit, Database, GatherFacts, PermitStore, Backlog, PermitMetrics, Clock),
-  provide(ClosePermit, Database, PermitStore),
-  provide(PreviewSends, Database, GatherFacts, Backlog, Clock),
+  provide(GatherFacts, PersonStore, ConsentStore, SendFactsRead, PermitStore, PersonKeyStore),
+  provide(RequestPermit, Database, SettlePersons, GatherFacts, PermitStore, Backlog, PermitMetrics, Clock),
+  provide(ClosePermit, Database, PermitStore, PermitMetrics),
+  provide(PreviewSends, Database, SettlePersons, GatherFacts, Backlog, Clock),
 ];
 
 const auditing = () => [
@@ -292,18 +324,36 @@ const auditing = () => [
   provide(AuditRelay, Database, AuditOutgoing, AuditAppend, ShardLeases, Logger),
 ];
 
+const status = () => [
+  provide(StatusRead),
+  provideFactory(
+    CounterRates,
+    (db: Database, clock: Clock, log: Logger) => new CounterRates(db, CONSENT_COUNTERS, clock, log),
+    ...([Database, Clock, Logger] as const),
+  ),
+  provide(
+    ReportStatus,
+    ...([Database, StatusRead, PositionStore, EventsClient, Backlog, CounterRates, NatsLink, Clock] as const),
+  ),
+];
+
 const byHand = () => [
-  provide(ReadSuppressions, ReaderDatabase, SuppressionStore, ReviewStore, EdgeTenants),
+  provide(
+    ReadSuppressions,
+    ...([ReaderDatabase, SettlePersons, PersonKeyStore, SuppressionStore, ReviewStore] as const),
+    EdgeTenants,
+  ),
   provide(
     ReadPersons,
-    ...([ReaderDatabase, PersonStore, SuppressionStore, ConsentRead, DecisionRead] as const),
+    ...([ReaderDatabase, SettlePersons, PersonStore, PersonKeyStore, SuppressionStore] as const),
+    ...([ConsentRead, DecisionRead] as const),
     ...([HistoryRead, PolicyStore, EdgeTenants] as const),
   ),
   provide(TellTurns, PersonStore, SuppressionStore, OutgoingStore),
   provide(
     EditSuppressions,
-    ...([ConsentStore, PersonStore, SuppressionStore, PermitStore, OutgoingStore] as const),
-    ...([FoldSignals, TellTurns, AuditOutgoing] as const),
+    ...([ConsentStore, PersonStore, PersonKeyStore, SuppressionStore, PermitStore] as const),
+    ...([OutgoingStore, FoldSignals, TellTurns, AuditOutgoing] as const),
   ),
   provide(CreateSuppression, Database, EditSuppressions, PermitDrain, EdgeTenants, RelayWake, Clock, Logger),
   provide(CorrectSuppression, Database, EditSuppressions, PermitDrain, EdgeTenants, RelayWake, Clock, Logger),
@@ -315,7 +365,7 @@ const byHand = () => [
   ),
   provide(
     DecideReview,
-    ...([Database, ConsentStore, PersonStore, SuppressionStore, ReviewStore] as const),
+    ...([Database, ConsentStore, PersonStore, SuppressionStore, ReviewStore, PersonKeyStore] as const),
     ...([TellTurns, AuditOutgoing, EdgeTenants, RelayWake, Clock, Logger] as const),
   ),
   provide(
@@ -326,4 +376,9 @@ const byHand = () => [
   provide(ErasePerson, Database, PersonStore, ErasureStore, EdgeTenants, Logger),
   provide(PutPolicy, Database, PolicyStore, AuditOutgoing, EdgeTenants, Clock, Logger),
   provide(ReconcileKeywords, Database, PolicyStore, EdgeConfig, KeywordsClient, Logger),
+  provide(
+    MovePersons,
+    ...([Database, PersonStore, PersonKeyStore, PersonKeys, EdgeConfig, PersonKeysClient] as const),
+    ...([Clock, Logger] as const),
+  ),
 ];

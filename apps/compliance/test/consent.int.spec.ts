@@ -240,3 +240,20 @@ test('A7 two instances share the shards; one that stops leaves no signal behind'
     for (const person of people) expect(outgoingOf(person)).toHaveLength(1);
   });
 });
+
+test('I6 facts of a newer version, of unknown types, signals and channels, neither stop the shard nor hide a STOP among them', async () => {
+  // Would break: during an upgrade the first fact of the new version would keep every later opt-out from being in force.
+  const [before, odd, after] = [newPhone(), newPhone(), newPhone()];
+  const strange = { signal: 'gesture', type: 'message.teleported', channel: 'hologram', state: 'elsewhere' };
+  const unknownFields = { _unknownFields: { [(901 << 3) | 2]: [Buffer.from([3, 97, 98, 99])] } };
+  house.events.add(
+    11,
+    signal('opt_out', before),
+    { ...signal('opt_out', odd), ...strange, ...unknownFields },
+    { ...signal('opt_out', after, { channel: 'hologram' }), ...unknownFields },
+  );
+  await suppressed(before);
+  await suppressed(after);
+  await settled(11);
+  expect((await check(odd)).isSuppressed).toBe(false);
+});

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -32,6 +33,9 @@ import {
 import {
   AuditAppendServiceService,
   ConfigServiceService,
+  type PersonKey,
+  PersonKeyServiceService,
+  type SettlePersonKeyRequest,
   TenantConfig,
   WatchResponse,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
@@ -61,6 +65,8 @@ export class Tenant {
   readonly id = formatId('ten', this.uuid);
   readonly uuidText = uuidText(this.uuid);
   readonly hashKey = Buffer.alloc(32, this.uuid[15]);
+  /** Oldest first. */
+  personKeys: PersonKey[] = [];
   hashOf = (address: string): Buffer => keyedHash(this.hashKey, 'person', address);
 }
 
@@ -68,23 +74,64 @@ export class Tenant {
 export class FakeTenants {
   readonly tenants = [new Tenant(), new Tenant()];
   isPlatformPaused = false;
+  /** Generations of which it was said that everything is kept under them. */
+  readonly settled: number[] = [];
+  /** Answers the next of these with this instead. */
+  settleFailure: number | undefined;
+  private version = 1n;
+  private readonly watchers = new Set<(message: WatchResponse) => void>();
   readonly service: UntypedServiceImplementation = {
     watch: (call: { on(event: string, listener: () => void): void; write(message: WatchResponse): void }) => {
+      const write = (message: WatchResponse): void => call.write(message);
+      for (const end of ['cancelled', 'error', 'end']) call.on(end, () => this.watchers.delete(write));
+      let isKnown = false;
       call.on('data', () => {
-        call.write({
-          ...WatchResponse.decode(Buffer.alloc(0)),
-          version: 1n,
-          snapshotComplete: true,
-          platform: { sendsPaused: this.isPlatformPaused },
-          tenants: this.tenants.map(({ id, hashKey }) => ({
-            ...TenantConfig.decode(Buffer.alloc(0)),
-            ...{ id, slug: id, status: 'active', shards: [1, 2], hashKey },
-          })),
-        });
-        call.on('data', () => {});
+        if (isKnown) return;
+        isKnown = true;
+        this.watchers.add(write);
+        write(this.state(true));
       });
     },
   };
+  readonly personKeyService: UntypedServiceImplementation = {
+    settlePersonKey: (
+      { request: { tenantId, generation } }: { request: SettlePersonKeyRequest },
+      answer: (error: object | null, response?: object) => void,
+    ) => {
+      const failure = this.settleFailure;
+      this.settleFailure = undefined;
+      if (failure !== undefined) return answer({ code: failure });
+      this.settled.push(generation);
+      const tenant = this.tenants.find(({ id }) => id === tenantId)!;
+      tenant.personKeys = tenant.personKeys.filter((key) => key.generation >= generation);
+      this.tell();
+      answer(null, { destroyed: 1 });
+    },
+  };
+
+  /** Gives a tenant a new key for the hashes of its persons. */
+  renewPersonKey(tenant: Tenant): void {
+    const generation = (tenant.personKeys.at(-1)?.generation ?? 0) + 1;
+    tenant.personKeys = [...tenant.personKeys, { generation, key: randomBytes(32) }];
+    this.tell();
+  }
+
+  private tell(): void {
+    this.version += 1n;
+    for (const write of this.watchers) write(this.state(false));
+  }
+
+  private state(isSnapshot: boolean): WatchResponse {
+    return {
+      ...WatchResponse.decode(Buffer.alloc(0)),
+      ...{ version: this.version, snapshotComplete: isSnapshot },
+      platform: { sendsPaused: this.isPlatformPaused },
+      tenants: this.tenants.map(({ id, hashKey, personKeys }) => ({
+        ...TenantConfig.decode(Buffer.alloc(0)),
+        ...{ id, slug: id, status: 'active', shards: [1, 2], hashKey, personKeys },
+      })),
+    };
+  }
 }
 
 /** What events would serve: facts, densely numbered, and a log that takes each number once. */
@@ -193,6 +240,7 @@ export class House {
     house.addresses = {
       tenants: await house.serve('tenants', [
         [ConfigServiceService, house.tenants.service],
+        [PersonKeyServiceService, house.tenants.personKeyService],
         [AuditAppendServiceService, house.audit.handlers],
       ]),
       events: await house.serve('events', [
@@ -211,6 +259,8 @@ export class House {
       ...{ logLevel: 'silent', otlpEndpoint: '', traceSampleRatio: 0, drainTimeoutMs: 5_000 },
       ...{ tlsCertFile: tls.certFile, tlsKeyFile: tls.keyFile, tlsCaFile: tls.caFile },
       ...{ grpcListen: '127.0.0.1:0', healthListen: '127.0.0.1:0', natsUrl: testServers().natsUrl },
+      ...{ natsCaFile: '', natsCertFile: '', natsKeyFile: '' },
+      ...{ grpcConnectionAgeMs: 300_000, grpcConnectionGraceMs: 600_000 },
       ...{ databaseUrl: this.db.url, databasePasswordFile: join(this.dir, 'password'), databasePoolMax: 8 },
       ...{ tenantsAddress: this.addresses.tenants, eventsAddress: this.addresses.events },
     };

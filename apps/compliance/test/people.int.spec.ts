@@ -175,6 +175,20 @@ test('E1 an opt-out in words of its own holds until a person has judged it', asy
   expect(await list('open')).toEqual([]);
 });
 
+test('E1 a part of a longer text is read without waiting for the others; other signals are not', async () => {
+  // Would break: "please stop texting me …" would count only once all of a long text is here.
+  const [part, signal] = [newPhone(), newPhone()];
+  const observe = (address: string, state: string): void => {
+    const told = fact('', address, { type: 'signal.observed', state });
+    house.events.texts.set(told.eventId!.toString('hex'), 'Please stop texting me, I told you');
+    house.events.add(5, told);
+  };
+  observe(signal, 'undelivered');
+  observe(part, 'received');
+  await eventually(async () => expect(await reasons(part)).toEqual(['phrase']));
+  expect(await reasons(signal)).toEqual([]);
+});
+
 test('A7 texts that cannot be had are read later; signals do not wait for them', async () => {
   const [writer, stopper] = [newPhone(), newPhone()];
   const message = fact('', writer, { type: 'message.received' });

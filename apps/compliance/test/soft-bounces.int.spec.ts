@@ -79,6 +79,37 @@ test('E1 an address that takes each mail at a later try is not dead, however man
   expect(await reasons(dead)).toEqual(['soft_bounce']);
 });
 
+test('E1 a delivery that nobody vouches for ends no count, and no suppression; a bounce that nobody vouches for counts', async () => {
+  // Would break: whoever can post to a source that only monitors could have a dead address written to again.
+  const [counted, refuted] = [newMailbox(), newMailbox()];
+  const forged = { unverified: true };
+  house.events.add(SHARD, ...[0, 10, 20, 30].map((hour) => deferred(counted, hour)));
+  house.events.add(SHARD, { ...delivered(counted, 35), ...forged }, { ...deferred(counted, 40), ...forged });
+  house.events.add(SHARD, ...[0, 10, 20, 30, 40].map((hour) => deferred(refuted, hour)));
+  house.events.add(SHARD, { ...delivered(refuted, 25), ...forged });
+  await applied();
+  for (const address of [counted, refuted]) expect(await reasons(address)).toEqual(['soft_bounce']);
+  expect(await keptOf(counted, refuted)).toBe(0);
+  house.events.add(SHARD, delivered(refuted, 25));
+  await applied();
+  expect(await reasons(refuted)).toEqual([]);
+});
+
+test('E3 an opt-in that nobody vouches for opens nothing; an opt-out that nobody vouches for closes', async () => {
+  const person = newMailbox();
+  const said = (signal: string, hour: number, unverified?: boolean) =>
+    fact(person, hour, { type: 'message.received', state: 'received', channel: 'sms', signal, unverified });
+  house.events.add(SHARD, said('opt_out', 0, true));
+  await applied();
+  expect(await reasons(person)).toHaveLength(1);
+  house.events.add(SHARD, said('opt_in', 10, true));
+  await applied();
+  expect(await reasons(person)).toHaveLength(1);
+  house.events.add(SHARD, said('opt_in', 20));
+  await applied();
+  expect(await reasons(person)).toEqual([]);
+});
+
 test('B10 of mails to people without soft bounces nothing is kept, nor of other channels', async () => {
   const [quiet, bounced] = [newMailbox(), newMailbox()];
   house.events.add(

@@ -1,6 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock } from '@posthorn/clock/clock.js';
 import {
+  SourceFiguresServiceService,
+  StatusServiceService,
+} from '@posthorn/contracts/posthorn/status/v1/status.js';
+import {
   AdminServiceService,
   AuditAppendServiceService,
   AuditServiceService,
@@ -9,6 +13,7 @@ import {
   IdempotencyServiceService,
   KeywordServiceService,
   OperatorServiceService,
+  PersonKeyServiceService,
   PrincipalServiceService,
   ReceiptServiceService,
   UsageServiceService,
@@ -16,8 +21,9 @@ import {
 import { KeyWrapper } from '@posthorn/crypto/key-wrapper.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
 import { Database } from '@posthorn/postgres/database.js';
+import { natsConnection } from '@posthorn/server/config.js';
 import { type GrpcExposure, processProviders } from '@posthorn/server/grpc-service.js';
-import { Health } from '@posthorn/server/health.js';
+import { Health, measuredBroker } from '@posthorn/server/health.js';
 import { Logger } from '@posthorn/server/logger.js';
 import { Metrics } from '@posthorn/server/metrics.js';
 import { type Process } from '@posthorn/server/process.js';
@@ -57,11 +63,13 @@ import { RecordAccess } from './application/record-access.js';
 import { RemoveExpired } from './application/remove-expired.js';
 import { ReportSecretUse } from './application/report-secret-use.js';
 import { RevokeDestinationSecret } from './application/revoke-destination-secret.js';
+import { ReportStatus } from './application/report-status.js';
 import { RevokeSourceSecret } from './application/revoke-source-secret.js';
 import { RewrapKeys } from './application/rewrap-keys.js';
 import { RotateDestinationSecret } from './application/rotate-destination-secret.js';
 import { RotateKeys } from './application/rotate-keys.js';
 import { RotateSourceSecret } from './application/rotate-source-secret.js';
+import { RenewPersonKey } from './application/renew-person-key.js';
 import { RotateTenantKeys } from './application/rotate-tenant-keys.js';
 import { SecretVault } from './application/secret-vault.js';
 import { SetKeywords } from './application/set-keywords.js';
@@ -91,18 +99,21 @@ import { IdempotencyStore } from './persistence/idempotency.store.js';
 import { KeyStore } from './persistence/key.store.js';
 import { KeywordStore } from './persistence/keyword.store.js';
 import { OperatorKeyStore } from './persistence/operator-key.store.js';
+import { PersonKeyStore } from './persistence/person-key.store.js';
 import { PlatformStore } from './persistence/platform.store.js';
 import { ReaderDatabase } from './persistence/reader-database.js';
 import { READER_ROLE, WORKER_ROLE } from './persistence/roles.js';
 import { SealedValueStore } from './persistence/sealed-value.store.js';
 import { SecretStore } from './persistence/secret.store.js';
 import { SourceStore } from './persistence/source.store.js';
+import { StatusRead } from './persistence/status.read.js';
 import { TenantStore } from './persistence/tenant.store.js';
 import { WatcherStore } from './persistence/watcher.store.js';
 import { WrappedKeyStore } from './persistence/wrapped-key.store.js';
 import { AuditController } from './transport/audit.grpc.js';
 import { ConfigController } from './transport/config.grpc.js';
 import { DataKeyController } from './transport/data-keys.grpc.js';
+import { PersonKeyController } from './transport/person-keys.grpc.js';
 import { DestinationController } from './transport/destinations.grpc.js';
 import { IdempotencyController } from './transport/idempotency.grpc.js';
 import { KeywordController } from './transport/keywords.grpc.js';
@@ -110,6 +121,7 @@ import { OperatorController } from './transport/operators.grpc.js';
 import { PrincipalController } from './transport/principals.grpc.js';
 import { SourceController } from './transport/sources.grpc.js';
 import { ReceiptController } from './transport/receipts.grpc.js';
+import { StatusController } from './transport/status.grpc.js';
 import { TenantController } from './transport/tenants.grpc.js';
 import { UsageController } from './transport/usage.grpc.js';
 
@@ -125,7 +137,10 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: AuditAppendServiceService, callers: ['api', 'events', 'compliance', 'dispatcher'] },
   { definition: KeywordServiceService, callers: ['api', 'compliance'] },
   { definition: DataKeyServiceService, callers: ['events'] },
+  { definition: PersonKeyServiceService, callers: ['compliance'] },
   { definition: UsageServiceService, callers: ['ingress'] },
+  { definition: StatusServiceService, callers: ['api'] },
+  { definition: SourceFiguresServiceService, callers: ['api'] },
 ];
 
 @Module({})
@@ -144,6 +159,8 @@ export class AppModule {
           UsageController,
           KeywordController,
           DataKeyController,
+          PersonKeyController,
+          StatusController,
         ],
       ],
       providers: [
@@ -159,7 +176,7 @@ export class AppModule {
   }
 }
 
-function platform({ config, log, clock }: Process<Config>) {
+function platform({ config, log, clock, metrics }: Process<Config>) {
   const database = {
     url: config.databaseUrl,
     passwordFile: config.databasePasswordFile,
@@ -167,11 +184,11 @@ function platform({ config, log, clock }: Process<Config>) {
     applicationName: 'tenants',
   };
   const keys = new KeyEncryptionFile(config.kekFile, clock);
-  const nats = { url: config.natsUrl, name: 'tenants' };
+  const nats = { ...natsConnection(config), name: 'tenants' };
   return [
     provideValue(Database, new Database({ ...database, role: WORKER_ROLE })),
     provideValue(ReaderDatabase, new ReaderDatabase({ ...database, role: READER_ROLE })),
-    provideValue(NatsLink, new NatsLink(nats, log)),
+    provideValue(NatsLink, measuredBroker(metrics, new NatsLink(nats, log))),
     provideValue(KeyWrapper, keys),
     provideValue(KeyEncryptionFile, keys),
     provideValue(CheckpointFile, new CheckpointFile(config.auditCheckpointDir)),
@@ -185,7 +202,7 @@ const persistence = () => [
   provide(AuditRead),
   provide(AuditStore),
   provide(CheckpointStore),
-  provide(ConfigRead, Database),
+  provide(ConfigRead, Database, PersonKeyStore),
   provide(ConfigStore),
   provide(CredentialStore),
   provide(DataKeyStore),
@@ -194,10 +211,12 @@ const persistence = () => [
   provide(KeyStore),
   provide(KeywordStore),
   provide(OperatorKeyStore),
+  provide(PersonKeyStore),
   provide(PlatformStore),
   provide(SealedValueStore),
   provide(SecretStore),
   provide(SourceStore),
+  provide(StatusRead),
   provide(TenantStore),
   provide(WatcherStore),
   provide(WrappedKeyStore),
@@ -257,6 +276,7 @@ const changing = () => [
     AwaitConfirmations,
     ConfigWake,
     Clock,
+    Metrics,
   ),
   provide(OwnerSecrets, SecretStore, KeyStore, SecretVault),
   provide(CreateTenant, ChangeRunner, TenantStore, KeyStore, ApiKeyStore, SecretVault),
@@ -304,5 +324,7 @@ const operating = () => [
   provide(RotateKeys, ChangeRunner, WrappedKeyStore, KeyEncryptionFile, RewrapKeys),
   provide(RotateTenantKeys, ChangeRunner, KeyStore, DataKeyStore, SealedValueStore, SecretVault),
   provide(DestroyDataKeys, ChangeRunner, DataKeyStore, Clock),
+  provide(RenewPersonKey, ChangeRunner, PersonKeyStore, SecretVault),
+  provide(ReportStatus, Database, StatusRead),
   provide(ReportSecretUse, Database, SecretStore, Clock),
 ];

@@ -122,6 +122,8 @@ export class House {
       databasePasswordFile: join(this.dir, 'password'),
       databasePoolMax: 8,
       natsUrl: testServers().natsUrl,
+      ...{ natsCaFile: '', natsCertFile: '', natsKeyFile: '' },
+      ...{ grpcConnectionAgeMs: 300_000, grpcConnectionGraceMs: 600_000 },
       kekFile: join(this.dir, 'kek.json'),
       operatorKeyFile: join(this.dir, 'operator-key'),
       auditCheckpointDir: join(this.dir, 'checkpoints'),

@@ -6,6 +6,7 @@ import { parseBenchArguments } from './arguments.js';
 import { boundOf } from './bound.js';
 import { type Cell } from './cell.js';
 import { answerIn, ClosedLoop } from './closed-loop.js';
+import { costTable } from './cost-cells.js';
 import { goalsOf, median, tableOf } from './goals.js';
 import { BODY_BYTES, SignedRequests } from './signed-requests.js';
 import { summarize } from './summary.js';
@@ -183,6 +184,32 @@ test('one lost event is never a reached goal; what was not measured gives no tab
   expect(summarize(allCells().slice(1), 2).bound).toBeUndefined();
   expect(summarize(allCells().slice(0, -1), 2).measured).toBeUndefined();
   expect(median([3, 1, 2, 10])).toBe(2.5);
+});
+
+test('what protects is shown with its pair, and as a share of what intake takes an event', () => {
+  const pair = (part: string, on: number, off: number): Record<string, number> => ({
+    ...{ [`${part}OnMicros`]: on, [`${part}OffMicros`]: off, [`${part}Micros`]: on - off },
+  });
+  const figures = {
+    ...{ ...pair('encryption', 20, 14), ...pair('rls', 60, 59), ...pair('quota', 0.3, 0.1) },
+    ...pair('audit', 900, 700),
+  };
+  const intake = cell(
+    'burst256',
+    { perSecond: 1 },
+    { ingress0: 100, events: 60, postgres: 40, generator: 99 },
+  );
+  const { medians, cpuMicros } = summarize([cell('costs', figures), intake], 2);
+  const lines = costTable(medians, cpuMicros)!.split('\n');
+  expect(lines.map((line) => line.split(/ {2,}/).slice(-4))).toEqual([
+    ['with', 'without', 'cost', "of the intake's"],
+    ['20.0', '14.0', '6.0', '3.0 %'],
+    ['60.0', '59.0', '1.0', '0.5 %'],
+    ['0.3', '0.1', '0.2', '0.1 %'],
+    ['900.0', '700.0', '200.0', '–'],
+  ]);
+  expect(costTable(summarize([cell('costs', figures)], 2).medians, {})).toContain('–');
+  expect(costTable({}, {})).toBeUndefined();
 });
 
 test('arguments', () => {

@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { type PostgresServer, startPostgres } from '@posthorn/testing/postgres-server.js';
 import { ROOT } from '../house/running-platform.js';
+import { Random } from '../wire/random.js';
 import { type BenchPlan } from './arguments.js';
 import { badAnswers, type Cell, round, watchCpu } from './cell.js';
 import { BenchChild } from './child.js';
+import { costSeed, measureCosts } from './cost-cells.js';
 import { type GeneratorAnswer, type GeneratorCommand } from './generator.main.js';
 import { insertBatches, insertSingly, type InsertResult } from './inserts.js';
 import { durableSettings, flushesPerSecond } from './machine.js';
@@ -18,7 +20,16 @@ const SECRET = `whsec_${Buffer.alloc(32, 3).toString('base64')}`;
 const CONNECTIONS = 64;
 const FLUSH_TEST_MS = 2_000;
 
-export const MACHINE_CELLS = ['flush', 'bare', 'mac', 'batches', 'single', 'commit64', 'commit256'] as const;
+export const MACHINE_CELLS = [
+  'flush',
+  'bare',
+  'mac',
+  'batches',
+  'single',
+  'commit64',
+  'commit256',
+  'costs',
+] as const;
 type MachineCell = (typeof MACHINE_CELLS)[number];
 type Generator = BenchChild<GeneratorCommand, GeneratorAnswer>;
 
@@ -54,10 +65,20 @@ export class MachineCells {
       const figures = { perSecond: round(flushesPerSecond(this.folder, FLUSH_TEST_MS)) };
       return { subject, block, figures, cpuMicros: {}, problems: [] };
     }
+    if (subject === 'costs') return this.costs(block);
     if (subject === 'batches') return this.inserts(subject, block, insertBatches);
     if (subject === 'single') return this.inserts(subject, block, insertSingly);
     const connections = subject === 'commit256' ? 256 : CONNECTIONS;
     return this.server(subject, block, generator, connections);
+  }
+
+  private async costs(block: number): Promise<Cell> {
+    const { seed, cellMs } = this.plan;
+    const { url, pid: postgresPid } = this.postgres;
+    const place = { url, postgresPid, passwordFile: passwordFileIn(this.folder) };
+    const cell = await measureCosts(place, block, cellMs, new Random(costSeed(seed, block)));
+    await this.truncate();
+    return cell;
   }
 
   private async inserts(
@@ -131,8 +152,11 @@ export class MachineCells {
   }
 }
 
+/** Of the service's roles. */
+const passwordFileIn = (folder: string): string => join(folder, 'password');
+
 async function migrateEvents(url: string, folder: string): Promise<void> {
-  const passwordFile = join(folder, 'password');
+  const passwordFile = passwordFileIn(folder);
   await writeFile(passwordFile, randomBytes(16).toString('hex'), { mode: 0o600 });
   const { status, stdout, stderr } = spawnSync(
     process.execPath,

@@ -6,6 +6,7 @@ import { Random } from '../wire/random.js';
 import { type BenchPlan, parseBenchArguments } from './arguments.js';
 import { type Cell } from './cell.js';
 import { BenchChild } from './child.js';
+import { costTable } from './cost-cells.js';
 import { type GeneratorAnswer, type GeneratorCommand } from './generator.main.js';
 import { goalsOf, tableOf } from './goals.js';
 import { MACHINE_CELLS, MachineCells } from './machine-cells.js';
@@ -112,6 +113,8 @@ async function report(
     console.log(`\nB = min(B_flush ${k(flush)}, B_loop ${k(loop)}, B_cpu ${k(cpu)}) = ${k(total)}`);
   }
   if (goals.length > 0) console.log(`\n${tableOf(goals)}`);
+  const costs = costTable(summary.medians, summary.cpuMicros);
+  if (costs !== undefined) console.log(`\n${costs}`);
   console.log(`\nAll figures: ${path}`);
 }
 

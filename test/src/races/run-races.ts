@@ -3,11 +3,16 @@ import { type ChaosArguments } from '../chaos/arguments.js';
 import { complaintsOf, isClean, writeLines } from '../chaos/report.js';
 import { type RunningPlatform } from '../house/running-platform.js';
 import { RACE_FAULTS } from './race-faults.js';
+import { RaceProgress } from './race-progress.js';
 import { type RaceResult, RaceRun } from './race-run.js';
 
 const RATE_PER_SECOND = 100;
-/** Of one fault in one round: what a run remembers is bounded. */
-const RACES_MAX = 20_000;
+/**
+ * Of one fault in one round: what a run remembers is bounded. A round is judged, and forgotten, before the next one begins;
+ * so a million races need no more memory than the races of one round.
+ */
+const RACES_MAX = 4_000;
+const MEGABYTE = 1024 * 1024;
 
 /** STOP against queued sends, under one fault after the other. @returns whether all of it was clean. */
 export async function runRaces(
@@ -17,18 +22,31 @@ export async function runRaces(
   const faults = RACE_FAULTS.filter(({ id }) => only.length === 0 || only.includes(id));
   if (faults.length === 0 || races === 0) return true;
   const each = Math.ceil(races / faults.length);
-  let isAllClean = true;
-  for (let [left, round] = [each, 0]; left > 0; left -= RACES_MAX, round++) {
+  const progress = new RaceProgress(each * faults.length);
+  for (const { round, races: ofRound } of roundsOf(each)) {
     const runs: RaceRun[] = [];
     for (const [at, fault] of faults.entries()) {
       const options = { seed: seed + 1_000 * round + 10 * at, ratePerSecond: RATE_PER_SECOND };
-      const run = new RaceRun(platform, fault, { ...options, races: Math.min(left, RACES_MAX) });
+      const run = new RaceRun(platform, fault, { ...options, races: ofRound });
       runs.push(run);
       await run.load();
     }
-    for (const run of runs) if (!(await report(platform, await run.finish()))) isAllClean = false;
+    for (const run of runs) {
+      const result = await run.finish();
+      progress.add(result.verdict, await report(platform, result));
+    }
+    console.log(progress.line(process.memoryUsage.rss() / MEGABYTE));
   }
-  return isAllClean;
+  return progress.isClean;
+}
+
+/** The rounds of one fault, of equal size: a small last one would prove nothing. @param races of all rounds together. */
+export function roundsOf(races: number): { readonly round: number; readonly races: number }[] {
+  const rounds = Math.ceil(races / RACES_MAX);
+  return Array.from({ length: rounds }, (_value, round) => ({
+    round,
+    races: Math.floor(((round + 1) * races) / rounds) - Math.floor((round * races) / rounds),
+  }));
 }
 
 async function report({ dataDir }: RunningPlatform, result: RaceResult): Promise<boolean> {

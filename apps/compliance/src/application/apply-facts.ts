@@ -4,14 +4,16 @@ import type { Database } from '@posthorn/postgres/database.js';
 import { fence } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { deliveryOf, type MailDelivery } from '../domain/mail-delivery.js';
-import { signalOf, type ObservedSignal } from '../domain/observed-signal.js';
+import { signalOf, type ObservedSignal, type PersonOf } from '../domain/observed-signal.js';
 import { personKey } from '../domain/person.js';
+import type { PersonKeys } from '../domain/person-keys.js';
 import type { PositionStore, ShardPosition } from '../persistence/position.store.js';
 import { SCHEMA } from '../persistence/roles.js';
 import type { SoftBounceStore } from '../persistence/soft-bounce.store.js';
 import type { ComplianceMetrics } from './compliance-metrics.js';
 import type { Folded, FoldSignals } from './fold-signals.js';
 import type { RelayWake } from './relay-wake.js';
+import type { SettlePersons } from './settle-persons.js';
 import { WaitingPositions } from './waiting-positions.js';
 
 /**
@@ -26,6 +28,8 @@ export class ApplyFacts implements FactConsumer {
     private readonly positionStore: PositionStore,
     private readonly fold: FoldSignals,
     private readonly bounces: SoftBounceStore,
+    private readonly settle: SettlePersons,
+    private readonly keys: PersonKeys,
     private readonly wake: RelayWake,
     private readonly metrics: ComplianceMetrics,
     private readonly clock: Clock,
@@ -33,6 +37,8 @@ export class ApplyFacts implements FactConsumer {
   ) {
     this.waiting = new WaitingPositions((positions) => positionStore.write(db, positions), log);
   }
+
+  private readonly who: PersonOf = (tenantId, logHash) => this.keys.person(tenantId, logHash);
 
   onApplicationShutdown(): Promise<void> {
     return this.waiting.close();
@@ -48,9 +54,9 @@ export class ApplyFacts implements FactConsumer {
     const mails: MailDelivery[] = [];
     for (const { facts } of batch) {
       for (const fact of facts) {
-        const signal = signalOf(fact);
+        const signal = signalOf(fact, this.who);
         if (signal !== undefined) signals.push(signal);
-        const mail = deliveryOf(fact);
+        const mail = deliveryOf(fact, this.who);
         if (mail !== undefined) mails.push(mail);
       }
     }
@@ -75,6 +81,7 @@ export class ApplyFacts implements FactConsumer {
     );
     const isNew = ({ person }: MailDelivery): boolean => bounced.has(personKey(person));
     const others = mails.filter((mail) => !isNew(mail));
+    await this.settle.run(others.map(({ person }) => person));
     return [...mails.filter(isNew), ...(await this.bounces.concerned(this.db, others))];
   }
 

@@ -1,7 +1,8 @@
-import { uuidTimeMs } from '@posthorn/clock/id.js';
+import { uuidText, uuidTimeMs } from '@posthorn/clock/id.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { signalOf } from '../domain/observed-signal.js';
+import { signalOf, type PersonOf } from '../domain/observed-signal.js';
+import type { PersonKeys } from '../domain/person-keys.js';
 import type { PendingSignal, PendingStore } from '../persistence/pending.store.js';
 import { SIGNALS_MAX } from '../persistence/consent.store.js';
 import type { ApplySignals } from './apply-signals.js';
@@ -24,6 +25,7 @@ export class ApplyPending {
     private readonly db: Database,
     private readonly pending: PendingStore,
     private readonly signals: ApplySignals,
+    private readonly keys: PersonKeys,
     private readonly metrics: PermitMetrics,
     private readonly log: Logger,
   ) {}
@@ -40,9 +42,11 @@ export class ApplyPending {
 
   private async look(): Promise<void> {
     try {
-      const found = await this.pending.abandoned(this.db, ABANDONED_AFTER_MS, SIGNALS_MAX);
-      this.metrics.abandoned(found.length);
-      const signals = found.flatMap((row) => signalOf(factOf(row)) ?? []);
+      const waiting = await this.pending.abandoned(this.db, ABANDONED_AFTER_MS, SIGNALS_MAX);
+      const found = waiting.filter(({ tenantId }) => this.keys.canName(uuidText(tenantId)));
+      this.metrics.abandoned(waiting.length);
+      const who: PersonOf = (tenantId, logHash) => this.keys.person(tenantId, logHash);
+      const signals = found.flatMap((row) => signalOf(factOf(row), who) ?? []);
       if (signals.length > 0) await this.signals.run(signals);
       if (signals.length < found.length)
         this.log.error(

@@ -11,7 +11,7 @@ import type { Logger } from '@posthorn/server/logger.js';
 import { PROOF_BYTES_MAX, PROOF_METHODS, type ConsentProof } from '../domain/consent-proof.js';
 import { openUntilMs } from '../domain/consent-state.js';
 import type { ObservedSignal } from '../domain/observed-signal.js';
-import { personKey } from '../domain/person.js';
+import { logHashOf, personKey } from '../domain/person.js';
 import { isChannel, SCOPE_ALL } from '../domain/suppression.js';
 import type { ConsentStore } from '../persistence/consent.store.js';
 import type { PermitStore } from '../persistence/permit.store.js';
@@ -146,7 +146,7 @@ export class CreateConsent {
 }
 
 function actOf({ id, person, covers, program }: ObservedSignal, actor: AuditActor, status: string): AuditAct {
-  const personId = formatId('per', person.hash);
+  const personId = formatId('per', logHashOf(person));
   const detail = { after: { id: idOfUuid('evt', id), channel: covers, program, status } };
   return { tenantId: person.tenantId, actor, action: 'consent.created', target: personId, detail };
 }

@@ -4,12 +4,13 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { auditActor, type AuditActor, type AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import type { Database, Tx } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import type { Person } from '../domain/person.js';
+import { logHashOf, type Person } from '../domain/person.js';
 import { covers, optOutScopes, reduceScoped } from '../domain/person-consent.js';
 import type { Review } from '../domain/review.js';
 import { scopeOf, splitSuppressions } from '../domain/suppression-plan.js';
 import { SCOPE_ALL, type Suppression } from '../domain/suppression.js';
 import type { ConsentStore } from '../persistence/consent.store.js';
+import type { PersonKeyStore } from '../persistence/person-key.store.js';
 import type { PersonStore } from '../persistence/person.store.js';
 import type { ReviewStore } from '../persistence/review.store.js';
 import type { SuppressionStore } from '../persistence/suppression.store.js';
@@ -30,6 +31,7 @@ export class DecideReview {
     private readonly persons: PersonStore,
     private readonly suppressions: SuppressionStore,
     private readonly reviews: ReviewStore,
+    private readonly keyStore: PersonKeyStore,
     private readonly turns: TellTurns,
     private readonly audit: Pick<AuditOutgoing, 'add'>,
     private readonly tenants: EdgeTenants,
@@ -55,12 +57,12 @@ export class DecideReview {
     const eventId = uuidOfId('evt', request.eventId);
     if (eventId === undefined) throw new AppError('review.not_found');
     const review = await this.db.transaction(async (tx) => {
-      const known = await this.reviews.find(tx, tenantId, eventId);
-      if (known === undefined) throw new AppError('review.not_found');
-      const person: Person = { tenantId, hash: known.personHash };
+      const { row: known, person } = await this.found(tx, tenantId, eventId);
       await this.persons.lock(tx, [person]);
       const decided = await this.reviews.decide(tx, { tenantId, eventId }, by);
-      if (decided === undefined) return this.decidedBefore(tx, tenantId, eventId, state);
+      const shown = { personHash: logHashOf(person) };
+      if (decided === undefined)
+        return { ...(await this.decidedBefore(tx, tenantId, eventId, state)), ...shown };
       const before = await this.turns.standing(tx, person);
       const held = splitSuppressions(before.suppressions).optOuts;
       await this.refold(tx, person, held, { ...by, eventId: state === 'confirmed' ? eventId : undefined });
@@ -69,11 +71,20 @@ export class DecideReview {
       const detail = { before: { state: known.state }, after: { state } };
       const noted = { action: `review.${state}`, target: request.eventId, detail };
       await this.audit.add(tx, [{ tenantId, actor, ...noted }]);
-      return decided;
+      return { ...decided, ...shown };
     });
     this.log.info({ eventId, actorId: by.actorId, outcome: state }, 'review by hand');
     this.wake.committed();
     return review;
+  }
+
+  private async found(tx: Tx, tenantId: string, eventId: string): Promise<{ row: Review; person: Person }> {
+    const [found] = await this.keyStore.read(tx, tenantId, async () => {
+      const review = await this.reviews.find(tx, tenantId, eventId);
+      return review === undefined ? [] : [review];
+    });
+    if (found === undefined) throw new AppError('review.not_found');
+    return found;
   }
 
   private async decidedBefore(tx: Tx, tenantId: string, eventId: string, state: string): Promise<Review> {

@@ -4,10 +4,14 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { normalizeAddress } from '@posthorn/providers/address.js';
 import { idOfUuid, parseId, uuidText } from '@posthorn/clock/id.js';
 import type { Person } from '../domain/person.js';
+import type { PersonKeys } from '../domain/person-keys.js';
 
 /** Turns what callers name into what the store knows: tenants by UUID, persons by hash. */
 export class EdgeTenants {
-  constructor(private readonly edge: Pick<EdgeConfig, 'tenant' | 'isReady' | 'isSendingPaused'>) {}
+  constructor(
+    private readonly edge: Pick<EdgeConfig, 'tenant' | 'isReady' | 'isSendingPaused'>,
+    private readonly keys: PersonKeys,
+  ) {}
 
   /** @returns UUID text. @throws AppError `tenant.not_found`, or `service.unavailable` before the first snapshot. */
   uuidOf(tenantId: string): string {
@@ -24,14 +28,19 @@ export class EdgeTenants {
     const normal = normalizeAddress(address);
     if (normal === '') throw invalid('address', 'is empty');
     if (hashKey === undefined) throw new AppError('data_key.unavailable');
-    return { tenantId: uuidText(uuid), hash: keyedHash(hashKey, 'person', normal) };
+    return this.keys.person(uuidText(uuid), keyedHash(hashKey, 'person', normal));
   }
 
   /** The person of a `per_…`: known or not, its hash is in it. @throws AppError `request.invalid`. */
   personOf(tenantId: string, personId: string, path = 'personId'): Person {
     const hash = parseId('per', personId);
     if (hash === undefined) throw invalid(path, 'is no ID of a person');
-    return { tenantId: this.uuidOf(tenantId), hash };
+    return this.keys.person(this.uuidOf(tenantId), hash);
+  }
+
+  /** Under which key its persons are to be kept; 0: none. */
+  personKeyGenerationOf(tenantId: string): number {
+    return this.find(tenantId).personKeyGeneration;
   }
 
   /** The lanes of the log in which events of a tenant can be. @param tenantId UUID text. */

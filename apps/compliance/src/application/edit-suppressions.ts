@@ -3,13 +3,14 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import type { AuditActor, AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import type { ObservedSignal } from '../domain/observed-signal.js';
-import { personKey, type Person } from '../domain/person.js';
+import { logHashOf, personKey, type Person } from '../domain/person.js';
 import { covers, reduceScoped, type ScopedSignal } from '../domain/person-consent.js';
 import { scopeOf, splitSuppressions } from '../domain/suppression-plan.js';
 import { OPT_OUT_REASONS, type Suppression } from '../domain/suppression.js';
 import type { ConsentStore } from '../persistence/consent.store.js';
 import type { OutgoingEvent, OutgoingStore } from '../persistence/outgoing.store.js';
 import type { PermitStore } from '../persistence/permit.store.js';
+import type { PersonKeyStore } from '../persistence/person-key.store.js';
 import type { PersonStore } from '../persistence/person.store.js';
 import type { SuppressionStore } from '../persistence/suppression.store.js';
 import { newSuppression, outgoingBy, type FoldSignals } from './fold-signals.js';
@@ -52,6 +53,7 @@ export class EditSuppressions {
   constructor(
     private readonly consent: ConsentStore,
     private readonly persons: PersonStore,
+    private readonly keyStore: PersonKeyStore,
     private readonly suppressions: SuppressionStore,
     private readonly permits: PermitStore,
     private readonly outgoing: OutgoingStore,
@@ -66,9 +68,9 @@ export class EditSuppressions {
     const openPermits = await this.openPermits(tx, person, by);
     const { events, ...made } = await this.put(tx, person, wanted, by);
     await this.outgoing.add(tx, events);
-    const act = { action: 'suppression.created', detail: { after: seenOf(made.suppression) } };
+    const act = { action: 'suppression.created', detail: { after: seenOf(made.suppression, person) } };
     if (made.isNew) await this.note(tx, person.tenantId, made.suppression.id, by, act);
-    return { ...made, openPermits };
+    return { ...made, suppression: shownOf(made.suppression, person), openPermits };
   }
 
   /**
@@ -81,7 +83,7 @@ export class EditSuppressions {
     await this.lift(tx, person, found, by);
     const told = { programs: [found.scope], endedId: key.id, nowMs: by.nowMs };
     const isTold = await this.turns.tell(tx, person, before, told);
-    const act = { action: 'suppression.lifted', detail: { before: seenOf(found) } };
+    const act = { action: 'suppression.lifted', detail: { before: seenOf(found, person) } };
     await this.note(tx, key.tenantId, key.id, by, act);
     return isTold;
   }
@@ -104,9 +106,9 @@ export class EditSuppressions {
     const { suppression, isNew } = await this.put(tx, person, wanted, by);
     const programs = [found.scope, wanted.scope];
     await this.turns.tell(tx, person, before, { programs, endedId: key.id, nowMs: by.nowMs });
-    const detail = { before: seenOf(found), after: seenOf(suppression) };
+    const detail = { before: seenOf(found, person), after: seenOf(suppression, person) };
     await this.note(tx, key.tenantId, key.id, by, { action: 'suppression.corrected', detail });
-    return { suppression, isNew, openPermits };
+    return { suppression: shownOf(suppression, person), isNew, openPermits };
   }
 
   private note(
@@ -139,11 +141,13 @@ export class EditSuppressions {
   }
 
   private async lockFound(tx: Tx, { tenantId, id }: Key): Promise<{ found: Suppression; person: Person }> {
-    const found = await this.suppressions.find(tx, tenantId, id);
-    if (found === undefined) throw new AppError('suppression.not_found');
-    const person: Person = { tenantId, hash: found.personHash };
-    await this.persons.lock(tx, [person]);
-    return { found, person };
+    const [known] = await this.keyStore.read(tx, tenantId, async () => {
+      const suppression = await this.suppressions.find(tx, tenantId, id);
+      return suppression === undefined ? [] : [suppression];
+    });
+    if (known === undefined) throw new AppError('suppression.not_found');
+    await this.persons.lock(tx, [known.person]);
+    return { found: known.row, person: known.person };
   }
 
   private async lift(tx: Tx, person: Person, found: Suppression, by: NotedAct): Promise<void> {
@@ -186,9 +190,15 @@ export class EditSuppressions {
   }
 }
 
+/** As others see it. */
+const shownOf = (suppression: Suppression, person: Person): Suppression => ({
+  ...suppression,
+  personHash: logHashOf(person),
+});
+
 /** What the audit log says of one. */
-const seenOf = ({ id, personHash, channel, scope, reason }: Suppression) => ({
-  ...{ id: idOfUuid('sup', id), personId: formatId('per', personHash) },
+const seenOf = ({ id, channel, scope, reason }: Suppression, person: Person) => ({
+  ...{ id: idOfUuid('sup', id), personId: formatId('per', logHashOf(person)) },
   ...{ channel, scope, reason },
 });
 

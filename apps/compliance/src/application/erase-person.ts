@@ -23,7 +23,8 @@ export class ErasePerson {
     if (request.actorId === '') throw invalid('actorId', 'is missing');
     const person = this.tenants.personOf(request.tenantId, request.personId);
     const erased = await this.db.transaction(async (tx) => {
-      const group = (await this.persons.linked(tx, person)).map((hash) => ({ ...person, hash }));
+      await this.persons.settle(tx, [person]);
+      const group = await this.persons.linked(tx, person);
       await this.persons.lock(tx, group);
       return this.erasure.erase(
         tx,

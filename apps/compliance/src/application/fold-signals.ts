@@ -77,6 +77,7 @@ export class FoldSignals {
   ): Promise<Untold> {
     if (signals.length + deliveries.length === 0) return NOTHING;
     const persons = distinctPersons([...signals, ...deliveries].map(({ person }) => person));
+    await this.persons.settle(tx, persons);
     // One round trip: they run one after the other, and each sees what was committed before the lock was got.
     const [, counting, held, recorded] = await Promise.all([
       this.persons.lock(tx, persons),

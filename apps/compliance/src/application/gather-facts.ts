@@ -11,7 +11,8 @@ import { SCOPE_ALL } from '../domain/suppression.js';
 import type { ConsentStore, KnownSignal } from '../persistence/consent.store.js';
 import type { PermitStore } from '../persistence/permit.store.js';
 import type { PersonStore } from '../persistence/person.store.js';
-import type { SendFactsRead } from '../persistence/send-facts.read.js';
+import type { PersonKeyStore } from '../persistence/person-key.store.js';
+import type { LinkedRow, SendFactsRead } from '../persistence/send-facts.read.js';
 
 const CAP_WINDOW_MS_MAX = CAP_WINDOW_HOURS_MAX * 3_600_000;
 
@@ -29,10 +30,11 @@ export class GatherFacts {
     private readonly consent: ConsentStore,
     private readonly facts: SendFactsRead,
     private readonly permits: PermitStore,
+    private readonly keyStore: PersonKeyStore,
   ) {}
 
   /**
-   * The first thing its transaction does.
+   * The first thing its transaction does. Persons who may move are settled before.
    * @returns one for each request, in order. @throws LinksChanged.
    */
   async run(tx: Tx, requests: readonly SendRequest[], nowMs: number): Promise<StoredFacts[]> {
@@ -45,10 +47,10 @@ export class GatherFacts {
     );
     const tenants = [...new Set(persons.map(({ tenantId }) => tenantId))];
     // One round trip: the reads run after the locks were got, so they see all that was done under them.
-    const [taken, , linked, suppressions, pending, signals, sent, known, policies] = await Promise.all([
+    const [taken, , linked, suppressions, waiting, signals, sent, known, policies] = await Promise.all([
       this.persons.lockShared(tx, persons),
       marketed.length === 0 ? undefined : this.persons.lockMarketing(tx, marketed),
-      this.facts.linkedLocks(tx, persons),
+      this.facts.linked(tx, persons),
       this.facts.suppressions(tx, persons),
       this.facts.pending(tx, persons),
       this.persons.signals(tx, persons),
@@ -56,7 +58,8 @@ export class GatherFacts {
       answered.length === 0 ? new Map<string, never>() : this.consent.known(tx, answered),
       this.facts.policies(tx, tenants),
     ]);
-    if (linked.flat().some((lock) => !taken.has(lock))) throw new LinksChanged();
+    if (linked.flat().some(({ lock }) => !taken.has(lock))) throw new LinksChanged();
+    const pending = await this.withLinked(tx, persons, waiting, linked);
     const answers = await this.answers(tx, requests, known, nowMs);
     const at = indexOf(persons);
     const marketedAt = indexOf(marketed);
@@ -78,9 +81,26 @@ export class GatherFacts {
         sentRecently: request.category === 'marketing' ? sent[marketedAt.get(key)!]! : [],
         policy,
         policyVersion: version,
-        group: [personLock(request.person), ...linked[n]!],
+        group: [personLock(request.person), ...linked[n]!.map(({ lock }) => lock)],
       };
     });
+  }
+
+  /** Of each person, whether an opt-out waits: its own, or of one who is linked. */
+  private async withLinked(
+    tx: Tx,
+    persons: readonly Person[],
+    own: readonly boolean[],
+    linked: readonly (readonly LinkedRow[])[],
+  ): Promise<boolean[]> {
+    const isPending = [...own];
+    for (const [n, { tenantId }] of persons.entries()) {
+      if (isPending[n] || linked[n]!.length === 0) continue;
+      const found = await this.keyStore.read(tx, tenantId, () => Promise.resolve(linked[n]!));
+      const others = found.map(({ person }) => person);
+      isPending[n] = (await this.facts.pending(tx, others, true)).includes(true);
+    }
+    return isPending;
   }
 
   private async answers(

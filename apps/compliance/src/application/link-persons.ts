@@ -8,7 +8,7 @@ import {
 } from '@posthorn/postgres/audit-outgoing.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { distinctPersons, personKey, type Person } from '../domain/person.js';
+import { distinctPersons, logHashOf, personKey, type Person } from '../domain/person.js';
 import { LINKED_MAX, type PersonStore } from '../persistence/person.store.js';
 import type { PermitStore } from '../persistence/permit.store.js';
 import { type EdgeTenants, invalid } from './edge-tenants.js';
@@ -74,6 +74,7 @@ export class LinkPersons {
   ): Promise<{ readonly group: Buffer[]; readonly openPermits: string[] }> {
     const nowMs = this.clock.nowMs();
     return this.db.transaction(async (tx) => {
+      await this.persons.settle(tx, named);
       const group = await this.groupOf(tx, named);
       if (group.length > LINKED_MAX) throw tooMany();
       // Whoever permits or stops a message to one of them is done, or begins after this.
@@ -83,7 +84,7 @@ export class LinkPersons {
       const open = await this.permits.openOf(tx, group, nowMs);
       // Whoever links one with nobody asks who is linked.
       if (named.length > 1) await this.audit.add(tx, [actOf(named[0]!, group, actor)]);
-      return { group: group.map(({ hash }) => hash), openPermits: [...new Set([...open.values()].flat())] };
+      return { group: group.map(logHashOf), openPermits: [...new Set([...open.values()].flat())] };
     });
   }
 
@@ -93,20 +94,19 @@ export class LinkPersons {
     named: readonly Person[],
   ): Promise<Person[]> {
     const group = new Map<string, Person>();
-    for (const { tenantId, hash } of named)
-      for (const linked of await this.persons.linked(tx, { tenantId, hash }))
-        group.set(personKey({ tenantId, hash: linked }), { tenantId, hash: linked });
+    for (const person of named)
+      for (const linked of await this.persons.linked(tx, person)) group.set(personKey(linked), linked);
     return [...group.values()];
   }
 }
 
-function actOf({ tenantId, hash }: Person, group: readonly Person[], actor: AuditActor): AuditAct {
-  const personIds = group.map((person) => formatId('per', person.hash));
+function actOf(named: Person, group: readonly Person[], actor: AuditActor): AuditAct {
+  const personIds = group.map((person) => formatId('per', logHashOf(person)));
   return {
-    tenantId,
+    tenantId: named.tenantId,
     actor,
     action: 'person.linked',
-    target: formatId('per', hash),
+    target: formatId('per', logHashOf(named)),
     detail: { after: { personIds } },
   };
 }

@@ -6,6 +6,7 @@ export class PermitMetrics {
   private readonly permitSeconds: Histogram;
   private readonly behind: Gauge;
   private readonly abandonedRows: Gauge;
+  private readonly violations: Counter;
 
   constructor(metrics: Metrics) {
     this.decisions = metrics.counter({
@@ -25,6 +26,10 @@ export class PermitMetrics {
       name: 'posthorn_pending_opt_outs_rows',
       help: 'Opt-outs that intake stored and nobody asked to apply',
     });
+    this.violations = metrics.counter({
+      name: 'posthorn_opt_out_violations_total',
+      help: 'Messages that left although their recipient had opted out of everything; anything but 0 is a defect',
+    });
   }
 
   decided(decision: 'allow' | 'deny' | 'defer', durationMs: number): void {
@@ -35,6 +40,10 @@ export class PermitMetrics {
   /** @param ageMs Infinity while it is not known. */
   behindBy(ageMs: number): void {
     this.behind.set(ageMs / 1_000);
+  }
+
+  violated(messages: number): void {
+    this.violations.inc({}, messages);
   }
 
   abandoned(rows: number): void {

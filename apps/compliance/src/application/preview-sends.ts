@@ -5,6 +5,7 @@ import type { SendRequest } from '../domain/send-request.js';
 import { decide, type Decision } from '../domain/sending-rules/decide.js';
 import type { Backlog } from './backlog.js';
 import { LinksChanged, linksUnstable, type GatherFacts } from './gather-facts.js';
+import type { SettlePersons } from './settle-persons.js';
 
 const CATEGORIES = ['transactional', 'marketing'] as const;
 /** Of no message: what is not answered with claims nothing. */
@@ -29,6 +30,7 @@ export interface SendsPreview {
 export class PreviewSends {
   constructor(
     private readonly db: Pick<Database, 'transaction'>,
+    private readonly settle: Pick<SettlePersons, 'run'>,
     private readonly gather: Pick<GatherFacts, 'run'>,
     private readonly backlog: Pick<Backlog, 'isCaughtUp'>,
     private readonly clock: Clock,
@@ -42,6 +44,7 @@ export class PreviewSends {
       contact: { timeZone: '', country: '', postalCode: '' },
     }));
     try {
+      await this.settle.run([asked.person]);
       const stored = await this.db.transaction((tx) => this.gather.run(tx, requests, this.clock.nowMs()));
       const nowMs = this.clock.nowMs();
       const isCaughtUp = this.backlog.isCaughtUp(asked.person.tenantId);

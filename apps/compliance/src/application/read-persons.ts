@@ -1,12 +1,28 @@
+import type { Tx } from '@posthorn/postgres/database.js';
+import { logHashOf, type Person } from '../domain/person.js';
 import type { Suppression } from '../domain/suppression.js';
 import type { ConsentEntry, ConsentRead } from '../persistence/consent.read.js';
 import type { DecisionFilter, DecisionRead, DecisionRecord } from '../persistence/decision.read.js';
 import type { HistoryEntry, HistoryRead } from '../persistence/history.read.js';
+import type { KeyChange, PersonKeyStore } from '../persistence/person-key.store.js';
 import type { PersonStore } from '../persistence/person.store.js';
 import type { PolicyStore, StoredPolicy } from '../persistence/policy.store.js';
 import type { ReaderDatabase } from '../persistence/reader-database.js';
 import type { SuppressionStore } from '../persistence/suppression.store.js';
 import type { EdgeTenants } from './edge-tenants.js';
+import type { SettlePersons } from './settle-persons.js';
+
+/** A change of the key of persons, as far as it is. */
+export interface KeyChangeState extends Pick<KeyChange, 'generation' | 'moved' | 'isFormerDestroyed'> {
+  readonly state: 'none' | 'waiting' | 'moving' | 'settled';
+  readonly startedAtMs: number;
+  readonly completedAtMs: number | undefined;
+}
+
+const NO_CHANGE: KeyChangeState = {
+  ...{ state: 'none', generation: 0, moved: 0, startedAtMs: 0, completedAtMs: undefined },
+  isFormerDestroyed: true,
+};
 
 type After = { readonly at: string; readonly key: string } | undefined;
 
@@ -14,7 +30,9 @@ type After = { readonly at: string; readonly key: string } | undefined;
 export class ReadPersons {
   constructor(
     private readonly db: ReaderDatabase,
+    private readonly settle: SettlePersons,
     private readonly persons: PersonStore,
+    private readonly keyStore: PersonKeyStore,
     private readonly suppressions: SuppressionStore,
     private readonly consentRead: ConsentRead,
     private readonly decisionRead: DecisionRead,
@@ -31,37 +49,62 @@ export class ReadPersons {
     const { address, personId } = who;
     const person =
       personId === '' ? this.tenants.personAt(tenantId, address) : this.tenants.personOf(tenantId, personId);
-    return this.db.tenantTransaction(person.tenantId, async (tx) => ({
-      hashes: await this.persons.linked(tx, person),
-      suppressions: await this.suppressions.inForce(tx, person, 'all'),
+    return this.about(person, async (tx) => ({
+      hashes: (await this.persons.linked(tx, person)).map(logHashOf),
+      suppressions: await this.keyStore.named(tx, person.tenantId, () =>
+        this.suppressions.inForce(tx, person, 'all'),
+      ),
     }));
+  }
+
+  /** Reads about one person, once it is where it is looked for. */
+  private async about<T>(person: Person, read: (tx: Tx) => Promise<T>): Promise<T> {
+    await this.settle.group(person);
+    return this.db.tenantTransaction(person.tenantId, async (tx) => {
+      await this.keyStore.check(tx, [person]);
+      return read(tx);
+    });
+  }
+
+  /** Reads a list about one person, or everybody, with each named as others name it. */
+  private list<Row extends { readonly personHash: Buffer }>(
+    tenantId: string,
+    personId: string,
+    read: (tx: Tx, tenant: string, personHash: Buffer | undefined) => Promise<readonly Row[]>,
+  ): Promise<Row[]> {
+    const tenant = this.tenants.uuidOf(tenantId);
+    const named = (tx: Tx, hash: Buffer | undefined): Promise<Row[]> =>
+      this.keyStore.named(tx, tenant, () => read(tx, tenant, hash));
+    if (personId === '') return this.db.tenantTransaction(tenant, (tx) => named(tx, undefined));
+    const person = this.tenants.personOf(tenantId, personId);
+    return this.about(person, (tx) => named(tx, person.hash));
   }
 
   /** What happened to a person and those linked, latest first. */
   history(tenantId: string, personId: string, after: After, limit: number): Promise<HistoryEntry[]> {
     const person = this.tenants.personOf(tenantId, personId);
-    return this.db.tenantTransaction(person.tenantId, async (tx) => {
-      const hashes = await this.persons.linked(tx, person);
-      return this.historyRead.list(tx, person.tenantId, hashes, after, limit);
+    return this.about(person, async (tx) => {
+      const hashes = (await this.persons.linked(tx, person)).map(({ hash }) => hash);
+      return this.keyStore.named(tx, person.tenantId, () =>
+        this.historyRead.list(tx, person.tenantId, hashes, after, limit),
+      );
     });
   }
 
   /** @param personId empty = everybody. */
   consents(tenantId: string, personId: string, after: After, limit: number): Promise<ConsentEntry[]> {
-    const tenant = this.tenants.uuidOf(tenantId);
-    const filter = personId === '' ? {} : { personHash: this.tenants.personOf(tenantId, personId).hash };
     const position = after === undefined ? undefined : { at: after.at, id: after.key };
-    return this.db.tenantTransaction(tenant, (tx) =>
-      this.consentRead.list(tx, tenant, filter, position, limit),
+    return this.list(tenantId, personId, (tx, tenant, personHash) =>
+      this.consentRead.list(tx, tenant, personHash === undefined ? {} : { personHash }, position, limit),
     );
   }
 
   /** One entry of the history of consent. @param id UUID text of one that is there. */
-  consent(tenantId: string, id: string): Promise<ConsentEntry | undefined> {
-    const tenant = this.tenants.uuidOf(tenantId);
-    return this.db.tenantTransaction(tenant, async (tx) =>
-      (await this.consentRead.list(tx, tenant, { id }, undefined, 1)).at(0),
+  async consent(tenantId: string, id: string): Promise<ConsentEntry | undefined> {
+    const found = await this.list(tenantId, '', (tx, tenant) =>
+      this.consentRead.list(tx, tenant, { id }, undefined, 1),
     );
+    return found.at(0);
   }
 
   decisions(
@@ -70,12 +113,19 @@ export class ReadPersons {
     before: string | undefined,
     limit: number,
   ): Promise<DecisionRecord[]> {
-    const tenant = this.tenants.uuidOf(tenantId);
-    const { personId } = filter;
-    const personHash = personId === '' ? undefined : this.tenants.personOf(tenantId, personId).hash;
-    return this.db.tenantTransaction(tenant, (tx) =>
+    return this.list(tenantId, filter.personId, (tx, tenant, personHash) =>
       this.decisionRead.list(tx, tenant, { ...filter, personHash }, before, limit),
     );
+  }
+
+  /** How far a change of the key of persons is. */
+  async keyChange(tenantId: string): Promise<KeyChangeState> {
+    const newest = this.tenants.personKeyGenerationOf(tenantId);
+    const tenant = this.tenants.uuidOf(tenantId);
+    const change = await this.db.tenantTransaction(tenant, (tx) => this.keyStore.find(tx, tenant));
+    if (change?.former !== undefined) return { ...change, state: 'moving' };
+    if (newest > (change?.generation ?? 0)) return { ...NO_CHANGE, ...change, state: 'waiting' };
+    return change === undefined ? NO_CHANGE : { ...change, state: 'settled' };
   }
 
   policy(tenantId: string): Promise<StoredPolicy> {

@@ -1,14 +1,20 @@
+import type { Tx } from '@posthorn/postgres/database.js';
+import type { Person } from '../domain/person.js';
 import type { Review } from '../domain/review.js';
 import { CHANNELS, isChannel, type Suppression } from '../domain/suppression.js';
+import type { PersonKeyStore } from '../persistence/person-key.store.js';
 import type { ReaderDatabase } from '../persistence/reader-database.js';
 import type { ReviewStore } from '../persistence/review.store.js';
 import type { SuppressionStore } from '../persistence/suppression.store.js';
 import { type EdgeTenants, invalid } from './edge-tenants.js';
+import type { SettlePersons } from './settle-persons.js';
 
 /** Reads for one tenant, under row-level security. */
 export class ReadSuppressions {
   constructor(
     private readonly db: ReaderDatabase,
+    private readonly settle: SettlePersons,
+    private readonly keyStore: PersonKeyStore,
     private readonly suppressions: SuppressionStore,
     private readonly reviewStore: ReviewStore,
     private readonly tenants: EdgeTenants,
@@ -28,11 +34,9 @@ export class ReadSuppressions {
   ): Promise<Suppression[]> {
     const { tenantId, personId, reason, channel, hasLifted } = request;
     const tenant = this.tenants.uuidOf(tenantId);
-    const personHash = personId === '' ? undefined : this.tenants.personOf(tenantId, personId).hash;
-    const filter = { personHash, reason, channel, hasLifted };
-    return this.db.tenantTransaction(tenant, (tx) =>
-      this.suppressions.list(tx, tenant, filter, before, limit),
-    );
+    const person = personId === '' ? undefined : this.tenants.personOf(tenantId, personId);
+    const filter = { personHash: person?.hash, reason, channel, hasLifted };
+    return this.named(tenant, person, (tx) => this.suppressions.list(tx, tenant, filter, before, limit));
   }
 
   /** Those that stop a message to that address. @param channel empty or `all` = on any channel. */
@@ -40,12 +44,26 @@ export class ReadSuppressions {
     const on = channel || 'all';
     if (!isChannel(on)) throw invalid('channel', `must be one of ${CHANNELS.join(', ')}`);
     const person = this.tenants.personAt(tenantId, address);
-    return this.db.tenantTransaction(person.tenantId, (tx) => this.suppressions.inForce(tx, person, on));
+    return this.named(person.tenantId, person, (tx) => this.suppressions.inForce(tx, person, on));
   }
 
   /** What waits for a person's judgement, and what was judged. @param state empty = any. */
   reviews(tenantId: string, state: string, before: string | undefined, limit: number): Promise<Review[]> {
     const tenant = this.tenants.uuidOf(tenantId);
-    return this.db.tenantTransaction(tenant, (tx) => this.reviewStore.list(tx, tenant, state, before, limit));
+    return this.named(tenant, undefined, (tx) => this.reviewStore.list(tx, tenant, state, before, limit));
+  }
+
+  /** Reads about one person, or everybody, with each named as others name it. */
+  private async named<Row extends { readonly personHash: Buffer }>(
+    tenant: string,
+    person: Person | undefined,
+    read: (tx: Tx) => Promise<readonly Row[]>,
+  ): Promise<Row[]> {
+    const about = person === undefined ? [] : [person];
+    await this.settle.run(about);
+    return this.db.tenantTransaction(tenant, async (tx) => {
+      await this.keyStore.check(tx, about);
+      return this.keyStore.named(tx, tenant, () => read(tx));
+    });
   }
 }

@@ -5,9 +5,10 @@ import type { Database } from '@posthorn/postgres/database.js';
 import { fence } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { TEXTS_MAX, type EventsClient } from '../clients/events.client.js';
-import { observed, type SignalFact } from '../domain/observed-signal.js';
+import { observed, type PersonOf, type SignalFact } from '../domain/observed-signal.js';
 import { detectOptOutPhrase, type PhraseResult } from '../domain/opt-out-phrases.js';
 import { HASH_BYTES } from '../domain/person.js';
+import type { PersonKeys } from '../domain/person-keys.js';
 import type { PositionStore, ShardPosition } from '../persistence/position.store.js';
 import type { ReviewStore } from '../persistence/review.store.js';
 import { SCHEMA } from '../persistence/roles.js';
@@ -38,6 +39,7 @@ export class ReadTexts implements FactConsumer {
     private readonly events: Pick<EventsClient, 'listTexts'>,
     private readonly reviews: ReviewStore,
     private readonly fold: FoldSignals,
+    private readonly keys: PersonKeys,
     private readonly wake: RelayWake,
     private readonly metrics: ComplianceMetrics,
     private readonly clock: Clock,
@@ -69,7 +71,8 @@ export class ReadTexts implements FactConsumer {
   ): Promise<void> {
     const leases = new Map(batch.map(({ shard, leaseEpoch }) => [shard, leaseEpoch]));
     const nowMs = this.clock.nowMs();
-    const signals = found.map(({ fact }) => ({ ...observed(fact, 'opt_out'), isPhrase: true }));
+    const who: PersonOf = (tenantId, logHash) => this.keys.person(tenantId, logHash);
+    const signals = found.map(({ fact }) => ({ ...observed(fact, 'opt_out', who), isPhrase: true }));
     const { recorded, changes } = await this.db.transaction(async (tx) => {
       await fence(tx, SCHEMA, leases);
       await this.positionStore.writeTexts(tx, positions);
@@ -117,9 +120,12 @@ export class ReadTexts implements FactConsumer {
   }
 }
 
+/** A part of a longer text, which is read without waiting for the others. */
+const isPart = ({ type, state }: SignalFact): boolean => type === 'signal.observed' && state === 'received';
+
 /** Written by a person, and no keyword: those are another tier. */
-const isReadable = ({ type, signal, channel, personHash }: SignalFact): boolean =>
-  type === 'message.received' &&
-  signal === '' &&
-  CHANNELS.includes(channel) &&
-  personHash.length === HASH_BYTES;
+const isReadable = (fact: SignalFact): boolean =>
+  (fact.type === 'message.received' || isPart(fact)) && isWords(fact);
+
+const isWords = ({ signal, channel, personHash }: SignalFact): boolean =>
+  signal === '' && CHANNELS.includes(channel) && personHash.length === HASH_BYTES;

@@ -9,6 +9,7 @@ import { PERMITS_MAX, type NewDecision, type PermitStore } from '../persistence/
 import type { Backlog } from './backlog.js';
 import type { PermitMetrics } from './permit-metrics.js';
 import { LinksChanged, linksUnstable, type GatherFacts } from './gather-facts.js';
+import type { SettlePersons } from './settle-persons.js';
 
 const LANES_MAX = 3;
 const WAITING_MAX = 2_000;
@@ -32,6 +33,7 @@ export class RequestPermit {
 
   constructor(
     private readonly db: Database,
+    private readonly settle: SettlePersons,
     private readonly gather: GatherFacts,
     private readonly permits: PermitStore,
     private readonly backlog: Backlog,
@@ -50,6 +52,7 @@ export class RequestPermit {
   private async decideAll(requests: readonly SendRequest[]): Promise<Permit[]> {
     for (let tries = 1; ; tries += 1) {
       try {
+        await this.settle.run(requests.map(({ person }) => person));
         return await this.db.transaction(async (tx) => {
           const stored = await this.gather.run(tx, requests, this.clock.nowMs());
           const nowMs = this.clock.nowMs();

@@ -1,5 +1,5 @@
 import { uuidText } from '@posthorn/clock/id.js';
-import { signalTimeMs, type SignalFact } from './observed-signal.js';
+import { asTheLog, signalTimeMs, type PersonOf, type SignalFact } from './observed-signal.js';
 import { HASH_BYTES, type Person } from './person.js';
 
 /** A mail came through: its address works. */
@@ -14,12 +14,21 @@ export interface MailDelivery {
 /** Who has read it got it. */
 const STATES: readonly string[] = ['delivered', 'read'];
 
-/** The mail that a fact says came through, or undefined. */
-export function deliveryOf(fact: SignalFact): MailDelivery | undefined {
+/**
+ * The mail that a fact says came through, or undefined.
+ * Why not one that nobody vouches for: a forged delivery would have a dead address written to again.
+ */
+export function deliveryOf(fact: SignalFact, who: PersonOf = asTheLog): MailDelivery | undefined {
   const { channel, state = '', personHash, tenantId, eventId, traceparent } = fact;
-  if (channel !== 'email' || !STATES.includes(state) || personHash.length !== HASH_BYTES) return undefined;
+  if (
+    fact.unverified === true ||
+    channel !== 'email' ||
+    !STATES.includes(state) ||
+    personHash.length !== HASH_BYTES
+  )
+    return undefined;
   return {
-    person: { tenantId: uuidText(tenantId), hash: personHash },
+    person: who(uuidText(tenantId), personHash),
     ...{ atMs: signalTimeMs(fact), eventId: uuidText(eventId), traceparent },
   };
 }

@@ -49,26 +49,39 @@ export interface SignalFact {
   readonly receivedAtMs: number;
   readonly storedAtMs: number;
   readonly traceparent: string;
+  /** Nobody vouches for it: it may restrict what is sent, and never allow it. */
+  readonly unverified?: boolean | undefined;
 }
+
+/** The person that the log knows by a hash. */
+export type PersonOf = (tenantId: string, logHash: Buffer) => Person;
+
+export const asTheLog: PersonOf = (tenantId, hash) => ({ tenantId, hash });
 
 /** Facts about consent are our own doing; what they report has been recorded. */
 const OWN_TYPES = 'consent.';
 const FACT_KINDS: readonly string[] = ['opt_out', 'opt_in', ...OTHER_KINDS];
 
 /** The signal in a fact, or undefined when there is none, or nobody it could be about. */
-export function signalOf(fact: SignalFact): ObservedSignal | undefined {
+export function signalOf(fact: SignalFact, who: PersonOf = asTheLog): ObservedSignal | undefined {
   const kind = kindOf(fact);
+  // Ingress takes it out; what an older one let through counts for nothing either.
+  if (kind === 'opt_in' && fact.unverified === true) return undefined;
   if (kind === undefined || fact.personHash.length !== HASH_BYTES || fact.type.startsWith(OWN_TYPES))
     return undefined;
-  return observed(fact, kind);
+  return observed(fact, kind, who);
 }
 
 /** The same for a fact in which a signal was found some other way. */
-export function observed(fact: SignalFact, kind: ObservedSignal['kind']): ObservedSignal {
+export function observed(
+  fact: SignalFact,
+  kind: ObservedSignal['kind'],
+  who: PersonOf = asTheLog,
+): ObservedSignal {
   const eventId = uuidText(fact.eventId);
   return {
     ...{ id: signalIdOf(fact, kind), kind, atMs: signalTimeMs(fact), ...scopeOf(fact) },
-    person: { tenantId: uuidText(fact.tenantId), hash: fact.personHash },
+    person: who(uuidText(fact.tenantId), fact.personHash),
     channel: fact.channel,
     provider: fact.provider,
     eventId,

@@ -4,9 +4,16 @@ import { createHash } from 'node:crypto';
 export interface Person {
   /** UUID text. */
   readonly tenantId: string;
-  /** 16 bytes. */
+  /** As it is kept here, 16 bytes. */
   readonly hash: Buffer;
+  /** As the log and all others know it; missing: the same. */
+  readonly logHash?: Buffer;
+  /** Of the key under which the hash is; missing: 0, none. */
+  readonly generation?: number;
 }
+
+/** Under which others know the person. */
+export const logHashOf = ({ hash, logHash }: Person): Buffer => logHash ?? hash;
 
 export const HASH_BYTES = 16;
 
@@ -17,6 +24,10 @@ export const personKey = ({ tenantId, hash }: Person): string => `${tenantId}:${
 export const distinctPersons = (persons: readonly Person[]): Person[] => [
   ...new Map(persons.map((person) => [personKey(person), person])).values(),
 ];
+
+/** The number of the lock of a tenant's key: exclusively for who changes it, shared for who names persons by it. */
+export const personKeyLock = (tenantId: string): bigint =>
+  createHash('sha256').update(`person key:${tenantId}`).digest().readBigInt64BE(0);
 
 /**
  * The number of the advisory lock of a person. Whoever changes what is known of a person takes it exclusively,

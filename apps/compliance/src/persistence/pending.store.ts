@@ -1,6 +1,7 @@
 import { uuidBytes } from '@posthorn/clock/id.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import type { ObservedSignal } from '../domain/observed-signal.js';
+import { logHashOf } from '../domain/person.js';
 
 /** An opt-out, or a dead address, that intake stored and nobody has applied. IDs are 16 bytes. */
 export interface PendingSignal {
@@ -42,7 +43,7 @@ export class PendingStore {
       },
       [
         ofEvents.map(({ person }) => person.tenantId),
-        ofEvents.map(({ person }) => person.hash),
+        ofEvents.map(({ person }) => logHashOf(person)),
         ofEvents.map(({ eventId }) => eventId),
       ],
     );

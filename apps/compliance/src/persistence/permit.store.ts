@@ -3,12 +3,18 @@ import { BatchInsert } from '@posthorn/postgres/batch-insert.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import { PERMIT_OPEN_MS } from '../domain/send-request.js';
 import { personKey, type Person } from '../domain/person.js';
+import type { Answer } from '../domain/sending-rules/recipient-rules.js';
 import { firstUuidOf } from './send-facts.read.js';
 
 /** Permits of one transaction. */
 export const PERMITS_MAX = 64;
 /** No permit older than that is open, whatever the clocks of the processes say. */
 const OPEN_SEARCH_MS = 60_000;
+
+/** Rules that permit a message to somebody who has opted out: the answer that the opt-out, or a HELP, gets. */
+const ANSWER_RULES: readonly Answer[] = ['opt_out.confirmation', 'opt_out.help_answer'];
+/** The clocks of two processes may be so far apart. */
+const CLOCKS_APART_MS = 1_000;
 
 /** Which message may be answered an event with. */
 export interface AnswerClaim {
@@ -115,6 +121,37 @@ export class PermitStore {
         firstUuidOf(Math.min(...ids.map((id) => uuidTimeMs(uuidBytes(id))))),
       ],
     );
+  }
+
+  /**
+   * How many of these messages were permitted although their recipient had opted out of everything before: none, ever.
+   * Why another statement than the one that decides: it is to find that one's mistakes.
+   */
+  async givenDespiteOptOut(
+    db: Pick<Tx, 'query'>,
+    permits: readonly Pick<PermitClosing, 'tenantId' | 'permitId'>[],
+  ): Promise<number> {
+    const { rows } = await db.query<{ count: string }>(
+      {
+        name: 'permits_despite_opt_out',
+        text: `SELECT count(*) AS count
+               FROM unnest($1::uuid[], $2::uuid[]) AS closed (tenant_id, permit_id)
+               JOIN compliance.decision ON decision.tenant_id = closed.tenant_id
+                 AND decision.decision_id = closed.permit_id AND decision.decision_id >= $3
+               WHERE decision.rule <> ALL ($4::text[]) AND EXISTS (
+                 SELECT FROM compliance.suppression
+                 WHERE suppression.tenant_id = decision.tenant_id AND suppression.person_hash = decision.person_hash
+                   AND suppression.channel IN ('all', decision.channel) AND suppression.scope = 'all'
+                   AND suppression.reason = 'opt_out' AND suppression.lifted_at IS NULL
+                   AND suppression.created_at < decision.decided_at - $5 * interval '1 millisecond')`,
+      },
+      [
+        ...[permits.map(({ tenantId }) => tenantId), permits.map(({ permitId }) => permitId)],
+        firstUuidOf(Math.min(...permits.map(({ permitId }) => uuidTimeMs(uuidBytes(permitId))))),
+        ...[ANSWER_RULES, CLOCKS_APART_MS],
+      ],
+    );
+    return Number(rows[0]!.count);
   }
 
   /**

@@ -17,4 +17,6 @@ export const PURGE_STEPS: readonly PurgeStep[] = [
   deleteStep('compliance.person_link', 'person_hash'),
   deleteStep('compliance.person', 'person_hash'),
   deleteStep('compliance.policy', 'version'),
+  deleteStep('compliance.moved_person', 'person_hash'),
+  deleteStep('compliance.person_key', 'generation'),
 ];

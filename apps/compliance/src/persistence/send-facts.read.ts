@@ -1,6 +1,6 @@
 import { uuidBytes, uuidText } from '@posthorn/clock/id.js';
 import type { Tx } from '@posthorn/postgres/database.js';
-import type { Person } from '../domain/person.js';
+import { logHashOf, type Person } from '../domain/person.js';
 import { DEFAULT_POLICY, storedPolicy, type TenantPolicy } from '../domain/sending-rules/tenant-policy.js';
 import { ADDRESS_REASONS } from '../domain/suppression.js';
 
@@ -26,6 +26,12 @@ export interface SuppressionMarkRow {
   readonly reason: string;
 }
 
+/** One who is linked. */
+export interface LinkedRow {
+  readonly lock: bigint;
+  readonly personHash: Buffer;
+}
+
 /** A tenant's policy. Version 0 is the default. */
 export interface VersionedPolicy {
   readonly version: number;
@@ -37,13 +43,16 @@ export interface VersionedPolicy {
  * order. Read after the locks, in statements that follow them.
  */
 export class SendFactsRead {
-  /** Locks of the persons that are linked with each. */
-  async linkedLocks(tx: Tx, persons: readonly Person[]): Promise<bigint[][]> {
-    const { rows } = await tx.query<{ n: string; lock: string }>(
-      { name: 'linked_locks', text: `${GROUPS} SELECT n, lock FROM grouped WHERE NOT is_own` },
+  /** Locks and rows' hashes of the persons that are linked with each. */
+  async linked(tx: Tx, persons: readonly Person[]): Promise<LinkedRow[][]> {
+    const { rows } = await tx.query<{ n: string; lock: string; person_hash: Buffer }>(
+      { name: 'linked_locks', text: `${GROUPS} SELECT n, lock, person_hash FROM grouped WHERE NOT is_own` },
       columnsOf(persons),
     );
-    return byPerson(persons, rows, ({ lock }) => BigInt(lock));
+    return byPerson(persons, rows, ({ lock, person_hash }) => ({
+      lock: BigInt(lock),
+      personHash: person_hash,
+    }));
   }
 
   async suppressions(tx: Tx, persons: readonly Person[]): Promise<SuppressionMarkRow[][]> {
@@ -62,16 +71,20 @@ export class SendFactsRead {
     return byPerson(persons, rows, ({ channel, scope, reason }) => ({ channel, scope, reason }));
   }
 
-  /** Whether an opt-out of the person waits to be applied; that an address is dead says nothing of linked ones. */
-  async pending(tx: Tx, persons: readonly Person[]): Promise<boolean[]> {
+  /**
+   * Whether an opt-out of the person waits to be applied. What waits is named as the log names it.
+   * @param areLinked that an address is dead says nothing of those linked with it.
+   */
+  async pending(tx: Tx, persons: readonly Person[], areLinked = false): Promise<boolean[]> {
     const { rows } = await tx.query<{ n: string }>(
       {
         name: 'send_pending',
-        text: `${GROUPS}
-               SELECT DISTINCT grouped.n FROM grouped JOIN compliance.pending_signal AS held USING (tenant_id, person_hash)
-               WHERE grouped.is_own OR held.signal <> ALL ($3::text[])`,
+        text: `SELECT DISTINCT asked.n
+               FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS asked (tenant_id, person_hash, n)
+               JOIN compliance.pending_signal AS held USING (tenant_id, person_hash)
+               WHERE held.signal <> ALL ($3::text[])`,
       },
-      [...columnsOf(persons), ADDRESS_REASONS],
+      [persons.map(({ tenantId }) => tenantId), persons.map(logHashOf), areLinked ? ADDRESS_REASONS : []],
     );
     return byPerson(persons, rows, () => true).map((found) => found.length > 0);
   }

@@ -3,6 +3,8 @@ import { formatId } from '@posthorn/clock/id.js';
 import {
   type ErasePersonRequest,
   type ErasePersonResponse,
+  type GetPersonKeyChangeRequest,
+  type GetPersonKeyChangeResponse,
   type LinkPersonsRequest,
   type LinkPersonsResponse,
   type ListPersonHistoryRequest,
@@ -45,6 +47,14 @@ export class PersonQueryController implements PersonQueryServiceController {
     const found = await this.read.history(tenantId, personId, afterOf(request.cursor), limit + 1);
     const { page, nextCursor } = pageOf(found, limit, ({ at, key }) => [at, key]);
     return { entries: page.map(historyMessage), nextCursor };
+  }
+
+  async getPersonKeyChange({ tenantId }: GetPersonKeyChangeRequest): Promise<GetPersonKeyChangeResponse> {
+    const { generation, state, moved, ...change } = await this.read.keyChange(tenantId);
+    return {
+      ...{ generation, state, moved, startedAtMs: change.startedAtMs },
+      ...{ completedAtMs: change.completedAtMs ?? 0, formerDestroyed: change.isFormerDestroyed },
+    };
   }
 }
 

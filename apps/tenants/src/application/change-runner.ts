@@ -1,6 +1,7 @@
 import { type Clock } from '@posthorn/clock/clock.js';
 import { newUuid, uuidText } from '@posthorn/clock/id.js';
 import { type Database, type Tx } from '@posthorn/postgres/database.js';
+import { type Counter, type Metrics } from '@posthorn/server/metrics.js';
 import { type Actor, PLATFORM_ID } from '../domain/actor.js';
 import { type ConfigObject, KINDS_OF } from '../domain/config-kind.js';
 import { type Tenant } from '../domain/tenant.js';
@@ -33,8 +34,15 @@ export interface Change extends PlatformChange {
   readonly tenant: Tenant;
 }
 
+/** Acts that take somebody's access away; many at once are a sign. */
+const REVOCATIONS = [
+  ...['operator_key.deleted', 'api_key.deleted', 'source.secret_revoked', 'destination.secret_revoked'],
+] as const;
+
 /** What every change has in common: one transaction with its audit entry and version, then the wait. */
 export class ChangeRunner {
+  private readonly acts: Counter;
+
   constructor(
     private readonly db: Database,
     private readonly tenants: TenantStore,
@@ -43,7 +51,15 @@ export class ChangeRunner {
     private readonly confirmations: AwaitConfirmations,
     private readonly wake: ConfigWake,
     private readonly clock: Clock,
-  ) {}
+    metrics: Metrics,
+  ) {
+    this.acts = metrics.counter({
+      name: 'posthorn_configuration_changes_total',
+      help: 'Changes of configuration that were committed, by action as in the audit log',
+      labels: ['action'],
+    });
+    for (const action of REVOCATIONS) this.acts.inc({ action }, 0); // so that a rate is there before the first
+  }
 
   /** Changes a tenant that is there. @param tenant ID or slug. @throws AppError `tenant.not_found` */
   run<T>(
@@ -80,7 +96,7 @@ export class ChangeRunner {
     work: (tx: Tx, nowMs: number, notes: Notes) => Promise<T>,
   ): Promise<{ value: T; applied: Applied }> {
     const touched: Pick<ConfigChange, 'object' | 'objectId'>[] = [];
-    const { value, version } = await this.db.transaction(async (tx) => {
+    const { value, version, actions } = await this.db.transaction(async (tx) => {
       const nowMs = this.clock.nowMs();
       const entries: { auditId: string; action: string; target: string; detail: object }[] = [];
       const notes: Notes = {
@@ -98,10 +114,12 @@ export class ChangeRunner {
         const detailJson = JSON.stringify(detail);
         await this.audits.insert(tx, tenantId, { auditId, atMs: nowMs, actor, action, target, detailJson });
       }
-      if (touched.length === 0) return { value: result, version: 0n };
+      const noted = entries.map(({ action }) => action);
+      if (touched.length === 0) return { value: result, version: 0n, actions: noted };
       const changes = touched.map((each) => ({ ...each, tenantId }));
-      return { value: result, version: await this.config.bump(tx, changes) };
+      return { value: result, version: await this.config.bump(tx, changes), actions: noted };
     });
+    for (const action of actions) this.acts.inc({ action });
     if (touched.length === 0) return { value, applied: { version, pending: [] } };
     this.wake.notify();
     const kinds = [...new Set(touched.flatMap(({ object }) => KINDS_OF[object]))];

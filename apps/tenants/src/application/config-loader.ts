@@ -5,6 +5,7 @@ import { type ConfigKind } from '../domain/config-kind.js';
 import {
   type ConfigDestination,
   type ConfigPage,
+  type ConfigPersonKey,
   type ConfigSecret,
   type ConfigSource,
   type ConfigTenant,
@@ -22,6 +23,7 @@ import {
 } from '../persistence/config.read.js';
 import { type ConfigChanges } from '../persistence/config.store.js';
 import { type WrappedDataKey, type WrappedKey } from '../persistence/key.store.js';
+import { type WrappedPersonKey } from '../persistence/person-key.store.js';
 import { type SecretVault } from './secret-vault.js';
 
 /** IDs only. */
@@ -129,6 +131,7 @@ export class ConfigLoader {
     const dataKeys = await this.read.dataKeys(ids, edgeWeeks(this.clock.nowMs()));
     const byTenant = new Map<string, WrappedDataKey[]>(ids.map((tenantId) => [tenantId, []]));
     for (const key of dataKeys) byTenant.get(key.tenantId)!.push(key);
+    const personKeys = await this.read.personKeys(ids);
     return rows.map(({ hashKeyId, hashKeyWrapped, optOutWords, optInWords, helpWords, ...tenant }) => ({
       ...tenant,
       keywords: { optOut: optOutWords ?? [], optIn: optInWords ?? [], help: helpWords ?? [] },
@@ -143,7 +146,15 @@ export class ConfigLoader {
         const key = this.openOrReport(tenant.tenantId, () => this.vault.openKey(tenant.tenantId, wrapped));
         return key === undefined ? [] : [{ keyId, weekStartDay, generation, key }];
       }),
+      personKeys: this.openPersonKeys(personKeys.filter(({ tenantId }) => tenantId === tenant.tenantId)),
     }));
+  }
+
+  private openPersonKeys(wrapped: readonly WrappedPersonKey[]): ConfigPersonKey[] {
+    return wrapped.flatMap((each) => {
+      const key = this.openOrReport(each.tenantId, () => this.vault.openKey(each.tenantId, each));
+      return key === undefined ? [] : [{ generation: each.generation, key }];
+    });
   }
 
   private async openSources(rows: readonly SourceConfigRow[]): Promise<ConfigSource[]> {

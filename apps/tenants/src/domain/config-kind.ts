@@ -1,8 +1,15 @@
 import { AppError } from '@posthorn/errors/app-error.js';
 
-/** What a watcher can ask for. */
+/** What a watcher can ask for; `person_keys` come with the hash keys, for the service that may hold them. */
 export type ConfigKind =
-  'tenants' | 'hash_keys' | 'data_keys' | 'sources' | 'source_settings' | 'send_credentials' | 'destinations';
+  | 'tenants'
+  | 'hash_keys'
+  | 'person_keys'
+  | 'data_keys'
+  | 'sources'
+  | 'source_settings'
+  | 'send_credentials'
+  | 'destinations';
 
 /** What a change can touch. */
 export type ConfigObject = 'tenant' | 'source' | 'destination' | 'platform';
@@ -14,6 +21,7 @@ export type ConfigObject = 'tenant' | 'source' | 'destination' | 'platform';
 const CALLERS: Readonly<Record<ConfigKind, readonly string[]>> = {
   tenants: ['ingress', 'events', 'compliance', 'dispatcher'],
   hash_keys: ['ingress', 'events', 'compliance', 'dispatcher'],
+  person_keys: ['compliance'],
   data_keys: ['ingress', 'events', 'dispatcher'],
   sources: ['ingress'],
   source_settings: ['ingress', 'events', 'compliance', 'dispatcher'],
@@ -28,6 +36,12 @@ export const KINDS_OF: Readonly<Record<ConfigObject, readonly ConfigKind[]>> = {
   destination: ['destinations'],
   platform: ['tenants'],
 };
+
+/** What a service that asks for these kinds is to have: it may be older than a kind. */
+export const kindsFor = (service: string, asked: readonly ConfigKind[]): ConfigKind[] => [
+  ...new Set(asked),
+  ...(asked.includes('hash_keys') && CALLERS.person_keys.includes(service) ? (['person_keys'] as const) : []),
+];
 
 /** @throws AppError `caller.forbidden` unless that service may hold all of these. */
 export function checkKinds(caller: string, kinds: readonly ConfigKind[]): void {

@@ -8,10 +8,12 @@ const tenant = (tenantId: string): ConfigPage['tenants'][number] => ({
   status: 'active',
   isSendingPaused: false,
   intakeQuota: null,
+  media: null,
   shards: [1, 2, 3, 4],
   hashKey: Buffer.from('hash key'),
   keywords: { optOut: [], optIn: [], help: [] },
   dataKeys: [{ keyId: 'k', key: Buffer.from('data key'), weekStartDay: 4, generation: 0 }],
+  personKeys: [{ generation: 1, key: Buffer.from('person key') }],
 });
 const source = (sourceId: string): ConfigPage['sources'][number] => ({
   sourceId,
@@ -39,7 +41,7 @@ test('a watcher gets what it asked for and no key beside it', () => {
   expect(pageFor(['tenants'], page)).toEqual({
     ...emptyPage(7n),
     platform: { isSendingPaused: true },
-    tenants: [{ ...tenant('t'), hashKey: undefined, dataKeys: [] }],
+    tenants: [{ ...tenant('t'), hashKey: undefined, dataKeys: [], personKeys: [] }],
   });
   expect(pageFor(['tenants', 'hash_keys'], page).tenants[0]).toMatchObject({ dataKeys: [] });
   expect(pageFor(['data_keys'], page).tenants[0]).toMatchObject({ hashKey: undefined });

@@ -1,7 +1,7 @@
 import { type TenantKeywords } from '@posthorn/providers/tenant-keywords.js';
 import { type ConfigKind } from './config-kind.js';
 import { expandEventTypes } from './event-type.js';
-import { type IntakeQuota } from './tenant.js';
+import { type IntakeQuota, type MediaPolicy } from './tenant.js';
 
 /** A secret in the clear, on its way to the service that uses it. */
 export interface ConfigSecret {
@@ -19,6 +19,12 @@ export interface ConfigDataKey {
   readonly generation: number;
 }
 
+/** A key under which the hashes of persons are kept, in the clear. */
+export interface ConfigPersonKey {
+  readonly generation: number;
+  readonly key: Buffer;
+}
+
 /** A tenant as the edge needs it. */
 export interface ConfigTenant {
   readonly tenantId: string;
@@ -27,9 +33,12 @@ export interface ConfigTenant {
   readonly isSendingPaused: boolean;
   /** Null: what the platform lets every tenant. */
   readonly intakeQuota: IntakeQuota | null;
+  /** Null: media are not fetched. */
+  readonly media: MediaPolicy | null;
   readonly shards: readonly number[];
   readonly hashKey: Buffer | undefined;
   readonly dataKeys: readonly ConfigDataKey[];
+  readonly personKeys: readonly ConfigPersonKey[];
   /** Words that count as keywords beside the usual ones, folded. */
   readonly keywords: TenantKeywords;
 }
@@ -113,6 +122,7 @@ export function pageFor(kinds: readonly ConfigKind[], page: ConfigPage): ConfigP
           ...tenant,
           hashKey: has('hash_keys') ? tenant.hashKey : undefined,
           dataKeys: has('data_keys') ? tenant.dataKeys : [],
+          personKeys: has('person_keys') ? tenant.personKeys : [],
         }))
       : [],
     deletedTenantIds: hasTenants ? page.deletedTenantIds : [],

@@ -11,6 +11,12 @@ export interface IntakeQuota {
   readonly burst: number;
 }
 
+/** What of media that messages refer to is fetched and kept. */
+export interface MediaPolicy {
+  /** Of one medium; larger ones are not kept. */
+  readonly maxBytes: number;
+}
+
 /** A customer account. */
 export interface Tenant {
   readonly tenantId: string;
@@ -22,6 +28,8 @@ export interface Tenant {
   readonly isSendingPaused: boolean;
   /** Null: what the platform lets every tenant. */
   readonly intakeQuota: IntakeQuota | null;
+  /** Null: media are not fetched. */
+  readonly media: MediaPolicy | null;
   readonly shards: readonly number[];
   readonly createdAtMs: number;
 }
@@ -35,6 +43,8 @@ export const SHARD_COUNT = 64;
 export const TENANT_SHARDS = 4;
 
 const QUOTA_MAX = 1_000_000;
+/** Of one medium: it travels in one message between services, which take 16 MiB. */
+export const MEDIA_BYTES_MAX = 15 * 1_048_576;
 const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const COUNTRY = /^[A-Z]{2}$/;
 const TIME_ZONE = /^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/;
@@ -63,6 +73,17 @@ export function checkIntakeQuota({ ratePerSecond, burst }: IntakeQuota): void {
       `intakeQuota.${path}`,
       `a whole number from 1 to ${QUOTA_MAX}`,
     );
+  errors.throwIfAny();
+}
+
+/** @throws AppError `request.invalid` */
+export function checkMediaPolicy({ maxBytes }: MediaPolicy): void {
+  const errors = new FieldErrors();
+  errors.require(
+    Number.isInteger(maxBytes) && maxBytes >= 1 && maxBytes <= MEDIA_BYTES_MAX,
+    'media.maxBytes',
+    `a whole number from 1 to ${MEDIA_BYTES_MAX}`,
+  );
   errors.throwIfAny();
 }
 

@@ -1,9 +1,10 @@
 import { type Tx } from '@posthorn/postgres/database.js';
 import { type ConfigPlatform } from '../domain/config-page.js';
-import { type IntakeQuota } from '../domain/tenant.js';
+import { type IntakeQuota, type MediaPolicy } from '../domain/tenant.js';
 import { DATA_KEYS_SQL } from './data-keys.sql.js';
 import { type WrappedDataKey } from './key.store.js';
-import { intakeQuotaOf } from './tenant.store.js';
+import { type PersonKeyStore, type WrappedPersonKey } from './person-key.store.js';
+import { intakeQuotaOf, mediaOf } from './tenant.store.js';
 import { msOf, timeOf } from './time.sql.js';
 
 /** A tenant and its hash key, wrapped. */
@@ -13,6 +14,7 @@ export interface TenantConfigRow {
   readonly status: string;
   readonly isSendingPaused: boolean;
   readonly intakeQuota: IntakeQuota | null;
+  readonly media: MediaPolicy | null;
   readonly shards: number[];
   readonly hashKeyId: string | null;
   readonly hashKeyWrapped: Buffer | null;
@@ -67,7 +69,7 @@ const NIL = '00000000-0000-0000-0000-000000000000';
 export const FIRST_PAGE: PageStart = [NIL, NIL];
 
 const TENANT = `SELECT t.tenant_id AS "tenantId", t.slug, t.status, t.sends_paused AS "isSendingPaused", t.shards,
-    ${intakeQuotaOf('t.')},
+    ${intakeQuotaOf('t.')}, ${mediaOf('t.')},
     h.key_id AS "hashKeyId", h.wrapped AS "hashKeyWrapped",
     w.opt_out AS "optOutWords", w.opt_in AS "optInWords", w.help AS "helpWords"
   FROM tenants.tenant t LEFT JOIN tenants.hash_key h USING (tenant_id)
@@ -136,7 +138,10 @@ const SECRETS = {
 
 /** What the edge needs, still sealed. Each method reads a page, or the given objects. */
 export class ConfigRead {
-  constructor(private readonly db: Pick<Tx, 'query'>) {}
+  constructor(
+    private readonly db: Pick<Tx, 'query'>,
+    private readonly personKeyStore: PersonKeyStore,
+  ) {}
 
   async platform(): Promise<ConfigPlatform> {
     return (await this.db.query<ConfigPlatform>(PLATFORM)).rows[0]!;
@@ -178,6 +183,11 @@ export class ConfigRead {
   async dataKeys(tenantIds: readonly string[], weeks: readonly number[]): Promise<WrappedDataKey[]> {
     if (tenantIds.length === 0) return [];
     return (await this.db.query<WrappedDataKey>(DATA_KEYS, [tenantIds, weeks])).rows;
+  }
+
+  /** Of each tenant the oldest first; most have none. */
+  async personKeys(tenantIds: readonly string[]): Promise<WrappedPersonKey[]> {
+    return tenantIds.length === 0 ? [] : this.personKeyStore.of(this.db, tenantIds);
   }
 
   /** The secrets of some sources or destinations that are valid now, current ones first. */

@@ -9,8 +9,14 @@ export const intakeQuotaOf = (alias = ''): string =>
   `CASE WHEN ${alias}intake_rate_per_second IS NOT NULL THEN json_build_object('ratePerSecond',
     ${alias}intake_rate_per_second, 'burst', ${alias}intake_burst) END AS "intakeQuota"`;
 
+/** The same of its policy about media. */
+export const mediaOf = (alias = ''): string =>
+  `CASE WHEN ${alias}media_bytes_max IS NOT NULL
+    THEN json_build_object('maxBytes', ${alias}media_bytes_max) END AS media`;
+
 const COLUMNS = `tenant_id AS "tenantId", slug, name, country, time_zone AS "timeZone", status,
-  sends_paused AS "isSendingPaused", shards, ${intakeQuotaOf()}, ${msOf('created_at')} AS "createdAtMs"`;
+  sends_paused AS "isSendingPaused", shards, ${intakeQuotaOf()}, ${mediaOf()},
+  ${msOf('created_at')} AS "createdAtMs"`;
 
 const INSERT = {
   name: 'tenant_insert',
@@ -26,7 +32,7 @@ const LOCK_BY_SLUG = { name: 'tenant_lock_by_slug', text: find('slug = $1', 'FOR
 const UPDATE = {
   name: 'tenant_update',
   text: `UPDATE tenants.tenant SET name = $2, country = $3, time_zone = $4, intake_rate_per_second = $5,
-    intake_burst = $6 WHERE tenant_id = $1`,
+    intake_burst = $6, media_bytes_max = $7 WHERE tenant_id = $1`,
 };
 const SET_STOPS = {
   name: 'tenant_set_stops',
@@ -112,9 +118,9 @@ export class TenantStore {
   }
 
   async update(tx: Tx, tenant: Tenant): Promise<void> {
-    const { tenantId, name, country, timeZone, intakeQuota } = tenant;
+    const { tenantId, name, country, timeZone, intakeQuota, media } = tenant;
     const quota = [intakeQuota?.ratePerSecond ?? null, intakeQuota?.burst ?? null];
-    await tx.query(UPDATE, [tenantId, name, country, timeZone, ...quota]);
+    await tx.query(UPDATE, [tenantId, name, country, timeZone, ...quota, media?.maxBytes ?? null]);
   }
 
   /** Stops a tenant, or lets it go on. */

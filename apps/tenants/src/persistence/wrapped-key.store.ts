@@ -5,6 +5,7 @@ import { type WrappedKey } from './key.store.js';
 /** Every table that keeps keys under the key-encryption key. */
 export const WRAPPED_TABLES = [
   'hash_key',
+  'person_key',
   'secret_key',
   'data_key',
   'data_key_renewal',

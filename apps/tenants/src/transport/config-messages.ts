@@ -11,7 +11,7 @@ import {
   type WatchResponse,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { type TenantKeywords as Keywords } from '@posthorn/providers/tenant-keywords.js';
-import { type ConfigKind } from '../domain/config-kind.js';
+import { type ConfigKind, kindsFor } from '../domain/config-kind.js';
 import {
   type ConfigDataKey,
   type ConfigDestination,
@@ -41,7 +41,7 @@ export function watcherOf({ service, instanceId, kinds }: WatchHello): Watcher {
     if (name === undefined) throw invalidField('kinds', 'there is no such kind');
     return name;
   });
-  return { service, instanceId, kinds: [...new Set(known)] };
+  return { service, instanceId, kinds: kindsFor(service, known) };
 }
 
 export const dataKeyMessage = ({ keyId, key, weekStartDay, generation }: ConfigDataKey): DataKey => ({
@@ -70,8 +70,10 @@ const tenantMessage = (tenant: ConfigTenant): TenantConfig => ({
   shards: [...tenant.shards],
   hashKey: tenant.hashKey ?? NO_KEY,
   dataKeys: tenant.dataKeys.map(dataKeyMessage),
+  personKeys: tenant.personKeys.map(({ generation, key }) => ({ generation, key })),
   sendsPaused: tenant.isSendingPaused,
   intakeQuota: tenant.intakeQuota ?? undefined,
+  media: tenant.media ?? undefined,
   // Most tenants have none: nothing is sent for them.
   keywords: hasWords(tenant.keywords) ? keywordsMessage(tenant.keywords) : undefined,
 });

@@ -54,6 +54,7 @@ export const tenantMessage = (tenant: Tenant): TenantMessage => ({
   createdAtMs: tenant.createdAtMs,
   sendsPaused: tenant.isSendingPaused,
   intakeQuota: tenant.intakeQuota ?? undefined,
+  media: tenant.media ?? undefined,
 });
 
 export const apiKeyMessage = (key: ApiKey): ApiKeyMessage => ({

@@ -79,9 +79,10 @@ export class TenantController {
 
   @GrpcMethod(SERVICE, 'updateTenant')
   async updateTenant(request: UpdateTenantRequest): Promise<UpdateTenantResponse> {
-    const { name, country, timeZone, intakeQuota: quota } = request;
+    const { name, country, timeZone, intakeQuota: quota, media: policy } = request;
     const intakeQuota = quota?.ratePerSecond === 0 ? null : quota;
-    const patch = present({ name, country, timeZone, intakeQuota });
+    const media = policy?.maxBytes === 0 ? null : policy;
+    const patch = present({ name, country, timeZone, intakeQuota, media });
     const { tenant, applied } = await this.update.run(actorOf(request.actor), request.tenant, patch);
     return { tenant: tenantMessage(tenant), applied: appliedMessage(applied) };
   }

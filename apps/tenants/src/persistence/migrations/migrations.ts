@@ -7,10 +7,15 @@ import { DELETIONS } from './0004-deletions.js';
 import { DATA_KEYS } from './0005-data-keys.js';
 import { DESTINATION_INCLUDE } from './0006-destination-include.js';
 import { INTAKE_QUOTA } from './0007-intake-quota.js';
+import { MEDIA } from './0008-media.js';
+import { PERSON_KEYS } from './0009-person-keys.js';
 
 /** What `migrate` needs to know of this service. */
 export const MIGRATIONS: SchemaDefinition = {
   schema: SCHEMA,
   roles: [WORKER_ROLE, READER_ROLE],
-  migrations: [FIRST, TRUST, KEYWORDS, DELETIONS, DATA_KEYS, DESTINATION_INCLUDE, INTAKE_QUOTA],
+  migrations: [
+    ...[FIRST, TRUST, KEYWORDS, DELETIONS, DATA_KEYS, DESTINATION_INCLUDE, INTAKE_QUOTA, MEDIA],
+    PERSON_KEYS,
+  ],
 };

@@ -1,0 +1,41 @@
+import { type RaceVerdict } from './judge-races.js';
+
+const number = (value: number): string => value.toLocaleString('en');
+
+/** What all rounds so far came to; of a race nothing is kept but that it was counted. */
+export class RaceProgress {
+  private races = 0;
+  private sentFirst = 0;
+  private refused = 0;
+  private afterStop = 0;
+  private others = 0;
+  private hasProblems = false;
+
+  /** @param planned races of all rounds. */
+  constructor(private readonly planned: number) {}
+
+  /** @param isClean no violation, and nothing that makes the round say nothing. */
+  add({ races, sentFirst, refused, violations }: RaceVerdict, isClean: boolean): void {
+    const late = violations.filter(({ invariant }) => invariant === 'I5').length;
+    this.races += races;
+    this.sentFirst += sentFirst;
+    this.refused += refused;
+    this.afterStop += late;
+    this.others += violations.length - late;
+    this.hasProblems ||= !isClean;
+  }
+
+  get isClean(): boolean {
+    return !this.hasProblems;
+  }
+
+  /** One line. @param megabytes of memory that this process holds. */
+  line(megabytes: number): string {
+    const percent = ((100 * this.races) / Math.max(1, this.planned)).toFixed(1);
+    return [
+      `so far ${number(this.races)} of ${number(this.planned)} races (${percent} %)`,
+      `sent first ${number(this.sentFirst)}  refused ${number(this.refused)}`,
+      `after STOP ${this.afterStop}  other violations ${this.others}  memory ${megabytes.toFixed(0)} MB`,
+    ].join('  ');
+  }
+}

@@ -4,6 +4,7 @@ import { Clock } from '@posthorn/clock/clock.js';
 import { openChannel } from '@posthorn/server/grpc-client.js';
 import { processProviders } from '@posthorn/server/http-service.js';
 import { Logger } from '@posthorn/server/logger.js';
+import { Metrics } from '@posthorn/server/metrics.js';
 import { type Process } from '@posthorn/server/process.js';
 import { provide, provideValue } from '@posthorn/server/provide.js';
 import { CheckReadiness } from './application/check-readiness.js';
@@ -16,6 +17,7 @@ import { ListRetentionRuns } from './application/list-retention-runs.js';
 import { NoteRefusals } from './application/note-refusals.js';
 import { PutPolicy } from './application/put-policy.js';
 import { ReadErasure } from './application/read-erasure.js';
+import { ReadOverview } from './application/read-overview.js';
 import { SignReceipt } from './application/sign-receipt.js';
 import { VerifyAudit } from './application/verify-audit.js';
 import { ComplianceClient } from './clients/compliance.client.js';
@@ -52,6 +54,7 @@ export class AppModule {
         provide(ExplainPerson, EventsClient, ComplianceClient, DispatcherClient),
         provide(VerifyAudit, TenantsClient),
         provide(CheckReadiness, TenantsClient, EventsClient, DispatcherClient, VerifyAudit),
+        provide(ReadOverview, TenantsClient, EventsClient, ComplianceClient, DispatcherClient, Clock),
         provide(SignReceipt, TenantsClient),
         provide(DeleteTenant, TenantsClient, EventsClient, DispatcherClient, ComplianceClient, SignReceipt),
         provide(ReadErasure, EventsClient, TenantsClient, SignReceipt),
@@ -63,7 +66,7 @@ export class AppModule {
         provide(PutPolicy, ComplianceClient, TenantsClient),
         provideValue(PublicUrls, new PublicUrls(config.publicIngressUrl.replace(/\/$/, ''))),
         provideValue(Documented, new Documented(ROUTES, API_VERSION)),
-        provide(NoteRefusals, TenantsClient, Logger),
+        provide(NoteRefusals, TenantsClient, Logger, Metrics),
         provideValue(KeyQuota, new KeyQuota(config.apiRatePerSecond, config.apiBurst)),
         // For every route of every controller: none can be left open by forgetting a decorator.
         { provide: APP_INTERCEPTOR, useClass: Admission },

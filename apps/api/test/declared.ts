@@ -50,6 +50,8 @@ export class Declared {
     const route = routeOf(method, path);
     expect({ path, status: answer.status, body: answer.body }).toMatchObject({ status: route.status });
     if (route.download !== undefined) expect(answer.headers.get('content-type')).toMatch(/ndjson|csv/);
+    else if (route.hasBytes === true)
+      expect(answer.headers.get('content-disposition')).toMatch(/^attachment/);
     else if (route.response === undefined) expect(answer.body).toBe('');
     else expect((route.response as z.ZodType).parse(answer.body)).toEqual(answer.body);
     this.seen.add(`${method} ${path}`);

@@ -31,8 +31,11 @@ import {
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type ErrorCode } from '@posthorn/errors/registry.js';
+import { MEDIA_HANDLERS } from './played-media.js';
 import { erasureAsItIs, purged } from './played-erasures.js';
 import { POLICY_HANDLERS } from './played-policies.js';
+import { playedKeyChange } from './played-key-change.js';
+import { withStatus } from './played-status.js';
 import { REPROCESSING, REPROCESSING_ASKED } from './played-reprocessing.js';
 import {
   ATTEMPT,
@@ -148,7 +151,7 @@ const EVENTS: PlayedService = {
       definition: EventQueryServiceService,
       handlers: {
         listEvents: list('events', EVENT, 'next'),
-        getEvent: one('event', EVENT, 'event.not_found'),
+        ...MEDIA_HANDLERS,
         getEventTimeline: {
           own: always({
             event: EVENT,
@@ -157,16 +160,6 @@ const EVENTS: PlayedService = {
               step('transition', nowMs + 2, 'delivered'),
             ],
             factIds: [DELIVERY.factId],
-          }),
-          other: 'event.not_found',
-        },
-        getEventPayload: {
-          own: always({
-            request: {
-              ...{ method: 'POST', target: '/in/a/b', headers: ['X-A', '1', 'x-b', '2'] },
-              body: Buffer.from('raw'),
-            },
-            content: { from: '+1', to: '+2', text: '', subject: '', mediaUrls: [] },
           }),
           other: 'event.not_found',
         },
@@ -370,6 +363,7 @@ const COMPLIANCE: PlayedService = {
           other: { personId: 'per_none', linkedPersonIds: [], suppressions: [], personHashes: [] },
         },
         listPersonHistory: list('entries', HISTORY_ENTRY),
+        getPersonKeyChange: playedKeyChange(always),
       },
     },
     {
@@ -395,4 +389,4 @@ const COMPLIANCE: PlayedService = {
 };
 
 /** The services that are not the real ones here: one thing of each kind. */
-export const PLAYED_SERVICES: readonly PlayedService[] = [EVENTS, DISPATCHER, COMPLIANCE];
+export const PLAYED_SERVICES: readonly PlayedService[] = [EVENTS, DISPATCHER, COMPLIANCE].map(withStatus);

@@ -18,6 +18,7 @@ import {
   type DriftField,
   type Erasure,
   type Event,
+  type EventMedium,
   type GetSourceHealthResponse,
   type Handoff,
   type Message,
@@ -56,6 +57,11 @@ export const EVENT: Event = {
   signal: '',
   status: 'delivered',
 };
+const SETTLED = { attempts: 1, settledAtMs: nowMs } as const;
+export const MEDIA: EventMedium[] = [
+  { index: 0, state: 'stored', reason: '', contentType: 'image/png', bytes: 9, ...SETTLED },
+  { index: 1, state: 'gone', reason: 'http_404', contentType: '', bytes: 0, ...SETTLED },
+];
 export const MESSAGE: Message = {
   id: EVENT.messageId,
   state: 'delivered',

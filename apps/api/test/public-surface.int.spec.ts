@@ -17,6 +17,7 @@ GET T/sources/{id}/readiness|GET T/refusals
 POST T/destinations|GET T/destinations|GET T/destinations/{id}|PATCH T/destinations/{id}|DELETE T/destinations/{id}
 POST T/destinations/{id}/secrets|POST T/destinations/{id}/test|POST T/destinations/{id}/enable|POST T/destinations/{id}/disable
 GET T/events|GET T/events/{id}|GET T/events/{id}/timeline|GET T/events/{id}/payload
+GET T/events/{id}/media/{index}
 GET T/messages|GET T/messages/{id}|POST T/messages
 GET T/conversations|GET T/conversations/{id}|POST T/conversations/{id}/handoff
 POST T/conversations/{id}/claim|POST T/conversations/{id}/release|POST T/conversations/{id}/close
@@ -45,7 +46,7 @@ POST T/replays|GET T/replays/{id}|POST T/replays/{id}/approve|POST T/replays/{id
 POST T/replays/{id}/resume|POST T/replays/{id}/cancel
 POST T/reconciliations|GET T/reconciliations|POST T/reconciliations/{id}/backfill
 GET T/approvals|GET T/notifications|PUT T/notifications
-GET /overview|GET T/rollouts/{flag}|PUT T/rollouts/{flag}`;
+GET T/rollouts/{flag}|PUT T/rollouts/{flag}`;
 
 const operationsOf = (text: string): string[] =>
   text

@@ -9,6 +9,10 @@ import {
   RetentionQueryServiceService,
   SealedContentServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
+import {
+  SourceFiguresServiceService,
+  StatusServiceService,
+} from '@posthorn/contracts/posthorn/status/v1/status.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { EgressClient } from '@posthorn/egress/egress-client.js';
 import { FactFeed } from '@posthorn/jetstream/fact-feed.js';
@@ -17,8 +21,9 @@ import { AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import { AuditRelay } from '@posthorn/postgres/audit-relay.js';
 import { Partitions } from '@posthorn/postgres/partitions.js';
 import { AuditAppend } from '@posthorn/server/audit-append.js';
+import { natsConnection } from '@posthorn/server/config.js';
 import { type GrpcExposure, processProviders } from '@posthorn/server/grpc-service.js';
-import { Health } from '@posthorn/server/health.js';
+import { Health, measuredBroker } from '@posthorn/server/health.js';
 import { Logger } from '@posthorn/server/logger.js';
 import { Metrics } from '@posthorn/server/metrics.js';
 import { type Process } from '@posthorn/server/process.js';
@@ -42,6 +47,7 @@ import { FindOutcome } from './application/find-outcome.js';
 import { KeepRetention } from './application/keep-retention.js';
 import { Lifecycle, StopTimes } from './application/lifecycle.js';
 import { COMMANDS_WAKE, DELIVERIES_WAKE, LoadCommands, LoadDeliveries } from './application/load-due.js';
+import { MeasureBacklog } from './application/measure-backlog.js';
 import { PurgeKeys } from './application/purge-keys.js';
 import { RecordCommands } from './application/record-commands.js';
 import { RecordOutcomes } from './application/record-outcomes.js';
@@ -64,7 +70,9 @@ import { senderOf } from './clients/senders/registry.js';
 import { SEND_TIMEOUT_MS } from './clients/senders/send-http.js';
 import { DISPATCH_CONFIG_KINDS, openConfigStream, TenantsChannel } from './clients/tenants.client.js';
 import { type Config, readVersion } from './config.js';
+import { mediaProviders } from './media-providers.js';
 import { RETRY_POLICY } from './domain/retry-policy.js';
+import { BacklogRead } from './persistence/backlog.read.js';
 import { CommandKeyStore } from './persistence/command-key.store.js';
 import { CommandRead } from './persistence/command.read.js';
 import { CommandStore } from './persistence/command.store.js';
@@ -88,7 +96,9 @@ import { DeliveryQueryController } from './transport/delivery-query.grpc.js';
 import { DeliveryController } from './transport/delivery.grpc.js';
 import { ErasureController } from './transport/erasure.grpc.js';
 import { RetentionQueryController } from './transport/retention-query.grpc.js';
+import { statusProviders } from './status-providers.js';
 import { SealedContentController } from './transport/sealed-content.grpc.js';
+import { StatusController } from './transport/status.grpc.js';
 
 /** What this service answers, and to whom. */
 export const EXPOSURES: readonly GrpcExposure[] = [
@@ -100,6 +110,8 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: ErasureServiceService, callers: ['api', 'events'] },
   { definition: RetentionQueryServiceService, callers: ['api'] },
   { definition: SealedContentServiceService, callers: ['events'] },
+  { definition: StatusServiceService, callers: ['api'] },
+  { definition: SourceFiguresServiceService, callers: ['api'] },
 ];
 
 @Module({})
@@ -110,7 +122,7 @@ export class AppModule {
       module: AppModule,
       controllers: [
         ...[DeliveryController, DeliveryQueryController, CommandController, CommandQueryController],
-        ...[ErasureController, RetentionQueryController, SealedContentController],
+        ...[ErasureController, RetentionQueryController, SealedContentController, StatusController],
       ],
       providers: [
         ...processProviders(process),
@@ -119,9 +131,12 @@ export class AppModule {
         ...commandParts(),
         ...commands(process),
         ...deliveries(process),
+        ...mediaProviders(process),
         ...acts(),
         ...auditing(),
         ...retention(),
+        ...statusProviders(),
+        ...measuring(),
       ],
     };
   }
@@ -133,7 +148,7 @@ export class AppModule {
   }
 }
 
-function platform({ config, clock, log, instanceId }: Process<Config>) {
+function platform({ config, clock, log, metrics, instanceId }: Process<Config>) {
   const database = {
     url: config.databaseUrl,
     passwordFile: config.databasePasswordFile,
@@ -144,7 +159,10 @@ function platform({ config, clock, log, instanceId }: Process<Config>) {
   return [
     provideValue(WorkerDatabase, new WorkerDatabase({ ...database, role: ROLES.worker })),
     provideValue(ReaderDatabase, new ReaderDatabase({ ...database, role: ROLES.reader })),
-    provideValue(NatsLink, new NatsLink({ url: config.natsUrl, name: 'dispatcher' }, log)),
+    provideValue(
+      NatsLink,
+      measuredBroker(metrics, new NatsLink({ ...natsConnection(config), name: 'dispatcher' }, log)),
+    ),
     provideFactory(
       Partitions,
       (db: WorkerDatabase) => new Partitions(db, clock, log, SCHEMA),
@@ -222,9 +240,9 @@ function deliveries({ config, clock, log }: Process<Config>) {
     ),
     provideFactory(
       FactFeed,
-      (...[link, source, consumer, leases]: [NatsLink, EventsClient, AcceptFacts, DeliveryLeases]) =>
-        new FactFeed(link, source, consumer, leases, clock, log),
-      ...([NatsLink, EventsClient, AcceptFacts, DeliveryLeases] as const),
+      (...[link, source, consumer, leases, { feed }]: FeedParts) =>
+        new FactFeed(link, source, consumer, leases, clock, log, {}, feed),
+      ...([NatsLink, EventsClient, AcceptFacts, DeliveryLeases, DeliveryMetrics] as const),
     ),
     provideValue(StopTimes, new StopTimes(config.drainTimeoutMs / 2, config.drainTimeoutMs / 4)),
     provide(
@@ -235,6 +253,7 @@ function deliveries({ config, clock, log }: Process<Config>) {
   ];
 }
 
+type FeedParts = [NatsLink, EventsClient, AcceptFacts, DeliveryLeases, DeliveryMetrics];
 type LoadParts = [WorkerDatabase, DeliveryStore, DeliveryLeases, RunDeliveries, NatsLink];
 type RunParts = [EdgeConfig, DeliveryLeases, SendWebhook, RecordOutcomes, DeliveryMetrics];
 
@@ -247,6 +266,15 @@ const acts = () => [
     ...([Clock, DeliveryMetrics] as const),
   ),
   provide(TestDestination, EdgeConfig, SendWebhook, WorkerDatabase, AuditOutgoing, Clock),
+];
+
+const measuring = () => [
+  provide(BacklogRead),
+  provide(
+    MeasureBacklog,
+    ...([WorkerDatabase, BacklogRead, DeliveryLeases, RunDeliveries, RunCommands] as const),
+    ...([Clock, DeliveryMetrics, CommandMetrics] as const),
+  ),
 ];
 
 const auditing = () => [
@@ -302,16 +330,18 @@ const commandParts = () => [
 ];
 
 function commands({ config, clock, log }: Process<Config>) {
-  const limits = COMMAND_LIMITS;
+  const retry = { ...COMMAND_LIMITS.retry, baseMs: config.sendRetryBaseMs, capMs: config.sendRetryCapMs };
+  const limits = { ...COMMAND_LIMITS, retry };
   return [
     provideValue(Senders, new Senders(senderOf)),
     provideValue(PublicIngress, new PublicIngress(config.publicIngressUrl)),
     provide(SendRoutes, EdgeConfig, Senders, PublicIngress),
     provideFactory(
       SendCommand,
-      (...[routes, contents, events, permits, record, egress]: SendParts) =>
-        new SendCommand(routes, contents, events, permits, record, egress, clock, log, limits),
-      ...([SendRoutes, CommandContents, EventsClient, AskPermits, RecordCommands, SendEgressClient] as const),
+      (...[routes, contents, events, permits, record, egress, metrics]: SendParts) =>
+        new SendCommand(routes, contents, events, permits, record, egress, clock, log, metrics, limits),
+      ...([SendRoutes, CommandContents, EventsClient, AskPermits, RecordCommands] as const),
+      ...([SendEgressClient, CommandMetrics] as const),
     ),
     provideFactory(
       FindOutcome,
@@ -338,7 +368,10 @@ function commands({ config, clock, log }: Process<Config>) {
   ];
 }
 
-type SendParts = [SendRoutes, CommandContents, EventsClient, AskPermits, RecordCommands, SendEgressClient];
+type SendParts = [
+  ...[SendRoutes, CommandContents, EventsClient, AskPermits, RecordCommands],
+  ...[SendEgressClient, CommandMetrics],
+];
 type FindParts = [SendRoutes, CommandContents, RecordCommands, SendEgressClient, CommandMetrics];
 type RunCommandParts = [EdgeConfig, DeliveryLeases, SendRoutes, SendCommand, FindOutcome, RecordCommands];
 type LoadCommandParts = [WorkerDatabase, CommandStore, DeliveryLeases, RunCommands, NatsLink];

@@ -66,6 +66,26 @@ export const CONFIG_SCHEMA = {
     default: '21600000',
     parse: integer(1, 86_400_000),
   },
+  sendRetryBaseMs: {
+    env: 'SEND_RETRY_BASE_MS',
+    description:
+      'the longest wait after a provider did not take a message; each later one is four times as long',
+    default: '2000',
+    parse: integer(1, 3_600_000),
+  },
+  sendRetryCapMs: {
+    env: 'SEND_RETRY_CAP_MS',
+    description: 'the longest wait between two times that a message is handed to its provider',
+    default: '900000',
+    parse: integer(1, 86_400_000),
+  },
+  mediaInFlightMax: {
+    env: 'MEDIA_IN_FLIGHT_MAX',
+    description:
+      'media of messages that one process fetches at the same time; each may hold 15 MiB in memory',
+    default: '4',
+    parse: integer(1, 16),
+  },
 } as const;
 
 export type Config = ConfigOf<typeof CONFIG_SCHEMA>;

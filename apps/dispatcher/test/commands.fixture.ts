@@ -26,6 +26,7 @@ import {
   ConversationServiceService,
   FactServiceService,
   type ListFactsRequest,
+  MediaServiceService,
   type ServiceEvent,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import {
@@ -44,6 +45,7 @@ import { AppModule, EXPOSURES } from '../src/app.module.js';
 import { type Config } from '../src/config.js';
 import { DISPATCH_SCHEMA } from '../src/persistence/schema.js';
 import { HandMadeConfig, HandMadeFacts } from './dispatcher.fixture.js';
+import { PlayedMedia } from './played-media.fixture.js';
 
 export const clock = new SystemClock();
 const CALL = { deadlineMs: 10_000 };
@@ -88,6 +90,7 @@ export class PlayedCompliance {
 /** What events would serve: facts, a log that takes each number once, and who a conversation belongs to. */
 export class PlayedEvents {
   readonly facts = new HandMadeFacts();
+  readonly media = new PlayedMedia();
   readonly appended = new Map<bigint, ServiceEvent>();
   owner: Partial<CheckOwnerResponse> = {};
   readonly ownersAsked: CheckOwnerRequest[] = [];
@@ -176,6 +179,7 @@ export class CommandHouse {
         [FactServiceService, events.factService],
         [AppendServiceService, events.appendService],
         [ConversationServiceService, events.conversationService],
+        [MediaServiceService, events.media.service],
       ]),
       compliance: await house.serve('compliance', [[PermitServiceService, compliance.service]]),
     };
@@ -218,10 +222,20 @@ export class CommandHouse {
       ...{ logLevel: 'silent', otlpEndpoint: '', traceSampleRatio: 0, drainTimeoutMs: 4_000 },
       ...{ tlsCertFile: tls.certFile, tlsKeyFile: tls.keyFile, tlsCaFile: tls.caFile },
       ...{ grpcListen: '127.0.0.1:0', healthListen: '127.0.0.1:0', natsUrl: testServers().natsUrl },
+      ...{ natsCaFile: '', natsCertFile: '', natsKeyFile: '' },
+      ...{ grpcConnectionAgeMs: 300_000, grpcConnectionGraceMs: 600_000 },
       ...{ databaseUrl: this.db.url, databasePasswordFile: join(this.dir, 'password'), databasePoolMax: 8 },
       ...{ tenantsAddress: this.addresses.tenants, eventsAddress: this.addresses.events },
       ...{ complianceAddress: this.addresses.compliance, publicIngressUrl: 'https://in.example' },
-      ...{ allowLoopbackDestinations: true, inFlightMax: 64, retryBaseMs: 20, retryCapMs: 50 },
+      ...{
+        allowLoopbackDestinations: true,
+        inFlightMax: 64,
+        retryBaseMs: 20,
+        retryCapMs: 50,
+        sendRetryBaseMs: 2_000,
+        sendRetryCapMs: 900_000,
+        mediaInFlightMax: 4,
+      },
     };
     const process = testProcess<Config>('dispatcher', { config, tls });
     const service = await runGrpcService({ process, module: AppModule.of(process), exposures: EXPOSURES });

@@ -131,7 +131,16 @@ export class HandMadeConfig {
     const uuid = newUuid(clock.nowMs());
     const id = formatId('ten', uuid);
     this.setTenant({
-      ...{ id, slug, status: 'active', shards: [0], hashKey: NONE, dataKeys: [], sendsPaused: false },
+      ...{
+        id,
+        slug,
+        status: 'active',
+        shards: [0],
+        hashKey: NONE,
+        dataKeys: [],
+        personKeys: [],
+        sendsPaused: false,
+      },
       ...fields,
     });
     return { id, uuid };

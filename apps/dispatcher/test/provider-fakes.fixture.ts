@@ -9,3 +9,4 @@ export { FakeTelnyx } from '../../../test/src/fakes/telnyx.js';
 export { FakeTwilio } from '../../../test/src/fakes/twilio.js';
 export { FakeVonage } from '../../../test/src/fakes/vonage.js';
 export { FakeWhatsapp } from '../../../test/src/fakes/whatsapp.js';
+export { FakeMediaHost } from '../../../test/src/fakes/media-host.js';

@@ -9,6 +9,7 @@ import {
   HandoffServiceService,
   IntakeOperationServiceService,
   IntakeQueryServiceService,
+  MediaServiceService,
   RefusalServiceService,
   ReprocessingServiceService,
   RuleQueryServiceService,
@@ -16,6 +17,10 @@ import {
   ShapeServiceService,
   TextServiceService,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
+import {
+  SourceFiguresServiceService,
+  StatusServiceService,
+} from '@posthorn/contracts/posthorn/status/v1/status.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { FactPublisher } from '@posthorn/jetstream/fact-publisher.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
@@ -23,8 +28,9 @@ import { AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import { AuditRelay } from '@posthorn/postgres/audit-relay.js';
 import { Partitions } from '@posthorn/postgres/partitions.js';
 import { AuditAppend } from '@posthorn/server/audit-append.js';
+import { natsConnection } from '@posthorn/server/config.js';
 import { type GrpcExposure, processProviders } from '@posthorn/server/grpc-service.js';
-import { Health } from '@posthorn/server/health.js';
+import { Health, measuredBroker } from '@posthorn/server/health.js';
 import { Logger } from '@posthorn/server/logger.js';
 import { Metrics } from '@posthorn/server/metrics.js';
 import { type Process } from '@posthorn/server/process.js';
@@ -51,6 +57,7 @@ import { FollowLog } from './application/follow-log.js';
 import { IntakePressure } from './application/intake-pressure.js';
 import { MachineLoad } from './application/machine-load.js';
 import { PausedSources } from './application/paused-sources.js';
+import { PlanMedia } from './application/plan-media.js';
 import { ProjectEvents } from './application/project-events.js';
 import { ProjectionMetrics } from './application/projection-metrics.js';
 import { OpenSealed } from './application/open-sealed.js';
@@ -62,7 +69,6 @@ import { RuleBook } from './application/rule-book.js';
 import { SealContent } from './application/seal-content.js';
 import { StepHandoff } from './application/step-handoff.js';
 import { TendHandoffs } from './application/tend-handoffs.js';
-import { WatchMessages } from './application/watch-messages.js';
 import { StoreReadiness } from '@posthorn/postgres/store-readiness.js';
 import { Wake } from './application/wake.js';
 import { ComplianceChannel, ComplianceClient } from './clients/compliance.client.js';
@@ -74,7 +80,6 @@ import { ConversationRead } from './persistence/conversation.read.js';
 import { HandoffStepStore } from './persistence/handoff-step.store.js';
 import { HandoffStore } from './persistence/handoff.store.js';
 import { PersonRead } from './persistence/person.read.js';
-import { WatchStore } from './persistence/watch.store.js';
 import { ConversationStore } from './persistence/conversation.store.js';
 import { AppendDatabase, KeeperDatabase, ReaderDatabase, WorkerDatabase } from './persistence/databases.js';
 import { BodyShapeStore } from './persistence/body-shape.store.js';
@@ -99,7 +104,9 @@ import { ParkedRead } from './persistence/parked.store.js';
 import { ProjectionStore } from './persistence/projection.store.js';
 import { ROLES } from './persistence/roles.js';
 import { purgeProviders } from './purge-providers.js';
+import { mediaProviders } from './media-providers.js';
 import { ruleProviders } from './rule-providers.js';
+import { watchingProviders } from './watching-providers.js';
 import { EVENTS_SCHEMA } from './persistence/schema.js';
 import { AppendController } from './transport/append.grpc.js';
 import { ConversationQueryController } from './transport/conversation-query.grpc.js';
@@ -111,7 +118,10 @@ import { RefusalController } from './transport/refusals.grpc.js';
 import { ReprocessingController } from './transport/reprocessing.grpc.js';
 import { FactController } from './transport/facts.grpc.js';
 import { RuleController } from './transport/rule.grpc.js';
+import { statusProviders } from './status-providers.js';
+import { MediaController } from './transport/media.grpc.js';
 import { ShapeController } from './transport/shapes.grpc.js';
+import { StatusController } from './transport/status.grpc.js';
 
 /** What this service answers, and to whom; AppendService.Append is used by ingress only. */
 export const EXPOSURES: readonly GrpcExposure[] = [
@@ -127,8 +137,11 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: RefusalServiceService, callers: ['ingress'] },
   { definition: ReprocessingServiceService, callers: ['ingress'] },
   { definition: ShapeServiceService, callers: ['ingress'] },
+  { definition: MediaServiceService, callers: ['dispatcher'] },
   { definition: IntakeQueryServiceService, callers: ['api'] },
   { definition: IntakeOperationServiceService, callers: ['api'] },
+  { definition: StatusServiceService, callers: ['api'] },
+  { definition: SourceFiguresServiceService, callers: ['api'] },
 ];
 
 @Module({})
@@ -147,8 +160,10 @@ export class AppModule {
         RefusalController,
         ReprocessingController,
         ShapeController,
+        MediaController,
         IntakeQueryController,
         IntakeOperationController,
+        StatusController,
       ],
       providers: [
         ...processProviders(process),
@@ -158,12 +173,14 @@ export class AppModule {
         ...projection(),
         ...queries(),
         ...handoffs(),
-        ...watch(),
+        ...watchingProviders(),
         ...ruleProviders(process),
+        ...mediaProviders(process),
         ...intake(),
         ...auditing(),
         ...keepingProviders(process),
         ...purgeProviders(),
+        ...statusProviders(),
       ],
     };
   }
@@ -190,7 +207,7 @@ const APPEND_STATEMENT_TIMEOUT_MS = 1_200;
 /** Refusals are rare, and what is too old can wait. */
 const KEEPER_CONNECTIONS = 3;
 
-function platform({ config, clock, log, instanceId }: Process<Config>) {
+function platform({ config, clock, log, metrics, instanceId }: Process<Config>) {
   const database = {
     url: config.databaseUrl,
     passwordFile: config.databasePasswordFile,
@@ -207,7 +224,10 @@ function platform({ config, clock, log, instanceId }: Process<Config>) {
       KeeperDatabase,
       new KeeperDatabase({ ...database, poolMax: KEEPER_CONNECTIONS, role: ROLES.keeper }),
     ),
-    provideValue(NatsLink, new NatsLink({ url: config.natsUrl, name: 'events' }, log)),
+    provideValue(
+      NatsLink,
+      measuredBroker(metrics, new NatsLink({ ...natsConnection(config), name: 'events' }, log)),
+    ),
     provideFactory(
       Partitions,
       (db: WorkerDatabase) => new Partitions(db, clock, log, EVENTS_SCHEMA.schema),
@@ -284,6 +304,7 @@ const projection = () => [
       ConversationStore,
       RuleBook,
       FireRules,
+      PlanMedia,
       RelayFacts,
       Clock,
       Tracer,
@@ -339,14 +360,6 @@ const handoffs = () => [
   provide(
     TendHandoffs,
     ...([WorkerDatabase, HandoffStore, HandoffStepStore, AppendSteps, LogLeases, Clock, Logger] as const),
-  ),
-];
-
-const watch = () => [
-  provide(WatchStore),
-  provide(
-    WatchMessages,
-    ...([WorkerDatabase, WatchStore, AppendRequests, EdgeConfig, LogLeases, Clock, Logger] as const),
   ),
 ];
 

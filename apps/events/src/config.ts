@@ -9,6 +9,7 @@ import {
   SERVER_CONFIG,
 } from '@posthorn/server/config.js';
 import { z } from 'zod';
+import { MEDIA_BYTES_MAX } from './domain/media.js';
 
 /** Every key of this service. */
 export const CONFIG_SCHEMA = {
@@ -52,6 +53,26 @@ export const CONFIG_SCHEMA = {
     description: 'copies of the stream of facts in a NATS cluster',
     default: '1',
     parse: integer(1, 5),
+  },
+  mediaDeadlineSeconds: {
+    env: 'MEDIA_DEADLINE_SECONDS',
+    description:
+      'how long after a message came its media are fetched; what could not be had by then is given up',
+    default: '259200',
+    parse: integer(1, 604_800),
+  },
+  mediaRetryBaseMs: {
+    env: 'MEDIA_RETRY_BASE_MS',
+    description:
+      'the longest wait after a medium could not be fetched; each later one is twice as long, up to 30 min',
+    default: '10000',
+    parse: integer(1, 3_600_000),
+  },
+  mediaBytesMax: {
+    env: 'MEDIA_BYTES_MAX',
+    description: 'of one medium that is kept, whatever its tenant allows; larger ones are not',
+    default: String(MEDIA_BYTES_MAX),
+    parse: integer(1, MEDIA_BYTES_MAX),
   },
 } as const;
 

@@ -255,6 +255,7 @@ test('E6 a person’s requests, contents and notes go; the log, the hash and eve
     { table: 'raw', rows: 3n },
     { table: 'content', rows: 3n },
     { table: 'handoff_step', rows: 1n },
+    { table: 'media', rows: 0n },
   ]);
   expect(await rawIds()).toEqual(strangers.map(({ requestId }) => requestId).sort());
   expect(await contentIds()).toEqual(strangers.map(({ eventId }) => eventId).sort());
@@ -347,7 +348,7 @@ test('E6 backed up, erased, restored, started: still erased', async () => {
 
 test('B10 the keeper reads no body', async () => {
   const keeper = database.database(ROLES.keeper);
-  for (const table of ['raw', 'content'])
+  for (const table of ['raw', 'content', 'media'])
     await expect(keeper.query(`SELECT body FROM events.${table}`)).rejects.toMatchObject({ code: '42501' });
   await expect(keeper.query('SELECT attributes FROM events.event_log')).rejects.toMatchObject({
     code: '42501',

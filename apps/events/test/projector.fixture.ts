@@ -7,6 +7,7 @@ import { testProcess } from '@posthorn/testing/test-process.js';
 import { FireRules } from '../src/application/fire-rules.js';
 import { FollowLog } from '../src/application/follow-log.js';
 import { PausedSources } from '../src/application/paused-sources.js';
+import { PlanMedia } from '../src/application/plan-media.js';
 import { ProjectEvents } from '../src/application/project-events.js';
 import { ProjectionMetrics } from '../src/application/projection-metrics.js';
 import { RelayFacts } from '../src/application/relay-facts.js';
@@ -15,6 +16,7 @@ import { RuleMetrics } from '../src/application/rule-metrics.js';
 import { RuleTallies } from '../src/application/rule-tallies.js';
 import { ConversationStore } from '../src/persistence/conversation.store.js';
 import { LogRead } from '../src/persistence/log.read.js';
+import { MediaStore } from '../src/persistence/media.store.js';
 import { ParkedRead } from '../src/persistence/parked.store.js';
 import { ProjectionStore } from '../src/persistence/projection.store.js';
 import { ROLES } from '../src/persistence/roles.js';
@@ -26,6 +28,7 @@ export async function projectorOf(
   database: TestDatabase,
   store = new ProjectionStore(),
   edge: ConstructorParameters<typeof PausedSources>[1] = NOTHING_PAUSED,
+  wanting: ConstructorParameters<typeof PlanMedia>[1] = NO_MEDIA,
 ) {
   const db = database.database(ROLES.worker);
   const clock = new FakeClock(new SystemClock().nowMs());
@@ -43,8 +46,9 @@ export async function projectorOf(
   const link = { publish: () => {}, subscribe: () => {} };
   const book = new RuleBook(db, new RuleStore(), tallies, link, clock, log, ruleMetrics);
   const fire = new FireRules(new RuleEffectStore(), tallies, { wake: () => {} }, clock, ruleMetrics);
+  const media = new PlanMedia(new MediaStore(), wanting, clock, { deadlineMs: 86_400_000 });
   const project = new ProjectEvents(
-    ...([db, store, new ConversationStore(), book, fire, relay, clock, tracer, log, metrics] as const),
+    ...([db, store, new ConversationStore(), book, fire, media, relay, clock, tracer, log, metrics] as const),
   );
   const { rows } = await database.query<{ shard: number; epoch: string }>(
     'UPDATE events.shard SET epoch = epoch + 1 RETURNING shard, epoch',
@@ -71,6 +75,7 @@ export async function projectorOf(
   };
   return { project, read, held, published, drain, book };
 }
+const NO_MEDIA = { isReady: true, tenant: () => undefined };
 const NOTHING_PAUSED = { isReady: true, source: () => undefined, onChange: () => {} };
 /** Longer than the loop's sweep interval, so that the next step looks at every lane. */
 const SWEEP_MS = 1_000;

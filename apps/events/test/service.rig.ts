@@ -17,6 +17,7 @@ import {
   HandoffServiceService,
   IntakeOperationServiceService,
   IntakeQueryServiceService,
+  MediaServiceService,
   RefusalServiceService,
   RuleQueryServiceService,
   RuleServiceService,
@@ -29,6 +30,7 @@ import {
   type DataKey,
   type GetDataKeyRequest,
   type GetDataKeyResponse,
+  type MediaPolicy,
   type WatchRequest,
   type WatchResponse,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
@@ -37,6 +39,7 @@ import { grpcClient, openChannel, openStream, type GrpcChannel } from '@posthorn
 import { runGrpcService } from '@posthorn/server/grpc-service.js';
 import { serverCredentials } from '@posthorn/server/tls.js';
 import { makeCertificates, type Certificates } from '@posthorn/testing/certificates.js';
+import { eventually } from '@posthorn/testing/eventually.js';
 import { PlayedAudit } from '@posthorn/testing/played-audit.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
@@ -75,6 +78,9 @@ export class Rig {
   readonly audit = new PlayedAudit();
   private readonly watches: ((response: WatchResponse) => void)[] = [];
   private version = 1n;
+  /** What tenants want kept of media, by their IDs. */
+  private readonly media = new Map<string, MediaPolicy>();
+  private confirmed = 0n;
   private readonly closers: (() => Promise<unknown> | unknown)[] = [];
 
   private constructor(
@@ -144,6 +150,8 @@ export class Rig {
       intake: grpcClient(IntakeQueryServiceService, channel('api')),
       operations: grpcClient(IntakeOperationServiceService, channel('api')),
       ruleReads: grpcClient(RuleQueryServiceService, channel('api')),
+      media: grpcClient(MediaServiceService, channel('dispatcher')),
+      forbiddenMedia: grpcClient(MediaServiceService, channel('ingress')),
       forbiddenTexts: grpcClient(TextServiceService, channel('api')),
       forbidden: grpcClient(EventQueryServiceService, channel('ingress')),
       stream: async () => new AppendStream(await openStream(channel('ingress'), AppendServiceService.append)),
@@ -162,6 +170,7 @@ export class Rig {
     const watch: handleBidiStreamingCall<WatchRequest, WatchResponse> = (call) => {
       call.on('data', ({ message }: WatchRequest) => {
         if (message?.$case === 'hello') call.write(this.snapshot());
+        if (message?.$case === 'confirm') this.confirmed = message.value.version;
       });
       this.watches.push((response) => void call.write(response));
       call.on('end', () => call.end());
@@ -205,6 +214,20 @@ export class Rig {
     for (const tell of this.watches) tell(change);
   }
 
+  /** Tells every watcher what a tenant wants kept of media. Resolves when one works with it. */
+  async setMedia(tenant: KnownTenant, media: MediaPolicy | undefined): Promise<void> {
+    const id = formatId('ten', tenant.uuid);
+    if (media === undefined) this.media.delete(id);
+    else this.media.set(id, media);
+    this.version += 1n;
+    const { version } = this;
+    const all = this.snapshot();
+    const tenants = all.tenants.filter((each) => each.id === id);
+    const change = { ...all, version, snapshotComplete: false, tenants };
+    for (const tell of this.watches) tell(change);
+    await eventually(() => expect(this.confirmed >= version).toBe(true));
+  }
+
   private snapshot(): WatchResponse {
     return {
       version: this.version,
@@ -215,7 +238,9 @@ export class Rig {
         status: 'active',
         shards: [...shards],
         hashKey: Buffer.alloc(0),
+        personKeys: [],
         dataKeys: [dataKey],
+        media: this.media.get(formatId('ten', uuid)),
       })),
       sources: [],
       destinations: [],

@@ -61,12 +61,18 @@ test('D6 the bot’s terminal event is appended as one, in the conversation and 
   };
   const wrote = await post({ type: 'message.received', data: said }, other);
   const event = await post(
-    handoff({ context: { intent: 'cancel', history: [{ from: 'bot', text: 'Hi' }] } }),
+    handoff({
+      ...{ context: { intent: 'cancel', history: [{ from: 'bot', text: 'Hi' }] } },
+      ...{ queue: 'billing', priority: 0 },
+    }),
   );
   expect(event).toMatchObject({
     type: 'conversation.handoff',
     shard: wrote.shard,
-    attributes: { channel: 'sms', note: 'sentiment', providerType: 'conversation.handoff', status: '' },
+    attributes: {
+      ...{ channel: 'sms', note: 'sentiment', providerType: 'conversation.handoff', status: '' },
+      ...{ queue: 'billing', priority: 0 },
+    },
   });
   expect(event.personHash).toEqual(wrote.personHash);
   expect(event.attributes!.conversationHash).toEqual(wrote.attributes!.conversationHash);
@@ -81,7 +87,7 @@ test('D6 the bot’s terminal event is appended as one, in the conversation and 
 
 test('E7 B6 nothing of what the bot tells stands outside of the ciphertext', async () => {
   const context = { summary: 'Jane is angry', intent: 'parcel_lost' };
-  await post(handoff({ context, reason: 'Jane is angry' }));
+  await post(handoff({ context, reason: 'Jane is angry', queue: 'Jane is angry' }));
   const { events, ...request } = ingress.events.stored.at(-1)!;
   const lean = JSON.stringify([{ ...request, raw: '' }, events.map((each) => ({ ...each, content: '' }))]);
   for (const personal of ['Jane', 'parcel', '660123', '31000000']) expect(lean).not.toContain(personal);

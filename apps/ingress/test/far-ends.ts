@@ -242,6 +242,7 @@ export class FarTenants {
       shards: [3, 17, 40, 63],
       hashKey: randomBytes(32),
       dataKeys: [{ id: newUuid(clock.nowMs()), key: randomBytes(32), weekStartDay: weekOf(clock.nowMs()) }],
+      personKeys: [],
       ...overrides,
     };
     this.tenants.push(tenant);

@@ -28,6 +28,8 @@ export interface EgressRequest {
   readonly body: Buffer;
   /** Requests of different lanes never share connections, so that one that hangs cannot hold back another. */
   readonly lane?: string;
+  /** What is kept of this answer's body; the client's `responseBytesMax` unless given. */
+  readonly responseBytesMax?: number;
   /** Called when the request begins to be written to its connection. */
   readonly onFirstByte?: () => void;
 }
@@ -36,7 +38,7 @@ export interface EgressRequest {
 export interface EgressAnswer {
   readonly status: number;
   readonly headers: Record<string, string>;
-  /** At most `responseBytesMax`. */
+  /** At most `responseBytesMax` of the request, else of the client. */
   readonly bodyStart: Buffer;
   readonly durationMs: number;
 }
@@ -103,9 +105,10 @@ export class EgressClient {
     const pool = this.poolOf(url.origin, request.lane ?? '');
     const startedMs = this.clock.monotonicMs();
     try {
-      const { totalTimeoutMs, headersTimeoutMs, responseBytesMax } = this.limits;
+      const { totalTimeoutMs, headersTimeoutMs } = this.limits;
+      const bytesMax = request.responseBytesMax ?? this.limits.responseBytesMax;
       const answer = await new Promise<Omit<EgressAnswer, 'durationMs'>>((resolve, reject) => {
-        const exchange = new Exchange(resolve, reject, responseBytesMax, totalTimeoutMs, request.onFirstByte);
+        const exchange = new Exchange(resolve, reject, bytesMax, totalTimeoutMs, request.onFirstByte);
         pool.dispatch(
           {
             path: url.pathname + url.search,

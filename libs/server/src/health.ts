@@ -1,3 +1,5 @@
+import { type Metrics } from './metrics.js';
+
 /** What `/health/ready` answers. */
 export interface Readiness {
   readonly isReady: boolean;
@@ -48,4 +50,29 @@ export class Health {
     }
     return { isReady: Object.values(checks).every((result) => result === OK), checks };
   }
+}
+
+/** Shows every check as a metric, so that what a probe sees can be alerted on. */
+export function measureHealth(metrics: Metrics, health: Health): void {
+  metrics.readGauge(
+    {
+      name: 'posthorn_health_check_passes',
+      help: 'Whether a check of readiness passes: 1, or 0',
+      labels: ['check'],
+    },
+    () =>
+      Object.entries(health.readiness().checks).map(([check, result]) => ({
+        value: result === OK ? 1 : 0,
+        labels: { check },
+      })),
+  );
+}
+
+/** Shows whether the broker is there. Nothing is lost without it, so no check of readiness asks. @returns the link. */
+export function measuredBroker<L extends { readonly isConnected: boolean }>(metrics: Metrics, link: L): L {
+  metrics.readGauge(
+    { name: 'posthorn_broker_connected', help: 'Whether a connection to NATS is up: 1, or 0' },
+    () => [{ value: Number(link.isConnected) }],
+  );
+  return link;
 }

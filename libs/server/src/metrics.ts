@@ -22,6 +22,11 @@ export interface Counter {
 export interface Gauge {
   set(value: number, labels?: Labels): void;
 }
+/** One value of a gauge at one moment. */
+export interface Reading {
+  readonly value: number;
+  readonly labels?: Labels;
+}
 export interface Histogram {
   observe(value: number, labels?: Labels): void;
 }
@@ -31,6 +36,8 @@ const NAME = /^posthorn_[a-z0-9_]+$/;
 export const SECONDS_BUCKETS: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
+/** Few, because every method of every peer has them: from an answer out of memory to one that nobody waits for. */
+export const CALL_BUCKETS: readonly number[] = [0.005, 0.025, 0.1, 0.5, 2.5];
 
 /** The metrics of one process. Asking twice for one name gives the same metric. */
 export class Metrics {
@@ -52,6 +59,20 @@ export class Metrics {
   gauge(options: MetricOptions): Gauge {
     const metric = this.metric(options, (configuration) => new PromGauge<string>(configuration));
     return { set: (value, labels = {}) => metric.set(labels, value) };
+  }
+
+  /** A gauge whose values are asked for when the metrics are read. @param read cheap; all values that there are. */
+  readGauge(options: MetricOptions, read: () => readonly Reading[]): void {
+    this.metric(options, (configuration) => {
+      const gauge: PromGauge<string> = new PromGauge<string>({
+        ...configuration,
+        collect: () => {
+          gauge.reset();
+          for (const { value, labels = {} } of read()) gauge.set(labels, value);
+        },
+      });
+      return gauge;
+    });
   }
 
   histogram(options: MetricOptions & { readonly buckets?: readonly number[] }): Histogram {

@@ -1,7 +1,7 @@
 import { type Clock, SystemClock } from '@posthorn/clock/clock.js';
 import { newUuid, uuidText } from '@posthorn/clock/id.js';
 import { describeLoadedConfig, type ServerConfig } from './config.js';
-import { Health } from './health.js';
+import { Health, measureHealth } from './health.js';
 import { type Logger, type LogSink, openLogger, standardOutput } from './logger.js';
 import { Metrics } from './metrics.js';
 import { type Tls } from './tls.js';
@@ -43,8 +43,10 @@ export function startProcess<C extends ServerConfig>(service: string, config: C)
   exitOnUncaught(log, clock, sink);
   const line = Object.entries(describeLoadedConfig(config)).map(([name, value]) => `${name}=${value}`);
   log.info({ pid: process.pid, node: process.version, config: line.join(' ') }, 'started');
+  const health = new Health();
+  measureHealth(metrics, health);
   const tls = { certFile: config.tlsCertFile, keyFile: config.tlsKeyFile, caFile: config.tlsCaFile };
-  return { service, instanceId, config, clock, log, metrics, tracer, health: new Health(), tls };
+  return { service, instanceId, config, clock, log, metrics, tracer, health, tls };
 }
 
 /** Why exit: after an error nobody expected, no state in memory can be trusted; all that counts is in Postgres. */

@@ -1,4 +1,5 @@
 import { type Actor } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { Metrics } from '@posthorn/server/metrics.js';
 import { type Principal } from '../domain/principal.js';
 import { NoteRefusals } from './note-refusals.js';
 
@@ -16,7 +17,7 @@ beforeEach(() => {
     entries.push(entry);
     return Promise.resolve('aud_1');
   };
-  notes = new NoteRefusals({ recordAccess }, { warn: () => undefined });
+  notes = new NoteRefusals({ recordAccess }, { warn: () => undefined }, new Metrics());
 });
 /** What is written at the end of a period is written at the end of the process, too. */
 const write = () => notes.beforeApplicationShutdown();

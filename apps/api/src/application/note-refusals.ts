@@ -1,5 +1,6 @@
 import { type Actor } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { type Logger } from '@posthorn/server/logger.js';
+import { type Counter, type Metrics } from '@posthorn/server/metrics.js';
 import { type TenantsClient } from '../clients/tenants.client.js';
 import { type Principal } from '../domain/principal.js';
 
@@ -26,6 +27,7 @@ interface RefusedKey {
 export class NoteRefusals {
   private addresses = new Map<string, number>();
   private unauthenticated = 0;
+  private readonly refused: Counter;
   private keys = new Map<string, RefusedKey>();
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
@@ -33,7 +35,15 @@ export class NoteRefusals {
   constructor(
     private readonly tenants: Pick<TenantsClient, 'recordAccess'>,
     private readonly log: Pick<Logger, 'warn'>,
-  ) {}
+    metrics: Metrics,
+  ) {
+    this.refused = metrics.counter({
+      name: 'posthorn_api_refused_requests_total',
+      help: 'Requests to the API that were not let in: no valid key, or one that may not do this',
+      labels: ['cause'],
+    });
+    for (const cause of ['unauthenticated', 'forbidden']) this.refused.inc({ cause }, 0);
+  }
 
   onApplicationBootstrap(): void {
     this.timer = setInterval(() => void this.flush(), PERIOD_MS);
@@ -49,6 +59,7 @@ export class NoteRefusals {
   /** No key, or none that is valid. */
   onUnauthenticated(remoteAddress: string): void {
     this.unauthenticated += 1;
+    this.refused.inc({ cause: 'unauthenticated' });
     const known = this.addresses.get(remoteAddress);
     if (known !== undefined || this.addresses.size < ADDRESSES_MAX)
       this.addresses.set(remoteAddress, (known ?? 0) + 1);
@@ -56,6 +67,7 @@ export class NoteRefusals {
 
   /** A key without the scope, or of another tenant. @param operation method and path, as it is declared. */
   onForbidden({ keyId, kind, tenant }: Principal, remoteAddress: string, operation: string): void {
+    this.refused.inc({ cause: 'forbidden' });
     const actor = { id: keyId, kind, remoteAddress };
     const known = this.keys.get(keyId);
     if (known === undefined && this.keys.size >= KEYS_MAX) return;

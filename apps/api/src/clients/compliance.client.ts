@@ -8,6 +8,7 @@ import {
   SuppressionQueryServiceService,
   SuppressionServiceService,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import { StatusServiceService } from '@posthorn/contracts/posthorn/status/v1/status.js';
 import { type GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 
 const DEADLINE_MS = 5_000;
@@ -16,6 +17,7 @@ const IMPORT_DEADLINE_MS = 30_000;
 
 /** Suppressions, consents, persons, decisions and policies: reads and changes. */
 export class ComplianceClient {
+  readonly status;
   readonly query;
   readonly suppressions;
   readonly consentQuery;
@@ -28,6 +30,7 @@ export class ComplianceClient {
   readonly importing = { deadlineMs: IMPORT_DEADLINE_MS };
 
   constructor(private readonly channel: GrpcChannel) {
+    this.status = grpcClient(StatusServiceService, channel);
     this.query = grpcClient(SuppressionQueryServiceService, channel);
     this.suppressions = grpcClient(SuppressionServiceService, channel);
     this.consentQuery = grpcClient(ConsentQueryServiceService, channel);

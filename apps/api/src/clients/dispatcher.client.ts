@@ -6,6 +6,10 @@ import {
   ErasureServiceService,
   RetentionQueryServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
+import {
+  SourceFiguresServiceService,
+  StatusServiceService,
+} from '@posthorn/contracts/posthorn/status/v1/status.js';
 import { type GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 
 const READ_DEADLINE_MS = 5_000;
@@ -16,6 +20,8 @@ const LONG_DEADLINE_MS = 30_000;
 
 /** Deliveries and messages to send: reads, acts on them, their erasure, and what is kept of them no more. */
 export class DispatcherClient {
+  readonly status;
+  readonly figures;
   readonly query;
   readonly deliveries;
   readonly commandQuery;
@@ -27,6 +33,8 @@ export class DispatcherClient {
   readonly long = { deadlineMs: LONG_DEADLINE_MS };
 
   constructor(private readonly channel: GrpcChannel) {
+    this.status = grpcClient(StatusServiceService, channel);
+    this.figures = grpcClient(SourceFiguresServiceService, channel);
     this.query = grpcClient(DeliveryQueryServiceService, channel);
     this.deliveries = grpcClient(DeliveryServiceService, channel);
     this.commandQuery = grpcClient(CommandQueryServiceService, channel);

@@ -7,6 +7,10 @@ import {
   RuleQueryServiceService,
   RuleServiceService,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
+import {
+  SourceFiguresServiceService,
+  StatusServiceService,
+} from '@posthorn/contracts/posthorn/status/v1/status.js';
 import { type GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 
 const READ_DEADLINE_MS = 5_000;
@@ -16,6 +20,8 @@ const LONG_DEADLINE_MS = 30_000;
 
 /** Events, messages, conversations, rules and intake: reads, and what people do about them. */
 export class EventsClient {
+  readonly status;
+  readonly figures;
   readonly query;
   readonly conversations;
   readonly handoffs;
@@ -28,6 +34,8 @@ export class EventsClient {
   readonly long = { deadlineMs: LONG_DEADLINE_MS };
 
   constructor(private readonly channel: GrpcChannel) {
+    this.status = grpcClient(StatusServiceService, channel);
+    this.figures = grpcClient(SourceFiguresServiceService, channel);
     this.query = grpcClient(EventQueryServiceService, channel);
     this.conversations = grpcClient(ConversationQueryServiceService, channel);
     this.handoffs = grpcClient(HandoffServiceService, channel);

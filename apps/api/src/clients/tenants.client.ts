@@ -10,6 +10,10 @@ import {
   ReceiptServiceService,
   type Source,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import {
+  SourceFiguresServiceService,
+  StatusServiceService,
+} from '@posthorn/contracts/posthorn/status/v1/status.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
 import { type Principal, type TenantRef } from '../domain/principal.js';
@@ -28,6 +32,8 @@ export interface EarlierAnswer {
 
 /** Principals, idempotency keys and administration, all kept by the tenants service. */
 export class TenantsClient {
+  readonly status;
+  readonly figures;
   readonly admin;
   readonly operators;
   readonly audits;
@@ -41,6 +47,8 @@ export class TenantsClient {
   private readonly accesses;
 
   constructor(private readonly channel: GrpcChannel) {
+    this.status = grpcClient(StatusServiceService, channel);
+    this.figures = grpcClient(SourceFiguresServiceService, channel);
     this.admin = grpcClient(AdminServiceService, channel);
     this.operators = grpcClient(OperatorServiceService, channel);
     this.audits = grpcClient(AuditServiceService, channel);

@@ -7,8 +7,10 @@ import { DestinationsController } from './destinations.http.js';
 import { EventsController } from './events.http.js';
 import { IntakeController } from './intake.http.js';
 import { KeysController } from './keys.http.js';
+import { MediaController } from './media.http.js';
 import { MessagesController } from './messages.http.js';
 import { OperatorsController } from './operators.http.js';
+import { OverviewController } from './overview.http.js';
 import { PeopleController } from './people.http.js';
 import { PoliciesController } from './policies.http.js';
 import { ProvidersController } from './providers.http.js';
@@ -32,6 +34,7 @@ export const CONTROLLERS = [
   ProvidersController,
   DestinationsController,
   EventsController,
+  MediaController,
   IntakeController,
   ReprocessingController,
   MessagesController,
@@ -48,6 +51,7 @@ export const CONTROLLERS = [
   AuditController,
   ReceiptsController,
   OperatorsController,
+  OverviewController,
 ];
 
 /** Every operation of the API. */

@@ -1,4 +1,4 @@
-import { type Event } from '@posthorn/contracts/posthorn/events/v1/events.js';
+import { type Event, type EventMedium } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { z } from 'zod';
 import { moment, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 
@@ -35,6 +35,24 @@ export const event = z.object({
     .string()
     .nullable()
     .describe('the event that was not understood when it came, and that this one was found in later'),
+});
+
+export const medium = z.object({
+  index: z.number().int().describe('its place in the message'),
+  state: z
+    .enum(['pending', 'stored', 'gone', 'refused', 'too_large', 'failed'])
+    .describe('gone: the provider does not have it any more; failed: it could not be had within its time'),
+  reason: z
+    .string()
+    .nullable()
+    .describe('why it is not stored, or not yet; `http_404`: what the provider answered'),
+  contentType: z.string().nullable(),
+  bytes: z.number().int().nullable(),
+  attempts: z.number().int(),
+  settledAt: time.nullable(),
+});
+export const eventWithMedia = event.extend({
+  media: z.array(medium).describe('what it refers to, where the tenant has it fetched'),
 });
 
 export const timelineEntry = z.object({
@@ -76,6 +94,17 @@ export const payload = z.object({
     subject: z.string().nullable(),
     mediaUrls: z.array(z.string()),
   }),
+});
+
+/** A medium as the API shows it. */
+export const mediumOf = (from: EventMedium): z.infer<typeof medium> => ({
+  index: from.index,
+  state: from.state as 'stored',
+  reason: textOf(from.reason),
+  contentType: textOf(from.contentType),
+  bytes: from.state === 'stored' ? from.bytes : null,
+  attempts: from.attempts,
+  settledAt: timeOf(from.settledAtMs),
 });
 
 /** An event as the API shows it. */

@@ -4,7 +4,7 @@ import { ExplainEvent } from '../application/explain-event.js';
 import { EventsClient } from '../clients/events.client.js';
 import { TenantsClient } from '../clients/tenants.client.js';
 import { actorOf } from './applied.js';
-import { event, eventOf, eventsQuery, payload, timeline } from './events.dto.js';
+import { event, eventOf, eventsQuery, eventWithMedia, mediumOf, payload, timeline } from './events.dto.js';
 import { type Call, CallOf, Route } from './route.js';
 import { listOf, textOf, timeAt } from './shapes.dto.js';
 
@@ -57,7 +57,7 @@ export class EventsController {
     summary: 'One event',
     access: readEvents,
     status: 200,
-    response: event,
+    response: eventWithMedia,
     errors: ['event.not_found'],
   })
   async get(@CallOf() call: Call) {
@@ -65,7 +65,7 @@ export class EventsController {
       { tenantId: call.tenant.id, id: call.params['id']! },
       this.events.read,
     );
-    return eventOf(answer.event!);
+    return { ...eventOf(answer.event!), media: answer.media.map(mediumOf) };
   }
 
   @Route({

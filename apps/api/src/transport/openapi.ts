@@ -122,13 +122,15 @@ function parametersOf(route: RouteOptions): Json[] {
   return [...inPath, ...inQuery, ...(route.method === 'POST' ? [header] : [])];
 }
 
+function contentOf({ download, response, hasBytes }: RouteOptions): Json {
+  if (download !== undefined) return { content: rowsOf(download, 'output') };
+  if (hasBytes === true) return { content: { '*/*': { schema: { type: 'string', format: 'binary' } } } };
+  if (response === undefined) return {};
+  return { content: { 'application/json': { schema: schemaOf(response, 'output') } } };
+}
+
 function responsesOf(route: RouteOptions): Json {
-  const content =
-    route.download !== undefined
-      ? { content: rowsOf(route.download, 'output') }
-      : route.response === undefined
-        ? {}
-        : { content: { 'application/json': { schema: schemaOf(route.response, 'output') } } };
+  const content = contentOf(route);
   const responses: Record<string, Json> = { [route.status]: { description: 'Success', ...content } };
   if (route.changesConfiguration === true)
     responses['202'] = {

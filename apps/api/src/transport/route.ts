@@ -38,6 +38,8 @@ export interface RouteOptions {
   readonly response?: z.ZodType;
   /** The answer is rows of this form instead, as JSON Lines or CSV, without end. */
   readonly download?: z.ZodType;
+  /** The answer is bytes of any type. */
+  readonly hasBytes?: true;
   readonly errors?: readonly ErrorCode[];
   /** Dotted paths in the answer that are shown once: stored as null for a repeated Idempotency-Key. */
   readonly secretPaths?: readonly string[];

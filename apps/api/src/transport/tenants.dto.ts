@@ -40,6 +40,13 @@ const intakeQuota = z.strictObject({
   burst: z.int().min(1).max(QUOTA_MAX).describe('at once after a rest'),
 });
 
+const MEDIA_BYTES_MAX = 15 * 1_048_576;
+const media = z
+  .strictObject({
+    maxBytes: z.int().min(1).max(MEDIA_BYTES_MAX).describe('of one medium; larger ones are not kept'),
+  })
+  .nullable();
+
 export const createTenant = z.strictObject({ slug, name, country, timeZone });
 export const updateTenant = z.strictObject({
   name: name.optional(),
@@ -49,6 +56,11 @@ export const updateTenant = z.strictObject({
     .nullable()
     .optional()
     .describe('operators only: requests that its providers may send; null: as many as those of every tenant'),
+  media: media
+    .optional()
+    .describe(
+      'media that inbound messages refer to are fetched from the provider and kept, encrypted, as long as contents are; null: they are not',
+    ),
 });
 
 export const tenant = z.object({
@@ -60,6 +72,7 @@ export const tenant = z.object({
   status: z.enum(['active', 'suspended']),
   isSendingPaused: z.boolean(),
   intakeQuota: intakeQuota.nullable().describe('null: what the platform lets every tenant'),
+  media: media.describe('null: media are not fetched'),
   createdAt: time,
   pending,
 });
@@ -93,6 +106,7 @@ export const tenantOf = (from: Tenant): z.infer<typeof tenant> => ({
   status: from.status as 'active',
   isSendingPaused: from.sendsPaused ?? false,
   intakeQuota: from.intakeQuota ?? null,
+  media: from.media ?? null,
   createdAt: timeAt(from.createdAtMs),
 });
 

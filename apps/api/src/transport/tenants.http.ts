@@ -20,6 +20,8 @@ import {
 
 /** In a change: as many as the platform lets every tenant. */
 const PLATFORM_QUOTA = { ratePerSecond: 0, burst: 0 };
+/** In a change: media are not fetched any more. */
+const NO_MEDIA = { maxBytes: 0 };
 const operator = { principal: 'operator', scope: 'tenants:write' } as const;
 
 /** Tenants (operators) and their API keys. */
@@ -106,6 +108,7 @@ export class TenantsController {
       {
         ...call.body,
         intakeQuota: call.body.intakeQuota === null ? PLATFORM_QUOTA : call.body.intakeQuota,
+        media: call.body.media === null ? NO_MEDIA : call.body.media,
         ...{ actor: actorOf(call), tenant: call.tenant.id },
       },
       this.tenants.change,

@@ -15,7 +15,7 @@ export interface CommandLimits {
   readonly attemptsMax: number;
   /** Attempts after which one of which no byte left fails; more, for these are our troubles. */
   readonly unsentAttemptsMax: number;
-  /** Waits between those. */
+  /** Waits between those; those of a process come from its configuration. */
   readonly retry: RetryPolicy;
   /** Times the provider is asked what became of one; afterwards it waits for a person. */
   readonly lookupsMax: number;

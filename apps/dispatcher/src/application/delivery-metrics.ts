@@ -2,7 +2,7 @@ import type { Metrics } from '@posthorn/server/metrics.js';
 import { type AttemptOutcome } from '../domain/retry-policy.js';
 
 /** 1 ms to a minute: from an idle platform to a backlog. */
-const AGE_BUCKETS = [0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60];
+const AGE_BUCKETS = [0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60];
 /** To a destination that was down for a day. */
 const PROPAGATION_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3_600, 86_400];
 const CHANNELS: ReadonlySet<string> = new Set(['sms', 'email', 'chat', 'push']);
@@ -16,6 +16,9 @@ export class DeliveryMetrics {
   private readonly optOutSeconds;
   private readonly facts;
   private readonly batchRows;
+  private readonly fetched;
+  private readonly missing;
+  private readonly failures;
   private readonly gauges;
 
   constructor(metrics: Metrics) {
@@ -53,11 +56,29 @@ export class DeliveryMetrics {
       help: 'Outcomes committed together',
       buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
     });
+    this.fetched = metrics.counter({
+      name: 'posthorn_feed_fetched_facts_total',
+      help: 'Facts that came from the log instead of the broker',
+    });
+    this.missing = metrics.counter({
+      name: 'posthorn_feed_missing_facts_total',
+      help: 'Facts that the log no longer had',
+    });
+    this.failures = metrics.counter({
+      name: 'posthorn_feed_failures_total',
+      help: 'Batches of facts that were not applied, and tried again',
+      labels: ['code'],
+    });
     this.gauges = {
       waiting: gauge(metrics, 'posthorn_deliveries_waiting', 'Deliveries in memory that wait for their turn'),
       inFlight: gauge(metrics, 'posthorn_deliveries_in_flight', 'Attempts under way'),
       outcomes: gauge(metrics, 'posthorn_delivery_outcomes_waiting', 'Outcomes that are not committed yet'),
       behind: gauge(metrics, 'posthorn_dispatch_facts_behind', 'Facts that are not deliveries yet'),
+      oldest: gauge(
+        metrics,
+        'posthorn_deliveries_oldest_seconds',
+        'How long the oldest delivery that is due has waited; without destinations that take no more for now',
+      ),
       breakers: gauge(metrics, 'posthorn_destinations_paused', 'Destinations whose breaker is open'),
     };
   }
@@ -102,6 +123,17 @@ export class DeliveryMetrics {
     this.gauges.behind.set(depths.behind);
     this.gauges.breakers.set(depths.breakers);
   }
+
+  setOldest(waitedMs: number): void {
+    this.gauges.oldest.set(waitedMs / 1_000);
+  }
+
+  /** For the feed. */
+  readonly feed = {
+    fetched: (count: number): void => this.fetched.inc({}, count),
+    missing: (_shard: number, count: number): void => this.missing.inc({}, count),
+    failed: (code: string): void => this.failures.inc({ code }),
+  };
 }
 
 const gauge = (metrics: Metrics, name: string, help: string) => metrics.gauge({ name, help });

@@ -145,6 +145,7 @@ export class RecordCommands {
       this.metrics.onAttempt(attempt.outcome, attempt.durationMs);
     if (to === command.state) return;
     this.metrics.onState(to);
+    if (to === 'sending') this.metrics.onSendBegun(command, this.clock.nowMs());
     if (to === 'sent') this.metrics.onSent(this.clock.nowMs() - command.createdAtMs);
     const fields = { stage: 'command', ...fieldsOf(change), code: errorCode, reason: decision?.rule };
     if (to === 'indeterminate') this.log.warn(fields, 'nobody knows what became of a message');

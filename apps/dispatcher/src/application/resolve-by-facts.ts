@@ -8,8 +8,8 @@ import { type DeliverableFact } from '../domain/delivery.js';
 import type { CommandStore } from '../persistence/command.store.js';
 import type { RecordCommands } from './record-commands.js';
 
-/** Of facts that follow from what we told the log ourselves. */
-const OURSELVES = 'dispatcher';
+/** Of facts that follow from what our own services told the log: that we wait is no proof that anything arrived. */
+const OUR_SERVICES: ReadonlySet<string> = new Set(['dispatcher', 'events']);
 /** Messages whose outcome is open that are compared in memory; more are looked up one by one. */
 const OPEN_MAX = 1_024;
 
@@ -54,11 +54,16 @@ export class ResolveByFacts {
   }
 }
 
-const isReport = ({ type, provider, messageId, providerMessageId }: DeliverableFact): boolean =>
-  messageId.length > 0 && providerMessageId !== '' && provider !== OURSELVES && type.startsWith('message.');
+/**
+ * Whether somebody else than us speaks of a message: by the provider's ID, or by our reference alone, which only who
+ * got the message can know (of a push, the app).
+ * Why not what is unverified: a forged report would end the wait for the true one.
+ */
+const isReport = ({ type, provider, messageId, unverified }: DeliverableFact): boolean =>
+  messageId.length > 0 && !OUR_SERVICES.has(provider) && type.startsWith('message.') && unverified !== true;
 
 function reportedOf(command: Command, { providerMessageId, state }: DeliverableFact): CommandChange {
-  const detail = `reported ${state} by the provider`;
+  const detail = `reported ${state} by ${providerMessageId === '' ? 'its receiver' : 'the provider'}`;
   const attempt = {
     ...{ number: command.attemptCount, permitId: '', startedAtMs: command.sentAtMs, durationMs: 0 },
     ...({ outcome: 'sent', errorCode: '', detail } as const),

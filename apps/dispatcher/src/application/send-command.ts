@@ -12,6 +12,7 @@ import { withUnsubscribe } from '../domain/unsubscribe.js';
 import type { AskPermits, Permit } from './ask-permits.js';
 import type { CommandContents } from './command-content.js';
 import type { CommandLimits } from './command-limits.js';
+import type { CommandMetrics } from './command-metrics.js';
 import { judgeSend } from './judge-send.js';
 import type { RecordCommands } from './record-commands.js';
 import { isRoute, type SendRoute, type SendRoutes } from './send-routes.js';
@@ -46,6 +47,7 @@ export class SendCommand {
     private readonly egress: SendEgressClient,
     private readonly clock: Clock,
     private readonly log: Pick<Logger, 'debug'>,
+    private readonly metrics: Pick<CommandMetrics, 'onProviderCall'>,
     private readonly limits: CommandLimits,
   ) {}
 
@@ -110,6 +112,7 @@ export class SendCommand {
     if (!isBegun) return this.permits.close(permit, 'not_sent'); // canceled, or another process has it
     const startMs = this.clock.monotonicMs();
     const result = await this.onWire(permit, onWire, body, route);
+    this.metrics.onProviderCall(route.source.provider, result.kind);
     this.permits.close(
       permit,
       result.kind === 'sent' || result.kind === 'unknown' ? result.kind : 'not_sent',

@@ -7,7 +7,9 @@ import {
   FactServiceService,
   type ListFactsRequest,
   type ListFactsResponse,
+  MediaServiceService,
   type ServiceEvent,
+  SettleMediumRequest_Outcome as Outcome,
   type ShardHeads,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { GrpcChannel, grpcClient } from '@posthorn/server/grpc-client.js';
@@ -17,6 +19,8 @@ const DEADLINE_MS = 5_000;
 const OWNER_DEADLINE_MS = 1_000;
 /** Less than a destination has to answer: the attempt holds its place in the meantime. */
 const HANDOFF_DEADLINE_MS = 3_000;
+/** It carries a whole medium. */
+const STORE_DEADLINE_MS = 20_000;
 const call = { deadlineMs: DEADLINE_MS };
 
 /** The connection to events. */
@@ -54,16 +58,49 @@ export interface OwnerQuestion {
   readonly channel: string;
 }
 
+/** A medium of an event, by its place in the message. IDs are 16 bytes. */
+export interface MediumName {
+  readonly tenantId: Buffer;
+  readonly eventId: Buffer;
+  readonly index: number;
+}
+
+/** One that this process is to fetch. */
+export interface MediumToFetch extends MediumName {
+  readonly sourceId: Buffer;
+  readonly provider: string;
+  /** As the message says it: personal data. */
+  readonly url: string;
+  readonly maxBytes: number;
+}
+
+/** What became of one that was not fetched. */
+export interface MediumEnd {
+  readonly kind: 'retry' | 'gone' | 'refused' | 'too_large';
+  /** A word of ours, or `http_<status>`. */
+  readonly reason: string;
+  readonly retryAfterMs?: number | undefined;
+}
+
+const OUTCOMES = {
+  retry: Outcome.OUTCOME_RETRY,
+  gone: Outcome.OUTCOME_GONE,
+  refused: Outcome.OUTCOME_REFUSED,
+  too_large: Outcome.OUTCOME_TOO_LARGE,
+} as const satisfies Record<MediumEnd['kind'], Outcome>;
+
 /** The owner of the log: facts from it, what we did to it, and who a conversation belongs to. */
 export class EventsClient {
   private readonly facts;
   private readonly appends;
   private readonly conversations;
+  private readonly media;
 
   constructor(channel: EventsChannel) {
     this.facts = grpcClient(FactServiceService, channel);
     this.appends = grpcClient(AppendServiceService, channel);
     this.conversations = grpcClient(ConversationServiceService, channel);
+    this.media = grpcClient(MediaServiceService, channel);
   }
 
   listFacts(request: ListFactsRequest): Promise<ListFactsResponse> {
@@ -86,6 +123,32 @@ export class EventsClient {
   /** The context package of the hand-off behind an event: personal data. IDs are 16 bytes. */
   describeHandoff(tenantId: Buffer, eventId: Buffer): Promise<DescribeHandoffResponse> {
     return this.conversations.describeHandoff({ tenantId, eventId }, { deadlineMs: HANDOFF_DEADLINE_MS });
+  }
+
+  /** Media that are due, which nobody else fetches until the lease ends. */
+  async claimMedia(instanceId: string, limit: number, leaseSeconds: number): Promise<MediumToFetch[]> {
+    const { media } = await this.media.claimMedia({ instanceId, limit, leaseSeconds }, call);
+    return media.flatMap(({ name, ...medium }) => (name === undefined ? [] : [{ ...name, ...medium }]));
+  }
+
+  /** @returns false when this process does not have it any more, or it was taken away meanwhile. */
+  async storeMedium(
+    instanceId: string,
+    { tenantId, eventId, index }: MediumName,
+    { contentType, body }: { readonly contentType: string; readonly body: Buffer },
+  ): Promise<boolean> {
+    const request = { instanceId, name: { tenantId, eventId, index }, contentType, body };
+    return (await this.media.storeMedium(request, { deadlineMs: STORE_DEADLINE_MS })).stored;
+  }
+
+  /** Says why one was not fetched. */
+  async settleMedium(
+    instanceId: string,
+    { tenantId, eventId, index }: MediumName,
+    { kind, reason, retryAfterMs = 0 }: MediumEnd,
+  ): Promise<void> {
+    const name = { tenantId, eventId, index };
+    await this.media.settleMedium({ instanceId, name, outcome: OUTCOMES[kind], reason, retryAfterMs }, call);
   }
 
   /**

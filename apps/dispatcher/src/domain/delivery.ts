@@ -22,6 +22,8 @@ export interface DeliverableFact {
   /** Of a fact of our own services: when the event behind it came. 0 = not known. */
   readonly causeReceivedAtMs: number;
   readonly traceparent: string;
+  /** Its event was not authentic, and let in by a source that only monitors. */
+  readonly unverified?: boolean | undefined;
 }
 
 /** The fact that somebody must not be contacted any more. */

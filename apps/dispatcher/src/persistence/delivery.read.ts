@@ -60,7 +60,7 @@ const UUID_BYTES = 16;
  * A source's ID as it stands in the bytes of a fact: 18 bytes, of which no other place has 16 by chance.
  * Why not a column: every delivery would pay for what is asked of dead letters only.
  */
-const sourceField = (uuid: string): Buffer =>
+export const sourceField = (uuid: string): Buffer =>
   Buffer.concat([Buffer.from([SOURCE_ID_TAG, UUID_BYTES]), uuidBytes(uuid)]);
 
 /** The lowest ID of a moment: a bound on it is a bound on the time, and lets Postgres skip other days. */

@@ -8,10 +8,12 @@ import type { Logger } from '@posthorn/server/logger.js';
 import type { Span, Tracer } from '@posthorn/server/trace.js';
 import { Batch, type BatchProjection, type LaneCursor } from '../domain/project-batch.js';
 import type { LoggedEvent } from '../domain/project-event.js';
+import { replyTimes } from '../domain/reply-times.js';
 import type { ConversationStore } from '../persistence/conversation.store.js';
 import { factOf } from '../persistence/fact.codec.js';
 import type { ProjectionStore, ProjectionWrite } from '../persistence/projection.store.js';
 import type { Fired, FireRules } from './fire-rules.js';
+import type { PlanMedia } from './plan-media.js';
 import type { ProjectionMetrics } from './projection-metrics.js';
 import type { RuleBook } from './rule-book.js';
 import type { RelayFacts } from './relay-facts.js';
@@ -36,6 +38,7 @@ export class ProjectEvents {
     private readonly conversations: ConversationStore,
     private readonly rules: Pick<RuleBook, 'current'>,
     private readonly fire: Pick<FireRules, 'run' | 'committed'>,
+    private readonly media: Pick<PlanMedia, 'run'>,
     private readonly relay: Pick<RelayFacts, 'publish'>,
     private readonly clock: Clock,
     private readonly tracer: Pick<Tracer, 'start'>,
@@ -85,8 +88,9 @@ export class ProjectEvents {
     let projection: BatchProjection;
     let write: ProjectionWrite;
     let fired: Fired;
+    let repliedMs: number[];
     try {
-      ({ projection, write, fired } = await this.db.transaction(async (tx) => {
+      ({ projection, write, fired, repliedMs } = await this.db.transaction(async (tx) => {
         // One round trip: nothing of the second is used when the first one finds the lease lost.
         const [, messages] = await Promise.all([
           fence(tx, 'events', epochs),
@@ -95,8 +99,17 @@ export class ProjectEvents {
         const conversations = await this.conversations.lock(tx, batch.conversationKeys(messages));
         const result = batch.project({ messages, conversations, cursors }, newUuid);
         const rows = this.writeOf(result, epochs, spans);
-        await Promise.all([this.store.write(tx, rows), this.conversations.write(tx, rows)]);
-        return { projection: result, write: rows, fired: await this.fire.run(tx, rules, result) };
+        await Promise.all([
+          ...[this.store.write(tx, rows), this.conversations.write(tx, rows)],
+          this.media.run(tx, events),
+        ]);
+        const { created, changed } = result.conversations;
+        return {
+          projection: result,
+          write: rows,
+          fired: await this.fire.run(tx, rules, result),
+          repliedMs: replyTimes(conversations, [...created, ...changed]),
+        };
       }));
     } catch (error) {
       for (const span of spans.values()) span.end(undefined, error);
@@ -107,6 +120,7 @@ export class ProjectEvents {
     for (const { after } of projection.lanes)
       lanes.set(after.shard, { epoch: epochs.get(after.shard)!, cursor: after });
     for (const span of spans.values()) span.end();
+    for (const ms of repliedMs) this.metrics.replySeconds.observe(ms / 1_000);
     this.report(projection, events.length, startMs);
   }
 

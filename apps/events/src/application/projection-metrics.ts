@@ -1,6 +1,8 @@
 import type { Counter, Gauge, Histogram, Metrics } from '@posthorn/server/metrics.js';
 
 const BATCH_BUCKETS = [1, 4, 16, 64, 128, 256, 512];
+/** From a rule that answers at once to an agent who comes on Monday. */
+const REPLY_BUCKETS = [1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400, 259_200];
 
 /** What the projector measures. */
 export class ProjectionMetrics {
@@ -13,6 +15,7 @@ export class ProjectionMetrics {
   readonly behind: Gauge;
   readonly oldestSeconds: Gauge;
   readonly lanes: Gauge;
+  readonly replySeconds: Histogram;
 
   constructor(metrics: Metrics) {
     this.projected = metrics.counter({
@@ -51,6 +54,11 @@ export class ProjectionMetrics {
     this.lanes = metrics.gauge({
       name: 'posthorn_projection_lanes',
       help: 'Lanes that this process projects',
+    });
+    this.replySeconds = metrics.histogram({
+      name: 'posthorn_conversation_reply_seconds',
+      help: 'From the last message of a person to the first reply to it',
+      buckets: REPLY_BUCKETS,
     });
   }
 }

@@ -19,7 +19,7 @@ import {
   type RetentionPolicy,
 } from '../domain/retention.js';
 import type { RefusalStore } from '../persistence/refusal.store.js';
-import type { DayPartition, RetentionStore } from '../persistence/retention.store.js';
+import type { DayPartition, RetentionStore, RowsTable } from '../persistence/retention.store.js';
 
 type Db = Pick<Database, 'query'>;
 
@@ -29,9 +29,11 @@ const OUTBOX_DAYS = 35;
 const ROWS_MAX = 500;
 /** Of a tenant and class in one round; what is left waits for the next. */
 const BATCHES_MAX = 400;
+const ROW_TABLES = { raw: ['raw'], content: ['content', 'media'] } as const satisfies Partial<
+  Record<DataClass, readonly RowsTable[]>
+>;
 const TABLES: Readonly<Record<DataClass, readonly string[]>> = {
-  raw: ['raw'],
-  content: ['content'],
+  ...ROW_TABLES,
   events: ['event_log', 'transition'],
 };
 
@@ -151,14 +153,20 @@ export class RetainData {
     nowMs: number,
   ): Promise<void> {
     let rows = 0;
-    for (let batch = 0; batch < BATCHES_MAX; batch += 1) {
-      const deleted = await this.store.deleteBefore(this.db, dataClass, tenantId, beforeMs, ROWS_MAX);
-      rows += deleted;
-      if (deleted < ROWS_MAX) break;
-    }
+    for (const table of ROW_TABLES[dataClass]) rows += await this.deleteFrom(table, tenantId, beforeMs);
     if (rows === 0) return;
     await this.store.reportRun(this.db, { tenantId, runId: newUuid(nowMs), dataClass, beforeMs, rows });
     this.log.info({ stage: 'retention', count: rows }, 'rows of a tenant were deleted');
+  }
+
+  private async deleteFrom(table: RowsTable, tenantId: Buffer, beforeMs: number): Promise<number> {
+    let rows = 0;
+    for (let batch = 0; batch < BATCHES_MAX; batch += 1) {
+      const deleted = await this.store.deleteBefore(this.db, table, tenantId, beforeMs, ROWS_MAX);
+      rows += deleted;
+      if (deleted < ROWS_MAX) break;
+    }
+    return rows;
   }
 
   /** What nobody's policy is about. */

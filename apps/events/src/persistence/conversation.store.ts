@@ -9,7 +9,14 @@ import type { BatchProjection } from '../domain/project-batch.js';
 import { handoffReasonOf } from '../domain/handoff.js';
 import { placeMsOf, type LoggedEvent } from '../domain/project-event.js';
 import { decodeSteps, encodeSteps } from './conversation.codec.js';
-import { byteaArray, int4Array, textArray, timeArray, uuidArray } from '@posthorn/postgres/pg-arrays.js';
+import {
+  byteaArray,
+  int2Array,
+  int4Array,
+  textArray,
+  timeArray,
+  uuidArray,
+} from '@posthorn/postgres/pg-arrays.js';
 
 type ConversationWrite = Pick<BatchProjection, 'conversations' | 'consents' | 'handoffs'>;
 
@@ -80,9 +87,9 @@ WITH created AS (
 ), handoffs AS (
   INSERT INTO events.handoff (tenant_id, handoff_id, conversation_id, key, state, reason, requested_by,
     requested_at, queue, priority, last_step_at)
-  SELECT tenant_id, handoff_id, conversation_id, '', 'escalated', reason, 'bot', requested_at, '', 0, requested_at
-  FROM unnest($37::uuid[], $38::uuid[], $39::uuid[], $40::text[], $41::timestamptz[])
-    AS h (tenant_id, handoff_id, conversation_id, reason, requested_at)
+  SELECT tenant_id, handoff_id, conversation_id, '', 'escalated', reason, 'bot', requested_at, queue, priority, requested_at
+  FROM unnest($37::uuid[], $38::uuid[], $39::uuid[], $40::text[], $41::timestamptz[], $42::text[], $43::int2[])
+    AS h (tenant_id, handoff_id, conversation_id, reason, requested_at, queue, priority)
   ON CONFLICT DO NOTHING
 )
 SELECT (SELECT count(*)::int4 FROM created) AS created`,
@@ -150,6 +157,8 @@ const handoffColumns = (events: readonly LoggedEvent[]): Buffer[] => [
   uuidArray(events.map(({ attributes }) => attributes.conversationHash)),
   textArray(events.map(({ attributes }) => handoffReasonOf(attributes.note))),
   timeArray(events.map(placeMsOf)),
+  textArray(events.map(({ attributes }) => attributes.queue ?? '')),
+  int2Array(events.map(({ attributes }) => attributes.priority ?? 0)),
 ];
 
 const recordOf = (row: Row): ConversationRecord => ({

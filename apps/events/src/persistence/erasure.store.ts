@@ -27,11 +27,12 @@ interface Row {
   raw_rows: string;
   content_rows: string;
   step_rows: string;
+  media_rows: string;
   completed: number | null;
 }
 
 const COLUMNS = `tenant_id, erasure_id, actor, person_hashes, date_part('epoch', requested_at) * 1000 AS requested,
-  through, done_through, messages_through, raw_rows, content_rows, step_rows,
+  through, done_through, messages_through, raw_rows, content_rows, step_rows, media_rows,
   date_part('epoch', completed_at) * 1000 AS completed`;
 
 const NO_ID = '00000000-0000-0000-0000-000000000000';
@@ -84,11 +85,19 @@ const TOLD: Statement = {
 /** Deletes what these events carry. Why arrays: a join would have the planner read whole tables. */
 const TAKE = `c AS (
   DELETE FROM events.content WHERE tenant_id = $1 AND event_id = ANY (ARRAY(SELECT event_id FROM hit)) RETURNING 1
+), m AS (
+  DELETE FROM events.media WHERE tenant_id = $1 AND event_id = ANY (ARRAY(SELECT event_id FROM hit)) RETURNING 1
 ), r AS (
   DELETE FROM events.raw WHERE tenant_id = $1
     AND request_id = ANY (ARRAY(SELECT DISTINCT request_id FROM hit WHERE request_id IS NOT NULL)) RETURNING 1
 )`;
-const COUNTS = `(SELECT count(*)::int4 FROM r) AS raw, (SELECT count(*)::int4 FROM c) AS content`;
+/** What waits to be put together: whoever does so just now is waited for, and what it made is found in the log. */
+const TAKE_OF_PARTS: Statement = {
+  name: 'erasure_take_of_parts',
+  text: `DELETE FROM events.message_part WHERE tenant_id = $1 AND person_hash = ANY ($2::bytea[])`,
+};
+const COUNTS = `(SELECT count(*)::int4 FROM r) AS raw, (SELECT count(*)::int4 FROM c) AS content,
+  (SELECT count(*)::int4 FROM m) AS media`;
 
 /** By the tenant's log in its order: an index of it by person would cost intake at every event. */
 const TAKE_OF_LOG: Statement = {
@@ -131,14 +140,15 @@ const TAKE_OF_STEPS: Statement = {
 const MOVED: Statement = {
   name: 'erasure_moved',
   text: `UPDATE events.erasure SET done_through = $3, messages_through = $4, raw_rows = raw_rows + $5,
-           content_rows = content_rows + $6, step_rows = step_rows + $7,
-           completed_at = CASE WHEN $8::bool THEN clock_timestamp() END
+           content_rows = content_rows + $6, step_rows = step_rows + $7, media_rows = media_rows + $8,
+           completed_at = CASE WHEN $9::bool THEN clock_timestamp() END
          WHERE tenant_id = $1 AND erasure_id = $2`,
 };
 
 interface Taken {
   raw: number;
   content: number;
+  media: number;
   last: string | null;
 }
 
@@ -202,13 +212,14 @@ export class ErasureStore {
     const row = (await tx.query<Row>(LOCK, name)).rows[0]!;
     if (row.completed !== null) return true;
     const [tenant, hashes] = [row.tenant_id, row.person_hashes];
+    await tx.query(TAKE_OF_PARTS, [tenant, hashes]);
     if (row.messages_through === null) {
       const values = [tenant, row.done_through, row.through, limit, hashes];
       const taken = (await tx.query<Taken>(TAKE_OF_LOG, values)).rows[0]!;
       const messages = taken.last === null ? NO_ID : null;
       await tx.query(MOVED, [
         ...[...name, taken.last ?? row.done_through, messages],
-        ...[taken.raw, taken.content, 0, false],
+        ...[taken.raw, taken.content, 0, taken.media, false],
       ]);
       return false;
     }
@@ -218,7 +229,7 @@ export class ErasureStore {
     const steps = isComplete ? (await tx.query(TAKE_OF_STEPS, [tenant, hashes])).rowCount : 0;
     await tx.query(MOVED, [
       ...[...name, row.done_through, taken.last ?? row.messages_through],
-      ...[taken.raw, taken.content, steps, isComplete],
+      ...[taken.raw, taken.content, steps, taken.media, isComplete],
     ]);
     return isComplete;
   }
@@ -236,5 +247,6 @@ const erasureOf = (row: Row): Erasure => ({
     { table: 'raw', rows: BigInt(row.raw_rows) },
     { table: 'content', rows: BigInt(row.content_rows) },
     { table: 'handoff_step', rows: BigInt(row.step_rows) },
+    { table: 'media', rows: BigInt(row.media_rows) },
   ],
 });

@@ -1,5 +1,6 @@
 import { uuidTimeMs } from '@posthorn/clock/id.js';
 import { Fact } from '@posthorn/contracts/posthorn/events/v1/events.js';
+import { isUnverified } from '../domain/intake.js';
 import { conversationIdOf, unsubscribedByOf, type FactDraft } from '../domain/project-event.js';
 
 const NONE = Buffer.alloc(0);
@@ -34,6 +35,7 @@ export function factOf(draft: FactDraft, sequence: bigint, committedAtMs: number
     traceparent,
     program: attributes.program,
     causeReceivedAtMs: causeReceivedAtMsOf(attributes.causedBy),
+    unverified: isUnverified(attributes) || undefined,
   };
 }
 

@@ -11,6 +11,7 @@ import { writeDrifts } from './drift.store.js';
 import { decodeEvidence, encodeEvidence } from './evidence.codec.js';
 import { encodeFact } from './fact.codec.js';
 import { park, unpark } from './parked.store.js';
+import { addParts } from './part.store.js';
 import {
   boolArray,
   byteaArray,
@@ -197,6 +198,7 @@ export class ProjectionStore {
     ]);
     if (write.parked.length > 0) await park(tx, write.parked);
     if (write.unparked.length > 0) await unpark(tx, write.unparked);
+    if (write.parts.length > 0) await addParts(tx, write.parts);
     const drifts = driftsOf(write.transitions);
     if (drifts.length > 0) await writeDrifts(tx, drifts);
     const { created, lanes } = rows[0]!;

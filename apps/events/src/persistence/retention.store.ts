@@ -55,7 +55,13 @@ const deleteOf = (table: string, key: string): Statement => ({
   text: `DELETE FROM events.${table} WHERE tenant_id = $1 AND ${key} = ANY (ARRAY(
            SELECT ${key} FROM events.${table} WHERE tenant_id = $1 AND ${key} < $2::uuid ORDER BY ${key} LIMIT $3::int))`,
 });
-const DELETE = { raw: deleteOf('raw', 'request_id'), content: deleteOf('content', 'event_id') } as const;
+const DELETE = {
+  raw: deleteOf('raw', 'request_id'),
+  content: deleteOf('content', 'event_id'),
+  media: deleteOf('media', 'event_id'),
+} as const;
+/** Tables of which rows are deleted one by one. */
+export type RowsTable = keyof typeof DELETE;
 const FORGET_QUARANTINE: Statement = {
   name: 'retention_forget_quarantine',
   text: `DELETE FROM events.quarantine q WHERE q.event_id < $1::uuid AND NOT EXISTS (
@@ -113,16 +119,12 @@ export class RetentionStore {
   /** Deletes a tenant's oldest rows, in a transaction of its own. @returns how many. */
   async deleteBefore(
     db: Db,
-    dataClass: Exclude<DataClass, 'events'>,
+    table: RowsTable,
     tenantId: Buffer,
     beforeMs: number,
     limit: number,
   ): Promise<number> {
-    const { rowCount } = await db.query(DELETE[dataClass], [
-      uuidText(tenantId),
-      firstUuidOf(beforeMs),
-      limit,
-    ]);
+    const { rowCount } = await db.query(DELETE[table], [uuidText(tenantId), firstUuidOf(beforeMs), limit]);
     return rowCount;
   }
 

@@ -11,6 +11,8 @@ import { DESTROYED_KEYS } from './migrations/0011-destroyed-keys.js';
 import { REPROCESSING } from './migrations/0012-reprocessing.js';
 import { BODY_SHAPES } from './migrations/0013-body-shapes.js';
 import { SOURCE_HOURS } from './migrations/0014-source-hours.js';
+import { MEDIA } from './migrations/0015-media.js';
+import { MESSAGE_PARTS } from './migrations/0016-message-parts.js';
 import { ROLES } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
@@ -31,5 +33,7 @@ export const EVENTS_SCHEMA: SchemaDefinition = {
     REPROCESSING,
     BODY_SHAPES,
     SOURCE_HOURS,
+    MEDIA,
+    MESSAGE_PARTS,
   ],
 };

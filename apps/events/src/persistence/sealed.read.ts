@@ -9,14 +9,14 @@ const OLDEST: Statement = {
   text: `
 SELECT t.tenant_id, k.id FROM unnest($1::uuid[]) AS t (tenant_id) CROSS JOIN LATERAL (
   ${oldestOf('raw', 'request_id')} UNION ALL ${oldestOf('content', 'event_id')}
-  UNION ALL ${oldestOf('refusal', 'request_id')}
+  UNION ALL ${oldestOf('refusal', 'request_id')} UNION ALL ${oldestOf('media', 'event_id')}
 ) k
 UNION ALL
 SELECT tenant_id, event_id FROM events.handoff_step
 WHERE NOT is_appended AND content IS NOT NULL AND tenant_id = ANY ($1::uuid[])`,
 };
 
-/** What is still sealed with data keys: requests, contents, refusals, and notes that are not in the log yet. */
+/** What is still sealed with data keys: requests, contents, media, refusals, and notes that are not in the log yet. */
 export class SealedRead {
   /**
    * The time in the oldest ID of what is kept of each tenant, Unix milliseconds; tenants that keep nothing are left out.

@@ -3,6 +3,8 @@ import { GrpcMethod } from '@nestjs/microservices';
 import { uuidBytes } from '@posthorn/clock/id.js';
 import {
   EventContent,
+  type GetEventMediumRequest,
+  type GetEventMediumResponse,
   type GetEventPayloadRequest,
   type GetEventPayloadResponse,
   type GetEventRequest,
@@ -18,10 +20,12 @@ import {
   RawRequest,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { ReadMedium } from '../application/read-medium.js';
 import { ReadPayload } from '../application/read-payload.js';
 import { pageLimit } from '../domain/page.js';
 import { ReaderDatabase } from '../persistence/databases.js';
 import { EventRead, type EventRecord } from '../persistence/event.read.js';
+import { MediaRead } from '../persistence/media.read.js';
 import { MessageRead } from '../persistence/message.read.js';
 import { RuleEffectRead } from '../persistence/rule-effect.read.js';
 import { ruleEntryOf } from './rule.dto.js';
@@ -36,6 +40,8 @@ export class EventQueryController {
     private readonly messages: MessageRead,
     private readonly payload: ReadPayload,
     private readonly effects: RuleEffectRead,
+    private readonly media: MediaRead,
+    private readonly medium: ReadMedium,
   ) {}
 
   @GrpcMethod('EventQueryService', 'listEvents')
@@ -60,7 +66,21 @@ export class EventQueryController {
 
   @GrpcMethod('EventQueryService', 'getEvent')
   async getEvent({ tenantId, id }: GetEventRequest): Promise<GetEventResponse> {
-    return { event: eventOf(await this.find(tenantId, id)) };
+    const record = await this.find(tenantId, id);
+    const tenant = uuidOr('ten', tenantId, 'tenant.not_found');
+    const media = await this.db.tenantTransaction(tenant, (tx) =>
+      this.media.ofEvent(tx, tenant, record.eventId),
+    );
+    return { event: eventOf(record), media };
+  }
+
+  @GrpcMethod('EventQueryService', 'getEventMedium')
+  getEventMedium({ tenantId, id, index }: GetEventMediumRequest): Promise<GetEventMediumResponse> {
+    const [tenant, event] = [
+      uuidOr('ten', tenantId, 'tenant.not_found'),
+      uuidOr('evt', id, 'event.not_found'),
+    ];
+    return this.medium.run(tenant, event, index);
   }
 
   @GrpcMethod('EventQueryService', 'getEventTimeline')

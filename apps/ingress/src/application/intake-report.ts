@@ -1,6 +1,7 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import { formatId } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { PROVIDERS } from '@posthorn/providers/registry.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import type { Metrics } from '@posthorn/server/metrics.js';
 import type { Appended, AppendObserver, IntakeRequest } from '../clients/append.client.js';
@@ -56,6 +57,8 @@ export class IntakeReport implements AppendObserver {
       help: 'Authentic events that were not understood: schema drift',
       labels: ['provider'],
     });
+    // So that a rate is there before the first.
+    for (const provider of PROVIDERS.keys()) this.unrecognized.inc({ provider }, 0);
     this.unauthentic = metrics.counter({
       name: 'posthorn_intake_monitored_requests_total',
       help: 'Unauthentic requests stored because their source only monitors, by cause',

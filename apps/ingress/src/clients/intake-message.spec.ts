@@ -20,6 +20,13 @@ const attributes = fc.record({
   ...{ providerStatus: text, errorCode: text, campaign: text, signal: text, conversationHash: blob },
   ...{ providerType: text, causedBy: blob, note: text, messageId: blob, replyToProviderMessageId: text },
   program: fc.option(text, { nil: undefined }),
+  // As with every count that is there: never 0.
+  mediaCount: fc.option(fc.integer({ min: 1, max: 10 }), { nil: undefined }),
+  part: fc.option(fc.record({ textHash: blob, number: fc.nat({ max: 255 }), total: fc.nat({ max: 255 }) }), {
+    nil: undefined,
+  }),
+  queue: fc.option(text, { nil: undefined }),
+  priority: fc.option(fc.nat({ max: 9 }), { nil: undefined }),
 });
 const event = fc.record({
   ...{ eventId: blob, dedupHash: blob, type: text, shard: fc.nat({ max: 63 }), personHash: blob },

@@ -4,6 +4,7 @@ import type {
   EventAttributes,
   IntakeEvent,
   IntakeRequest,
+  MessagePart,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { ProtoWriter } from './proto-writer.js';
 
@@ -143,5 +144,17 @@ function writeAttributes(writer: ProtoWriter, attributes: EventAttributes): void
   writer.blob(0x72, attributes.messageId);
   writer.text(0x7a, attributes.replyToProviderMessageId);
   if (attributes.program !== undefined) writer.item(0x82, attributes.program);
+  if (attributes.mediaCount !== undefined) writer.integer(0x88, attributes.mediaCount);
+  if (attributes.part !== undefined) writePart(writer, attributes.part);
+  if (attributes.queue !== undefined) writer.item(0x9a, attributes.queue);
+  if (attributes.priority !== undefined) writer.presentInteger(0xa0, attributes.priority);
+  writer.close(start);
+}
+
+function writePart(writer: ProtoWriter, { textHash, number, total }: MessagePart): void {
+  const start = writer.open(0x92);
+  writer.blob(0x0a, textHash);
+  writer.integer(0x10, number);
+  writer.integer(0x18, total);
   writer.close(start);
 }

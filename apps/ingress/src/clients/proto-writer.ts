@@ -70,7 +70,11 @@ export class ProtoWriter {
 
   /** @param tag field number × 8. @param value up to 2^53 − 1. */
   integer(tag: number, value: number): void {
-    if (value === 0) return;
+    if (value !== 0) this.presentInteger(tag, value);
+  }
+
+  /** A field that may be absent: 0 counts. @param tag field number × 8. @param value up to 2^53 − 1. */
+  presentInteger(tag: number, value: number): void {
     this.reserve(TAG_BYTES_MAX + 2 * VARINT_BYTES_MAX);
     this.varint(tag);
     this.varint(value);

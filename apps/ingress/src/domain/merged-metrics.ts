@@ -1,6 +1,6 @@
 /** Gauges of a process that make no sense as a sum. */
 const LARGEST = /_lag_|_ratio$|_limit|_max_fds/;
-const SMALLEST = /_start_time_|_version_info$/;
+const SMALLEST = /_start_time_|_version_info$|_passes$/;
 const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{.*\})? (\S+)$/;
 
 interface Family {
@@ -10,7 +10,7 @@ interface Family {
 
 /**
  * The metrics of several processes of one service as those of one.
- * Counters, histograms and depths add up; delays show the worst, start times the first.
+ * Counters, histograms and depths add up; delays show the worst, start times the first, checks whether all pass.
  * @param texts each in Prometheus' text format, from processes that run the same code.
  */
 export function mergedMetrics(texts: readonly string[]): string {

@@ -76,6 +76,7 @@ async function staticChecks() {
   await check('rooms', 'cruise');
   await check('types', 'types');
   await check('generated pages', 'docs:check');
+  await check('generated rules and dashboards', 'monitoring:check');
 }
 
 await Promise.all([staticChecks(), tests('small')]);

@@ -140,7 +140,13 @@ test('servers of a test run end when the run is killed', async () => {
   // Else killed runs would pile up servers until the machine is full.
   if (spawnSync('setpriv', ['--pdeathsig', 'INT', 'true']).status !== 0) return;
   const built = await mkdtemp(resolve('node_modules/.posthorn-test-'));
-  for (const file of ['child-server', 'nats-server', 'postgres-binaries', 'postgres-server']) {
+  for (const file of [
+    'child-server',
+    'installed-program',
+    'nats-server',
+    'postgres-binaries',
+    'postgres-server',
+  ]) {
     const { code } = await transformFile(resolve(`libs/testing/src/${file}.ts`), {
       configFile: resolve('.swcrc'),
     });

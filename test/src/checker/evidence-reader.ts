@@ -131,7 +131,8 @@ export class EvidenceReader {
     );
   }
 
-  private async events(): Promise<StoredEvent[]> {
+  /** What is in the log. */
+  async events(): Promise<StoredEvent[]> {
     const rows = await this.rows<Omit<StoredEvent, 'providerMessageId'> & { attributes: Buffer }>(
       `SELECT tenant_id AS tenant, event_id AS event, source_id AS source,
               coalesce(request_id::text, '') AS request, type, attributes

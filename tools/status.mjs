@@ -41,7 +41,8 @@ const shown = (value) => (value === null || value === undefined ? '–' : String
 const seconds = (value) =>
   value === null ? '–' : value < 1 ? `${Math.round(value * 1_000)} ms` : `${Math.round(value)} s`;
 const share = (value) => (value === null ? '–' : `${value} %`);
-const since = (time, now) => (time === null ? '–' : seconds((Date.parse(now) - Date.parse(time)) / 1_000));
+const since = (time, now) =>
+  time === null ? '–' : seconds(Math.max(0, (Date.parse(now) - Date.parse(time)) / 1_000));
 
 function table(columns, rows) {
   const widths = columns.map((name, at) => Math.max(name.length, ...rows.map((row) => row[at].length)));

@@ -1,6 +1,7 @@
-import { AdminClient } from '../src/house/admin-client.js';
+import { spawnSync } from 'node:child_process';
+import { type AdminClient } from '../src/house/admin-client.js';
 import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
+import { ROOT, RunningPlatform } from '../src/house/running-platform.js';
 import { makeVictim, type Victim } from '../src/gameday/traffic.js';
 import { CHAOS_MIX, Workload } from '../src/load/workload.js';
 import { Sink } from '../src/sink/sink.js';
@@ -162,4 +163,19 @@ test('H4 a service that hangs is what is wrong, within the deadline; the broker 
     'docs/runbooks/broker-loss.md',
   );
   await seenWhen('the broker is back', (each) => stageIn(each, 'stores').wrong.length === 0);
+});
+
+test('H4 npm run status prints it as tables, names the runbooks, and tells scripts by its end whether all is well', async () => {
+  const status = (data: string) =>
+    spawnSync(process.execPath, ['tools/status.mjs', '--data', data], { cwd: ROOT, encoding: 'utf8' });
+  await admin.call('POST', '/sends/pause', { reason: 'drill' });
+  const { stdout, status: code } = status(platform.dataDir);
+  expect(code).toBe(1);
+  for (const line of [/^stage +service +depth/m, /^projection +events +\d+/m, /^ +platform_sends_paused$/m])
+    expect(stdout).toMatch(line);
+  expect(stdout).toContain('→ docs/runbooks/schema-drift.md');
+  expect(stdout).toMatch(/^standard-webhooks +seen +standard-webhooks +\d+/m);
+  await admin.call('POST', '/sends/resume', { reason: 'over' });
+  const nobody = status('/nonexistent');
+  expect([nobody.status, nobody.stderr]).toEqual([2, expect.stringContaining('No platform is up')]);
 });

@@ -264,7 +264,15 @@ const consent = ({ instanceId }: Process<Config>) => [
 const feeds = () => [
   provide(
     ApplyFacts,
-    ...([Database, PositionStore, FoldSignals, SoftBounceStore, SettlePersons, PersonKeys] as const),
+    ...([
+      Database,
+      PositionStore,
+      FoldSignals,
+      ConsentStore,
+      SoftBounceStore,
+      SettlePersons,
+      PersonKeys,
+    ] as const),
     ...([RelayWake, ComplianceMetrics, Clock, Logger] as const),
   ),
   provide(

@@ -7,6 +7,7 @@ import { deliveryOf, type MailDelivery } from '../domain/mail-delivery.js';
 import { signalOf, type ObservedSignal, type PersonOf } from '../domain/observed-signal.js';
 import { personKey } from '../domain/person.js';
 import type { PersonKeys } from '../domain/person-keys.js';
+import type { ConsentStore } from '../persistence/consent.store.js';
 import type { PositionStore, ShardPosition } from '../persistence/position.store.js';
 import { SCHEMA } from '../persistence/roles.js';
 import type { SoftBounceStore } from '../persistence/soft-bounce.store.js';
@@ -27,6 +28,7 @@ export class ApplyFacts implements FactConsumer {
     private readonly db: Database,
     private readonly positionStore: PositionStore,
     private readonly fold: FoldSignals,
+    private readonly consent: ConsentStore,
     private readonly bounces: SoftBounceStore,
     private readonly settle: SettlePersons,
     private readonly keys: PersonKeys,
@@ -60,10 +62,20 @@ export class ApplyFacts implements FactConsumer {
         if (mail !== undefined) mails.push(mail);
       }
     }
-    const deliveries = await this.thatEndCounts(mails, signals);
+    const [deliveries, untold] = [await this.thatEndCounts(mails, signals), await this.untold(signals)];
     const positions = batch.map(positionAfter);
-    if (signals.length + deliveries.length === 0) return this.waiting.add(positions);
-    return this.waiting.inTurn(() => this.applySignals(batch, positions, signals, deliveries));
+    if (untold.length + deliveries.length === 0) return this.waiting.add(positions);
+    return this.waiting.inTurn(() => this.applySignals(batch, positions, untold, deliveries));
+  }
+
+  /**
+   * Those that intake has not had applied already, before its answer.
+   * Why before the transaction: nearly all opt-outs come here for the second time, and then there is nothing to lock.
+   */
+  private async untold(signals: readonly ObservedSignal[]): Promise<readonly ObservedSignal[]> {
+    if (signals.length === 0) return signals;
+    const known = await this.consent.known(this.db, signals);
+    return signals.filter(({ person, id }) => !known.has(`${personKey(person)}:${id}`));
   }
 
   /**

@@ -49,10 +49,13 @@ export class ApplySignals {
     const nowMs = this.clock.nowMs();
     const persons = distinctPersons(signals.map(({ person }) => person));
     const { recorded, changes, open } = await this.db.transaction(async (tx) => {
-      await this.signals.lock(tx, persons);
+      let before: ReadonlyMap<string, readonly string[]> = new Map();
       // Under the locks: all permits that were given before are to be seen, and later ones know the opt-out.
-      const before = await this.permits.openOf(tx, persons, nowMs);
-      return { ...(await this.signals.run(tx, signals, nowMs)), open: before };
+      const readOpen = async (): Promise<void> => {
+        before = await this.permits.openOf(tx, persons, nowMs);
+      };
+      const folded = await this.signals.run(tx, signals, nowMs, [], readOpen);
+      return { ...folded, open: before };
     });
     for (const { kind, eventId, provider } of recorded) {
       this.metrics.signal(kind);

@@ -34,6 +34,7 @@ export interface Untold {
 }
 
 const NOTHING: Untold = { recorded: [], events: [] };
+const nothing = (): Promise<void> => Promise.resolve();
 
 /** Records signals and brings suppressions to what all signals of these persons say. */
 export class FoldSignals {
@@ -56,14 +57,16 @@ export class FoldSignals {
    * wait no longer.
    * @param signals at most SIGNALS_MAX, in any order; known ones change nothing.
    * @param deliveries mails that came through to persons with soft bounces, as many at most.
+   * @param underLocks reads of the caller: whatever touched these persons before is to be seen, and nobody else does.
    */
   async run(
     tx: Tx,
     signals: readonly ObservedSignal[],
     nowMs: number,
     deliveries: readonly MailDelivery[] = [],
+    underLocks: () => Promise<void> = nothing,
   ): Promise<Folded> {
-    const { recorded, events } = await this.fold(tx, signals, nowMs, deliveries);
+    const { recorded, events } = await this.fold(tx, signals, nowMs, deliveries, underLocks);
     await this.outgoing.add(tx, events);
     return { recorded, changes: events.map(({ type }) => type) };
   }
@@ -74,6 +77,7 @@ export class FoldSignals {
     signals: readonly ObservedSignal[],
     nowMs: number,
     deliveries: readonly MailDelivery[] = [],
+    underLocks: () => Promise<void> = nothing,
   ): Promise<Untold> {
     if (signals.length + deliveries.length === 0) return NOTHING;
     const persons = distinctPersons([...signals, ...deliveries].map(({ person }) => person));
@@ -86,6 +90,7 @@ export class FoldSignals {
       this.consent.record(tx, signals),
       this.pending.remove(tx, signals),
       this.bounces.record(tx, deliveries),
+      underLocks(),
     ]);
     const events: OutgoingEvent[] = [];
     // First: a START that comes with a complaint opens nothing.

@@ -78,7 +78,10 @@ export class MovePersons {
       await this.persons.lockKey(tx, tenantId);
       await this.store.begin(tx, tenantId, generation);
     });
-    this.log.info({ version: String(generation), stage: 'person_key', outcome: 'begun' }, 'persons move to a new key');
+    this.log.info(
+      { version: String(generation), stage: 'person_key', outcome: 'begun' },
+      'persons move to a new key',
+    );
   }
 
   private async goOn(tenantId: string, { generation, former, isKnown }: KeyChange): Promise<void> {
@@ -94,7 +97,10 @@ export class MovePersons {
     if (this.isClosed) return;
     await this.client.settle(tenantId, generation);
     await this.store.destroyed(this.db, tenantId, generation);
-    this.log.info({ version: String(generation), stage: 'person_key', outcome: 'settled' }, 'persons have a new key');
+    this.log.info(
+      { version: String(generation), stage: 'person_key', outcome: 'settled' },
+      'persons have a new key',
+    );
   }
 
   /** @returns whether there may be more. */

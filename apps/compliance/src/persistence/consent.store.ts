@@ -132,7 +132,7 @@ export class ConsentStore {
    * @returns kind, time and whether it is about the person that was asked for, by `<personKey>:<id>`.
    */
   async known(
-    tx: Tx,
+    tx: Pick<Tx, 'query'>,
     asked: readonly { readonly person: Person; readonly id: string }[],
   ): Promise<Map<string, KnownSignal>> {
     const { rows } = await tx.query<{ n: string; kind: string; signaled_at: Date; is_own: boolean }>(

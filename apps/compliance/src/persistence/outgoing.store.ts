@@ -83,17 +83,18 @@ export class OutgoingStore {
    */
   async add(tx: Tx, events: readonly OutgoingEvent[]): Promise<void> {
     if (events.length === 0) return;
-    const times = placed(
-      events,
-      await this.lastTold(tx, distinctPersons(events.map(({ person }) => person))),
-    );
-    const { rows } = await tx.query<{ value: string }>(
-      {
-        name: 'number_outgoing',
-        text: `UPDATE compliance.outgoing_counter SET value = value + $1 WHERE name = 'numbered' RETURNING value`,
-      },
-      [events.length],
-    );
+    // One round trip: whoever is to number next waits for this transaction from here on.
+    const [told, { rows }] = await Promise.all([
+      this.lastTold(tx, distinctPersons(events.map(({ person }) => person))),
+      tx.query<{ value: string }>(
+        {
+          name: 'number_outgoing',
+          text: `UPDATE compliance.outgoing_counter SET value = value + $1 WHERE name = 'numbered' RETURNING value`,
+        },
+        [events.length],
+      ),
+    ]);
+    const times = placed(events, told);
     const first = BigInt(rows[0]!.value) - BigInt(events.length) + 1n;
     const numbered = events.map((event, index) => ({ event, index }));
     await insert.run(tx, numbered, ({ event, index }) => [

@@ -9,7 +9,7 @@ import { type Receipt } from '../sink/sink.js';
 import { Random } from '../wire/random.js';
 import { readKeyFile } from '../wire/sealed.js';
 import { monotonicMs, pause } from '../wire/time.js';
-import { createCast, type Stage } from './cast.js';
+import { type Cast, type Stage } from './cast.js';
 import { type Fault } from './faults.js';
 import { heal } from './healing.js';
 
@@ -40,12 +40,25 @@ export interface FaultResult {
   readonly problems: readonly string[];
 }
 
-/** One fault under load: tenants of its own, load, strikes at random times, healing, judgement. */
-export async function runFault(stage: Stage, fault: Fault, options: FaultRunOptions): Promise<FaultResult> {
+/** What is to be run. */
+export interface PlannedFault {
+  readonly fault: Fault;
+  readonly options: FaultRunOptions;
+}
+
+/** Names of its own, for tenants that no other run touches. */
+export const castName = ({ fault, options }: PlannedFault): string =>
+  `${fault.id.toLowerCase()}-${options.seed.toString(36)}`;
+
+/** One fault under load: strikes at random times, healing, judgement. @param cast of this run alone. */
+export async function runFault(
+  stage: Stage,
+  cast: Cast,
+  { fault, options }: PlannedFault,
+): Promise<FaultResult> {
   const { platform, sink } = stage;
   const random = new Random(options.seed);
   await platform.untilReady(READY_TIMEOUT_MS);
-  const cast = await createCast(stage, `${fault.id.toLowerCase()}-${options.seed.toString(36)}`);
   const history = new History();
   const workload = new Workload(cast.sources, random);
   const firstReceipt = sink.receipts.length;

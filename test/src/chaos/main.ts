@@ -4,15 +4,17 @@ import { CommitWatcher } from '../proxy/postgres-commits.js';
 import { TcpProxy } from '../proxy/tcp-proxy.js';
 import { Sink } from '../sink/sink.js';
 import { type ChaosArguments, parseChaosArguments } from './arguments.js';
-import { type Stage } from './cast.js';
-import { type FaultRunOptions, runFault } from './fault-run.js';
-import { type Fault, FAULTS } from './faults.js';
+import { type Cast, createCast, type Stage } from './cast.js';
+import { castName, type PlannedFault, runFault } from './fault-run.js';
+import { FAULTS } from './faults.js';
 import { complaintsOf, isClean, keepEvidence, lineOf } from './report.js';
 import { RACE_FAULTS } from '../races/race-faults.js';
 import { runRaces } from '../races/run-races.js';
 
-const SHORT = { ratePerSecond: 200, durationMs: 12_000, rounds: 1, strikesFactor: 1 };
+const SHORT = { ratePerSecond: 200, durationMs: 8_000, rounds: 1, strikesFactor: 1 };
 const LONG = { ratePerSecond: 400, durationMs: 40_000, rounds: 3, strikesFactor: 3 };
+/** The waits after failures are what a run would spend most of its time with. */
+const SOON_AGAIN = ['dispatcher.RETRY_BASE_MS=500', 'dispatcher.SEND_RETRY_BASE_MS=500'];
 const LOG_TABLES = /event_log|outbox/;
 
 /** Runs the faults one after the other on one platform. @returns the exit code. */
@@ -25,9 +27,8 @@ async function main(): Promise<number> {
     process.once(signal, () => void stage.platform.stop().then(() => process.exit(130)));
   let isAllClean = true;
   try {
-    for (const { fault, options } of plan(args)) {
-      if (!(await runOne(stage, fault, options))) isAllClean = false;
-    }
+    for (const [planned, cast] of await casts(stage, plan(args)))
+      if (!(await runOne(stage, cast, planned))) isAllClean = false;
     if (!(await runRaces(stage.platform, args))) isAllClean = false;
   } finally {
     await stage.platform.stop();
@@ -39,7 +40,7 @@ async function main(): Promise<number> {
   return isAllClean ? 0 : 1;
 }
 
-function plan({ isLong, only, seed }: ChaosArguments): { fault: Fault; options: FaultRunOptions }[] {
+function plan({ isLong, only, seed }: ChaosArguments): PlannedFault[] {
   const { rounds, strikesFactor, ...load } = isLong ? LONG : SHORT;
   const chosen = FAULTS.filter(({ id }) => only.length === 0 || only.includes(id));
   return Array.from({ length: rounds }, (_value, round) =>
@@ -50,6 +51,13 @@ function plan({ isLong, only, seed }: ChaosArguments): { fault: Fault; options: 
   ).flat();
 }
 
+/** All before the first fault: a change of configuration waits for those whom a kill has left behind. */
+async function casts(stage: Stage, planned: readonly PlannedFault[]): Promise<[PlannedFault, Cast][]> {
+  const made: [PlannedFault, Cast][] = [];
+  for (const one of planned) made.push([one, await createCast(stage, castName(one))]);
+  return made;
+}
+
 async function setStage(): Promise<Stage> {
   const portOffset = await freePortOffset();
   const proxy = await TcpProxy.start({
@@ -57,7 +65,10 @@ async function setStage(): Promise<Stage> {
     watch: () => new CommitWatcher(LOG_TABLES),
   });
   const sink = await Sink.start();
-  const serviceEnv = [`events.DATABASE_URL=postgres://posthorn@127.0.0.1:${proxy.port}/posthorn`];
+  const serviceEnv = [
+    `events.DATABASE_URL=postgres://posthorn@127.0.0.1:${proxy.port}/posthorn`,
+    ...SOON_AGAIN,
+  ];
   try {
     const platform = await RunningPlatform.start({ portOffset, serviceEnv });
     return { platform, proxy, sink };
@@ -68,8 +79,8 @@ async function setStage(): Promise<Stage> {
   }
 }
 
-async function runOne(stage: Stage, fault: Fault, options: FaultRunOptions): Promise<boolean> {
-  const result = await runFault(stage, fault, options);
+async function runOne(stage: Stage, cast: Cast, planned: PlannedFault): Promise<boolean> {
+  const result = await runFault(stage, cast, planned);
   console.log(lineOf(result));
   if (isClean(result)) return true;
   for (const line of complaintsOf(result)) console.log(line);

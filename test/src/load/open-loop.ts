@@ -35,6 +35,9 @@ export interface LoadResult {
   readonly durationMs: number;
 }
 
+/** A provider waits longer each time; one that did not would be another fault. */
+const RETRY_FACTOR = 2;
+const RETRY_DELAY_MS_MAX = 2_000;
 const SPONTANEOUS_DELAY_MS = 400;
 const TICK_MS = 1;
 
@@ -100,9 +103,10 @@ export class OpenLoop {
   private async retry(request: PlannedRequest, sent: SentRequest, first: number): Promise<void> {
     const { retry, random } = this.options;
     if (retry === undefined) return;
-    let status = first;
+    let [status, { delayMs }] = [first, retry];
     while (isRetryable(status) && monotonicMs() < this.endMs + retry.graceMs) {
-      await pause(retry.delayMs * random.between(0.5, 1.5));
+      await pause(delayMs * random.between(0.5, 1.5));
+      delayMs = Math.min(RETRY_DELAY_MS_MAX, delayMs * RETRY_FACTOR);
       if (outcomeOf(sent) === 'acked') return;
       status = await this.attempt(request, sent, monotonicMs());
     }

@@ -29,8 +29,10 @@ export async function runRaces(
       const options = { seed: seed + 1_000 * round + 10 * at, ratePerSecond: RATE_PER_SECOND };
       const run = new RaceRun(platform, fault, { ...options, races: ofRound });
       runs.push(run);
-      await run.load();
+      // Before the first fault: a change of configuration waits for those whom a kill has left behind.
+      await run.prepare();
     }
+    for (const run of runs) await run.load();
     for (const run of runs) {
       const result = await run.finish();
       progress.add(result.verdict, await report(platform, result));

@@ -6,7 +6,7 @@ export const POSTGRES_PORT = 5440;
 const TRIES_MAX = 50;
 /** Test runs side by side have a lane each. Lanes are further apart than the ports of one platform, so none can meet. */
 const LANE = Number(process.env['POSTHORN_TEST_LANE'] ?? 0);
-const [LANE_MIN, LANE_DISTANCE, LANE_WIDTH, STEP] = [12_000, 8_000, 2_000, 20];
+const [LANE_MIN, LANE_DISTANCE, LANE_WIDTH, STEP] = [5_000, 6_900, 2_000, 20];
 
 /** A `--port-offset` whose ports are all free, below the range that the kernel gives to clients. */
 export async function freePortOffset(): Promise<number> {

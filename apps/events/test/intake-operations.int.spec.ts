@@ -273,6 +273,7 @@ test('E6 an erasure answers what went, is in the journal, and another tenant can
     ['raw', 1n],
     ['content', 1n],
     ['handoff_step', 0n],
+    ['media', 0n],
   ]);
   expect(await readFile(join(journalDir, `${source.tenantId}.jsonl`), 'utf8')).toContain(
     person.toString('hex'),

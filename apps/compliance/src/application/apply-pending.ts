@@ -1,6 +1,7 @@
 import { uuidText, uuidTimeMs } from '@posthorn/clock/id.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { Rounds } from '@posthorn/server/rounds.js';
 import { signalOf, type PersonOf } from '../domain/observed-signal.js';
 import type { PersonKeys } from '../domain/person-keys.js';
 import type { PendingSignal, PendingStore } from '../persistence/pending.store.js';
@@ -17,9 +18,7 @@ const ABANDONED_AFTER_MS = 2_000;
  * nobody asks; usually its fact comes first.
  */
 export class ApplyPending {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private isClosed = false;
+  private readonly rounds = new Rounds(INTERVAL_MS, () => this.look());
 
   constructor(
     private readonly db: Database,
@@ -31,13 +30,11 @@ export class ApplyPending {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.running = this.look();
+    this.rounds.startNow();
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.isClosed = true;
-    clearTimeout(this.timer);
-    await this.running;
+  onApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   private async look(): Promise<void> {
@@ -56,7 +53,6 @@ export class ApplyPending {
     } catch (err) {
       this.log.warn({ err, stage: 'pending' }, 'waiting opt-outs were not applied');
     }
-    if (!this.isClosed) this.timer = setTimeout(() => (this.running = this.look()), INTERVAL_MS);
   }
 }
 

@@ -3,6 +3,7 @@ import { uuidText } from '@posthorn/clock/id.js';
 import type { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { Rounds } from '@posthorn/server/rounds.js';
 import type { PersonKeysClient } from '../clients/person-keys.client.js';
 import type { PersonKeys } from '../domain/person-keys.js';
 import { MOVE_STEPS, type KeyChange, type PersonKeyStore } from '../persistence/person-key.store.js';
@@ -20,9 +21,9 @@ const FORGOTTEN_MAX = 1_000;
  * moved. Whoever needs a person in between moves it first. Every process does it; one at a time for each tenant.
  */
 export class MovePersons {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<unknown> = Promise.resolve();
-  private isClosed = false;
+  private readonly rounds = new Rounds(INTERVAL_MS, () =>
+    this.look().catch((err: unknown) => this.warn(err)),
+  );
   private personsMax = PERSONS_MAX;
 
   constructor(
@@ -39,13 +40,11 @@ export class MovePersons {
   async onApplicationBootstrap(): Promise<void> {
     this.keys.whenStale(() => void this.learn().catch(() => undefined));
     await this.learn().catch((err: unknown) => this.warn(err));
-    this.schedule();
+    this.rounds.start();
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.isClosed = true;
-    clearTimeout(this.timer);
-    await this.running;
+  onApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** Goes on with every change as far as it goes; what fails is tried again at the next look. */
@@ -86,15 +85,15 @@ export class MovePersons {
 
   private async goOn(tenantId: string, { generation, former, isKnown }: KeyChange): Promise<void> {
     if (former !== undefined) {
-      while (!this.isClosed && (await this.moveSome(tenantId))) continue;
+      while (!this.rounds.isStopped && (await this.moveSome(tenantId))) continue;
       await this.learn();
       return;
     }
     if (!isKnown) return;
-    while (!this.isClosed) {
+    while (!this.rounds.isStopped) {
       if ((await this.store.forgetMoved(this.db, tenantId, FORGOTTEN_MAX)) < FORGOTTEN_MAX) break;
     }
-    if (this.isClosed) return;
+    if (this.rounds.isStopped) return;
     await this.client.settle(tenantId, generation);
     await this.store.destroyed(this.db, tenantId, generation);
     this.log.info(
@@ -126,16 +125,6 @@ export class MovePersons {
     const isSlow = this.clock.monotonicMs() - startMs > TRANSACTION_MS;
     this.personsMax = isSlow ? Math.max(1, this.personsMax >> 1) : Math.min(PERSONS_MAX, this.personsMax + 1);
     return hasMore;
-  }
-
-  private schedule(): void {
-    this.timer = setTimeout(() => {
-      this.running = this.look()
-        .catch((err: unknown) => this.warn(err))
-        .finally(() => {
-          if (!this.isClosed) this.schedule();
-        });
-    }, INTERVAL_MS);
   }
 
   private warn(err: unknown, tenantId = ''): void {

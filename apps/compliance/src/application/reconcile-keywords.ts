@@ -3,6 +3,7 @@ import type { EdgeConfig, EdgeTenant } from '@posthorn/edge-config/edge-config.j
 import type { Database } from '@posthorn/postgres/database.js';
 import { keywordTable } from '@posthorn/providers/tenant-keywords.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { Rounds } from '@posthorn/server/rounds.js';
 import type { KeywordsClient } from '../clients/keywords.client.js';
 import { DEFAULT_POLICY } from '../domain/sending-rules/tenant-policy.js';
 import type { PolicyKeywords, PolicyStore } from '../persistence/policy.store.js';
@@ -18,9 +19,9 @@ const NO_POLICY: PolicyKeywords = { version: 0, keywords: DEFAULT_POLICY.keyword
  * a change that was cut off between its steps, and for policies from before the edge knew words.
  */
 export class ReconcileKeywords {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<unknown> = Promise.resolve();
-  private isClosed = false;
+  private readonly rounds = new Rounds(INTERVAL_MS, () =>
+    this.look().catch((err: unknown) => this.log.warn({ err, stage: 'keywords' }, 'words were not compared')),
+  );
   /** What differed at the last look, by tenant. */
   private differing: ReadonlyMap<string, string> = new Map();
 
@@ -33,13 +34,11 @@ export class ReconcileKeywords {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.schedule();
+    this.rounds.start();
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.isClosed = true;
-    clearTimeout(this.timer);
-    await this.running;
+  onApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /**
@@ -83,16 +82,6 @@ export class ReconcileKeywords {
       this.log.warn({ err, tenantId: id, stage: 'keywords' }, 'words of a policy are not at the edge');
       return false;
     }
-  }
-
-  private schedule(): void {
-    this.timer = setTimeout(() => {
-      this.running = this.look()
-        .catch((err: unknown) => this.log.warn({ err, stage: 'keywords' }, 'words were not compared'))
-        .finally(() => {
-          if (!this.isClosed) this.schedule();
-        });
-    }, INTERVAL_MS);
   }
 }
 

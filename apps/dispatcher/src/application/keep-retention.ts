@@ -1,5 +1,6 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { Rounds } from '@posthorn/server/rounds.js';
 import type { DeliveryLeases } from '../persistence/delivery-leases.js';
 import type { RetainData } from './retain-data.js';
 
@@ -11,9 +12,7 @@ const RETAIN_INTERVAL_MS = 60 * 60 * 1_000;
 
 /** Has what is too old taken away, every hour. */
 export class KeepRetention {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> | undefined;
-  private isStopped = false;
+  private readonly rounds = new Rounds(ROUND_INTERVAL_MS, () => this.round());
   private dueAtMs = -Infinity;
 
   constructor(
@@ -24,15 +23,11 @@ export class KeepRetention {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.running ??= this.round().finally(() => (this.running = undefined));
-    }, ROUND_INTERVAL_MS);
+    this.rounds.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.isStopped = true;
-    clearInterval(this.timer);
-    await this.running;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** What is due, if it is up to this process. Never rejects. */
@@ -40,7 +35,7 @@ export class KeepRetention {
     const nowMs = this.clock.monotonicMs();
     if (nowMs < this.dueAtMs || !this.leases.held().has(HOUSE_SHARD)) return;
     try {
-      await this.retain.run(() => this.isStopped);
+      await this.retain.run(() => this.rounds.isStopped);
       this.dueAtMs = nowMs + RETAIN_INTERVAL_MS;
     } catch (err) {
       this.log.warn({ err, stage: 'retention' }, 'what is too old was not taken away');

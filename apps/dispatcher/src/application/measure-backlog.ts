@@ -6,6 +6,7 @@ import type { CommandMetrics } from './command-metrics.js';
 import type { DeliveryMetrics } from './delivery-metrics.js';
 import type { RunCommands } from './run-commands.js';
 import type { RunDeliveries } from './run-deliveries.js';
+import { Rounds } from '@posthorn/server/rounds.js';
 
 const INTERVAL_MS = 5_000;
 
@@ -15,8 +16,7 @@ const INTERVAL_MS = 5_000;
  * away is left out: that is the destination's backlog, not ours.
  */
 export class MeasureBacklog {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> | undefined;
+  private readonly rounds = new Rounds(INTERVAL_MS, () => this.measure());
   /** While the store does not answer, what was the oldest goes on waiting. */
   private oldest: { readonly delivery: number | undefined; readonly command: number | undefined } = {
     delivery: undefined,
@@ -35,14 +35,11 @@ export class MeasureBacklog {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.running ??= this.measure().finally(() => (this.running = undefined));
-    }, INTERVAL_MS);
+    this.rounds.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
-    await this.running;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** Never rejects. */

@@ -1,5 +1,6 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { Rounds } from '@posthorn/server/rounds.js';
 import { type CommandKeyStore, PURGE_MAX } from '../persistence/command-key.store.js';
 import type { WorkerDatabase } from '../persistence/databases.js';
 
@@ -7,9 +8,7 @@ const INTERVAL_MS = 60_000;
 
 /** Deletes keys of commands that have expired, in small batches. */
 export class PurgeKeys {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> | undefined;
-  private isStopped = false;
+  private readonly rounds = new Rounds(INTERVAL_MS, () => this.purge());
 
   constructor(
     private readonly db: Pick<WorkerDatabase, 'query'>,
@@ -19,21 +18,17 @@ export class PurgeKeys {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.running ??= this.purge().finally(() => (this.running = undefined));
-    }, INTERVAL_MS);
+    this.rounds.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.isStopped = true;
-    clearInterval(this.timer);
-    await this.running;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** All that have expired until now. */
   async purge(): Promise<void> {
     try {
-      while (!this.isStopped && (await this.keys.purge(this.db, this.clock.nowMs())) === PURGE_MAX);
+      while (!this.rounds.isStopped && (await this.keys.purge(this.db, this.clock.nowMs())) === PURGE_MAX);
     } catch (err) {
       this.log.warn({ stage: 'purge', err }, 'expired keys of commands were not deleted');
     }

@@ -8,6 +8,7 @@ import type { Database } from '@posthorn/postgres/database.js';
 import type { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import { foldKeyword, KEYWORD_TEXT_LENGTH_MAX, keywordSignal } from '@posthorn/providers/opt-out-keywords.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { Rounds } from '@posthorn/server/rounds.js';
 import type { IntakeRequest } from '../domain/intake.js';
 import type { LoggedEvent } from '../domain/project-event.js';
 import { textsOf } from '../domain/text-parts.js';
@@ -30,9 +31,7 @@ const NONE = Buffer.alloc(0);
  * is the whole text. Which parts become which event is settled first; whatever happens then, it is in the log once.
  */
 export class JoinTexts {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private isStopped = false;
+  private readonly rounds = new Rounds(JOIN_INTERVAL_MS, () => this.round());
 
   constructor(
     private readonly db: Pick<Database, 'transaction' | 'query'>,
@@ -48,13 +47,11 @@ export class JoinTexts {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.schedule();
+    this.rounds.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.isStopped = true;
-    clearTimeout(this.timer);
-    await this.running;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** One round. @returns how many texts are in the log now. */
@@ -65,7 +62,7 @@ export class JoinTexts {
     });
     let joined = 0;
     let after: JoinableText | undefined;
-    for (let page = 0; page < PAGES_MAX && !this.isStopped; page += 1) {
+    for (let page = 0; page < PAGES_MAX && !this.rounds.isStopped; page += 1) {
       const { texts, hasMore } = await this.store.chosen(this.db, after);
       for (const text of texts) if (await this.joinOrWait(text)) joined += 1;
       after = texts.at(-1);
@@ -171,20 +168,12 @@ export class JoinTexts {
     return words;
   }
 
-  private schedule(): void {
-    if (this.isStopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.round();
-    }, JOIN_INTERVAL_MS);
-  }
-
   private async round(): Promise<void> {
     try {
       if (this.leases.held().has(JOIN_SHARD)) await this.run();
     } catch (err) {
       this.log.warn({ err, stage: 'join' }, 'texts in parts were not put together');
     }
-    this.schedule();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { Rounds } from '@posthorn/server/rounds.js';
 import { NO_SOURCE, type IntakeRequest } from '../domain/intake.js';
 import { addRequest, emptyTally, type SourceTally } from '../domain/source-tally.js';
 import type { SourceTallyStore } from '../persistence/source-tally.store.js';
@@ -16,9 +17,7 @@ const ROWS_MAX = 500;
  */
 export class TallySources {
   private tallies = new Map<string, SourceTally>();
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private isStopped = false;
+  private readonly rounds = new Rounds(FLUSH_INTERVAL_MS, () => this.round());
 
   constructor(
     private readonly db: Pick<Database, 'query'>,
@@ -27,13 +26,11 @@ export class TallySources {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.schedule();
+    this.rounds.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.isStopped = true;
-    clearTimeout(this.timer);
-    await this.running;
+    await this.rounds.stop();
     await this.round();
   }
 
@@ -55,13 +52,6 @@ export class TallySources {
     this.tallies = new Map();
     for (let start = 0; start < tallies.length; start += ROWS_MAX)
       await this.store.add(this.db, tallies.slice(start, start + ROWS_MAX));
-  }
-
-  private schedule(): void {
-    if (this.isStopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.round().then(() => this.schedule());
-    }, FLUSH_INTERVAL_MS);
   }
 
   private async round(): Promise<void> {

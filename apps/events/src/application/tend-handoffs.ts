@@ -3,6 +3,7 @@ import { newUuid, uuidBytes } from '@posthorn/clock/id.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { Rounds } from '@posthorn/server/rounds.js';
 import type { HandoffStep } from '../domain/handoff-step.js';
 import type { HandoffStepStore } from '../persistence/handoff-step.store.js';
 import type { ExpiredOffer, HandoffStore } from '../persistence/handoff.store.js';
@@ -18,9 +19,7 @@ const STEP_AGE_MS_MIN = 2_000;
 
 /** Puts offers that nobody accepted back into the queue, and tells the log what a crash kept from it. */
 export class TendHandoffs {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private isStopped = false;
+  private readonly rounds = new Rounds(TEND_INTERVAL_MS, () => this.round());
 
   constructor(
     private readonly db: Pick<Database, 'transaction' | 'query'>,
@@ -33,13 +32,11 @@ export class TendHandoffs {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.schedule();
+    this.rounds.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.isStopped = true;
-    clearTimeout(this.timer);
-    await this.running;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** One round. @returns how many steps were made or told. */
@@ -55,20 +52,12 @@ export class TendHandoffs {
     return expired.length + waiting.length;
   }
 
-  private schedule(): void {
-    if (this.isStopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.round();
-    }, TEND_INTERVAL_MS);
-  }
-
   private async round(): Promise<void> {
     try {
       if (this.leases.held().has(TEND_SHARD)) await this.run();
     } catch (err) {
       this.log.warn({ err, stage: 'handoff' }, 'hand-offs were not tended');
     }
-    this.schedule();
   }
 
   private stepOf({ handoff, atMs, tenantId, offeredTo, channel, personHash }: ExpiredOffer): HandoffStep {

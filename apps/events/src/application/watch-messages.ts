@@ -5,6 +5,7 @@ import type { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { Rounds } from '@posthorn/server/rounds.js';
 import { judgeWatch, OPEN_STATES } from '../domain/message-watch.js';
 import type { IntakeRequest } from '../domain/intake.js';
 import { OWN_SERVICE } from '../domain/project-event.js';
@@ -26,9 +27,7 @@ const NONE = Buffer.alloc(0);
 
 /** Says `unknown` of messages whose provider never told how they ended. */
 export class WatchMessages {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private isStopped = false;
+  private readonly rounds = new Rounds(WATCH_INTERVAL_MS, () => this.round());
 
   constructor(
     private readonly db: Pick<Database, 'query'>,
@@ -41,23 +40,21 @@ export class WatchMessages {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.schedule();
+    this.rounds.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.isStopped = true;
-    clearTimeout(this.timer);
-    await this.running;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** One round. @returns how many messages were said to be unknown. */
   async run(): Promise<number> {
     const nowMs = this.clock.nowMs();
     const before = newUuid(nowMs - SWEEP_AGE_MS);
-    for (let page = 0; page < PAGES_MAX && !this.isStopped; page += 1)
+    for (let page = 0; page < PAGES_MAX && !this.rounds.isStopped; page += 1)
       if ((await this.store.sweep(this.db, before, SWEEP_PER_TENANT_MAX, OPEN_STATES)) === 0) break;
     let total = 0;
-    for (let page = 0; page < PAGES_MAX && !this.isStopped; page += 1) {
+    for (let page = 0; page < PAGES_MAX && !this.rounds.isStopped; page += 1) {
       const due = await this.store.due(this.db, nowMs, DUE_MAX);
       total += await this.judge(due, nowMs);
       if (due.length < DUE_MAX) break;
@@ -131,19 +128,11 @@ export class WatchMessages {
     };
   }
 
-  private schedule(): void {
-    if (this.isStopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.round();
-    }, WATCH_INTERVAL_MS);
-  }
-
   private async round(): Promise<void> {
     try {
       if (this.leases.held().has(WATCH_SHARD)) await this.run();
     } catch (err) {
       this.log.warn({ err, stage: 'watch' }, 'messages were not watched');
     }
-    this.schedule();
   }
 }

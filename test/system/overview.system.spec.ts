@@ -103,7 +103,12 @@ test('I8 H4 a paused source is among the stops; what waits for it has a number, 
   const path = `/tenants/seen/sources/${victim.sources[0]!.sourceId}`;
   await admin.call('POST', `${path}/pause`, { reason: 'drill' });
   await post(5);
-  const seen = await seenWhen('what waits', (each) => launchIn(each).waiting === 5);
+  // The stage and the source are counted one after the other.
+  const seen = await seenWhen(
+    'what waits',
+    (each) =>
+      launchIn(each).waiting === 5 && (stageIn(each, 'projection').wrong[0]?.what ?? '').startsWith('5 '),
+  );
   expect(seen.stops).toEqual([
     expect.objectContaining({ kind: 'source_paused', sourceId: victim.sources[0]!.sourceId }),
   ]);

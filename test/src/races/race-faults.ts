@@ -22,6 +22,8 @@ export interface RaceFault {
   readonly title: string;
   /** Strikes in every thousand races. */
   readonly strikes: number;
+  /** Fewer than usual, where a strike stops all sends for seconds: races that happen meanwhile are no close ones. */
+  readonly ratePerSecond?: number;
   /** @returns what was done, in a few words. */
   readonly strike: (context: RaceFaultContext) => Promise<string>;
 }
@@ -69,7 +71,7 @@ async function killBetween(context: RaceFaultContext): Promise<string> {
 
 /** C4 first: what it leaves open is found out while the others run. */
 export const RACE_FAULTS: readonly RaceFault[] = [
-  { id: 'C4', title: 'kill -9 dispatcher', strikes: 6, strike: killBetween },
+  { id: 'C4', title: 'kill -9 dispatcher', strikes: 6, ratePerSecond: 12, strike: killBetween },
   { id: 'C0', title: 'no fault', strikes: 0, strike: () => Promise.resolve('nothing') },
   { id: 'C1', title: 'kill -9 compliance', strikes: 5, strike: kill('compliance') },
   { id: 'C2', title: 'compliance lags', strikes: 10, strike: lag },

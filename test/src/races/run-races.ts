@@ -26,8 +26,9 @@ export async function runRaces(
   for (const { round, races: ofRound } of roundsOf(each)) {
     const runs: RaceRun[] = [];
     for (const [at, fault] of faults.entries()) {
-      const options = { seed: seed + 1_000 * round + 10 * at, ratePerSecond: RATE_PER_SECOND };
-      const run = new RaceRun(platform, fault, { ...options, races: ofRound });
+      const { ratePerSecond = RATE_PER_SECOND } = fault;
+      const options = { seed: seed + 1_000 * round + 10 * at, ratePerSecond, races: ofRound };
+      const run = new RaceRun(platform, fault, options);
       runs.push(run);
       // Before the first fault: a change of configuration waits for those whom a kill has left behind.
       await run.prepare();

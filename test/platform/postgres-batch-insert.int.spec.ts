@@ -51,13 +51,13 @@ const row = fc.tuple(
   orNull(fc.boolean()),
   orNull(fc.integer({ min: -32_768, max: 32_767 })),
   orNull(fc.integer()),
-  orNull(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String)),
+  orNull(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
   orNull(fc.float({ noNaN: true, noDefaultInfinity: true })),
   orNull(
     fc.oneof(
       fc.date({ min: new Date('1800-01-01'), max: new Date('2900-01-01'), noInvalidDate: true }),
-      fc.constant('infinity'),
-      fc.constant('2026-11-26T04:52:51.123Z'),
+      fc.integer({ min: -5_000_000_000_000, max: 29_000_000_000_000 }),
+      fc.constant(Infinity),
     ),
   ),
 );
@@ -68,9 +68,10 @@ const expected = ([uuid, bytea, string, json, boolean, small, int, big, real, at
   bytea,
   string,
   json === null ? null : JSON.parse(json as string),
-  ...[boolean, small, int, big],
+  ...[boolean, small, int],
+  big === null ? null : String(big),
   real === null ? null : Object.is(real, -0) ? 0 : real,
-  at === null ? null : at === 'infinity' ? Infinity : new Date(at as string | Date).getTime(),
+  at === null ? null : Number(at),
 ];
 
 test('C1 every value of every type comes back as it was sent, in the order of the rows', async () => {

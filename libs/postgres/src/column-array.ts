@@ -10,7 +10,7 @@ interface Codec {
 
 const UUID_BYTES = 16;
 const JSONB_VERSION = 1;
-/** Postgres writes `infinity` as the largest number of microseconds. */
+/** Postgres keeps `infinity` as the largest number of microseconds. */
 const INFINITY_HIGH = 0x7fff_ffff;
 const INFINITY_LOW = 0xffff_ffff;
 
@@ -55,11 +55,12 @@ const CODECS: Readonly<Record<string, Codec>> = {
   boolean: fixed(OID.bool, 1, (out, at, value) => out.writeInt8(value === true ? 1 : 0, at)),
   smallint: fixed(OID.int2, 2, (out, at, value) => out.writeInt16BE(value as number, at)),
   int: fixed(OID.int4, 4, (out, at, value) => out.writeInt32BE(value as number, at)),
-  bigint: fixed(OID.int8, 8, (out, at, value) => out.writeBigInt64BE(BigInt(value as string), at)),
+  bigint: fixed(OID.int8, 8, (out, at, value) => out.writeBigInt64BE(BigInt(value as bigint | string), at)),
   real: fixed(OID.float4, 4, (out, at, value) => out.writeFloatBE(value as number, at)),
   timestamptz: fixed(OID.timestamptz, 8, (out, at, value) => {
-    if (value === 'infinity') out.writeUInt32BE(INFINITY_LOW, out.writeInt32BE(INFINITY_HIGH, at));
-    else writeMicros(out, at, value instanceof Date ? value.getTime() : Date.parse(value as string));
+    const unixMs = Number(value);
+    if (unixMs === Infinity) out.writeUInt32BE(INFINITY_LOW, out.writeInt32BE(INFINITY_HIGH, at));
+    else writeMicros(out, at, unixMs);
   }),
 };
 
@@ -68,8 +69,9 @@ export const isKnownType = (type: string): boolean => Object.hasOwn(CODECS, type
 
 /**
  * One column of rows as a Postgres array in binary form. Null and undefined are NULL.
- * @param type of the column: `uuid` takes 16 bytes or text, `timestamptz` a Date, ISO text or `infinity`,
- * `bigint` decimal text, `jsonb` its text.
+ * @param type of the column: `uuid` takes 16 bytes or text, `timestamptz` a Date or Unix milliseconds, of which
+ * `Infinity` is after every time,
+ * `bigint` a BigInt or decimal text, `jsonb` its text.
  */
 export function columnArray(type: string, values: readonly unknown[]): Buffer {
   const { oid, sizeOf, write } = CODECS[type]!;

@@ -24,7 +24,6 @@ const columns = (type: string, ...names: readonly string[]): InsertColumn[] =>
   names.map((name) => ({ name, type }));
 
 const orNull = (bytes: Buffer): Buffer | null => (bytes.length === 0 ? null : bytes);
-const timeOf = (ms: number): string => new Date(ms).toISOString();
 
 /** Rows of `command`. */
 export const INSERT_COMMANDS = new BatchInsert<NewCommand>({
@@ -49,9 +48,9 @@ export const commandValues = (command: NewCommand): unknown[] => [
   ...[command.answersEventId, command.ruleId, command.triggerEventId].map(orNull),
   ...[command.channel, command.category, command.program, command.campaign, command.sender],
   ...[command.traceparent, command.state, command.shard, command.personHash],
-  ...[String(command.fencingToken), command.isReplay],
-  command.lastInboundAtMs === 0 ? null : timeOf(command.lastInboundAtMs),
-  ...[command.createdAtMs, command.createdAtMs, command.dueAtMs, command.notAfterMs].map(timeOf),
+  ...[command.fencingToken, command.isReplay],
+  command.lastInboundAtMs === 0 ? null : command.lastInboundAtMs,
+  ...[command.createdAtMs, command.createdAtMs, command.dueAtMs, command.notAfterMs],
 ];
 
 /** Rows of `command_content`. */

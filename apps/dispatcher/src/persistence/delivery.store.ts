@@ -79,7 +79,7 @@ const RELEASE_STATEMENT: Statement = {
 
 /** Writes deliveries and attempts. Every method runs in a transaction that has fenced the shards. */
 export class DeliveryStore {
-  private readonly inserts = new BatchInsert<[Delivery, Buffer, string], { delivery_id: string }>({
+  private readonly inserts = new BatchInsert<[Delivery, Buffer, number], { delivery_id: string }>({
     name: 'insert_deliveries',
     into: 'dispatch.delivery',
     columns: [
@@ -106,15 +106,14 @@ export class DeliveryStore {
    * @param deliveries at most `DELIVERY_ROWS_MAX`. @returns those that are new.
    */
   async insert(tx: Tx, deliveries: readonly Delivery[], nowMs: number): Promise<Delivery[]> {
-    const now = timeText(nowMs);
     let encoded: { fact: DeliverableFact; bytes: Buffer } | undefined;
-    const rows = deliveries.map((delivery): [Delivery, Buffer, string] => {
+    const rows = deliveries.map((delivery): [Delivery, Buffer, number] => {
       // Deliveries of one fact stand together: it is encoded once.
       if (encoded?.fact !== delivery.fact)
         encoded = { fact: delivery.fact, bytes: encodeFact(delivery.fact) };
-      return [delivery, encoded.bytes, delivery.orderKey === undefined ? now : NEVER];
+      return [delivery, encoded.bytes, delivery.orderKey === undefined ? nowMs : Infinity];
     });
-    const returned = await this.inserts.run(tx, rows, ([delivery, bytes, dueAt]) => [
+    const returned = await this.inserts.run(tx, rows, ([delivery, bytes, dueAtMs]) => [
       delivery.tenantId,
       delivery.deliveryId,
       delivery.shard,
@@ -123,11 +122,11 @@ export class DeliveryStore {
       delivery.fact.eventId,
       delivery.fact.type,
       delivery.orderKey ?? null,
-      String(delivery.fact.sequence),
+      delivery.fact.sequence,
       bytes,
-      now,
-      dueAt,
-      now,
+      nowMs,
+      dueAtMs,
+      nowMs,
     ]);
     if (returned.length === deliveries.length) return [...deliveries];
     const isNew = new Set(returned.map(({ delivery_id }) => delivery_id));
@@ -156,8 +155,7 @@ export class DeliveryStore {
 
   /** Stores what became of deliveries that are not finished yet. @param outcomes at most `DELIVERY_ROWS_MAX`. */
   async record(tx: Tx, outcomes: readonly Outcome[], nowMs: number): Promise<void> {
-    const now = timeText(nowMs);
-    const rows = outcomes.map((outcome) => outcomeValues(outcome, now));
+    const rows = outcomes.map((outcome) => outcomeValues(outcome, nowMs));
     await tx.query(OUTCOME_STATEMENT, columnArrays(OUTCOME_TYPES, rows));
   }
 
@@ -191,16 +189,16 @@ export class DeliveryStore {
   }
 }
 
-function outcomeValues({ delivery, attempt, verdict }: Outcome, now: string): unknown[] {
+function outcomeValues({ delivery, attempt, verdict }: Outcome, nowMs: number): unknown[] {
   const { state, nextAttemptAtMs } = verdict;
   return [
     delivery.tenantId,
     delivery.deliveryId,
     state,
     delivery.attemptCount + (attempt === undefined ? 0 : 1),
-    nextAttemptAtMs === undefined ? null : timeText(nextAttemptAtMs),
-    state === 'retrying' ? null : now,
-    attempt === undefined ? null : timeText(attempt.startedAtMs),
+    nextAttemptAtMs ?? null,
+    state === 'retrying' ? null : nowMs,
+    attempt?.startedAtMs ?? null,
     attempt?.durationMs ?? null,
     attempt?.status ?? null,
     attempt?.outcome ?? null,

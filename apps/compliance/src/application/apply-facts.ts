@@ -62,17 +62,20 @@ export class ApplyFacts implements FactConsumer {
         if (mail !== undefined) mails.push(mail);
       }
     }
-    const [deliveries, untold] = [await this.thatEndCounts(mails, signals), await this.untold(signals)];
+    const [deliveries, unknown] = await Promise.all([
+      this.thatEndCounts(mails, signals),
+      this.unknownOf(signals),
+    ]);
     const positions = batch.map(positionAfter);
-    if (untold.length + deliveries.length === 0) return this.waiting.add(positions);
-    return this.waiting.inTurn(() => this.applySignals(batch, positions, untold, deliveries));
+    if (unknown.length + deliveries.length === 0) return this.waiting.add(positions);
+    return this.waiting.inTurn(() => this.applySignals(batch, positions, unknown, deliveries));
   }
 
   /**
    * Those that intake has not had applied already, before its answer.
    * Why before the transaction: nearly all opt-outs come here for the second time, and then there is nothing to lock.
    */
-  private async untold(signals: readonly ObservedSignal[]): Promise<readonly ObservedSignal[]> {
+  private async unknownOf(signals: readonly ObservedSignal[]): Promise<readonly ObservedSignal[]> {
     if (signals.length === 0) return signals;
     const known = await this.consent.known(this.db, signals);
     return signals.filter(({ person, id }) => !known.has(`${personKey(person)}:${id}`));

@@ -322,7 +322,7 @@ const permits = () => [
   provide(Backlog, Database, PositionStore, EventsClient, EdgeTenants, Clock, Logger),
   provide(GatherFacts, PersonStore, ConsentStore, SendFactsRead, PermitStore, PersonKeyStore),
   provide(RequestPermit, Database, SettlePersons, GatherFacts, PermitStore, Backlog, PermitMetrics, Clock),
-  provide(ClosePermit, Database, PermitStore, PermitMetrics),
+  provide(ClosePermit, Database, PermitStore, PermitMetrics, Logger),
   provide(PreviewSends, Database, SettlePersons, GatherFacts, Backlog, Clock),
 ];
 

@@ -1,5 +1,6 @@
 import { Batcher } from '@posthorn/postgres/batcher.js';
 import type { Database } from '@posthorn/postgres/database.js';
+import type { Logger } from '@posthorn/server/logger.js';
 import type { PermitClosing, PermitStore } from '../persistence/permit.store.js';
 import type { PermitMetrics } from './permit-metrics.js';
 
@@ -10,16 +11,16 @@ const WAITING_MAX = 5_000;
 export class ClosePermit {
   private readonly batcher: Batcher<PermitClosing, undefined>;
 
-  constructor(db: Database, permits: PermitStore, metrics: Pick<PermitMetrics, 'violated'>) {
+  constructor(
+    private readonly db: Database,
+    private readonly permits: PermitStore,
+    private readonly metrics: Pick<PermitMetrics, 'violated'>,
+    private readonly log: Pick<Logger, 'warn'>,
+  ) {
     this.batcher = new Batcher(
       async (closings) => {
         await permits.close(db, closings);
-        const sent = closings.filter(({ outcome }) => outcome !== 'not_sent');
-        if (sent.length > 0) {
-          // They are closed, whether that can be checked now or not.
-          const violations = await permits.givenDespiteOptOut(db, sent).catch(() => 0);
-          metrics.violated(violations);
-        }
+        await this.check(closings.filter(({ outcome }) => outcome !== 'not_sent'));
         return closings.map(() => undefined);
       },
       // One lane: two of them could update the same rows in another order.
@@ -30,5 +31,15 @@ export class ClosePermit {
   /** One that is not known, or closed already, changes nothing. */
   async run(closing: PermitClosing): Promise<void> {
     await this.batcher.add(closing);
+  }
+
+  /** Never rejects: they are closed, whether that can be checked now or not. */
+  private async check(sent: readonly PermitClosing[]): Promise<void> {
+    if (sent.length === 0) return;
+    try {
+      this.metrics.violated(await this.permits.givenDespiteOptOut(this.db, sent));
+    } catch (err) {
+      this.log.warn({ err, stage: 'permit', count: sent.length }, 'what was sent was not checked once more');
+    }
   }
 }

@@ -1,8 +1,10 @@
 import type { Database } from '@posthorn/postgres/database.js';
-import type { PermitStore } from '../persistence/permit.store.js';
+import type { PermitClosing, PermitStore } from '../persistence/permit.store.js';
 import { ClosePermit } from './close-permit.js';
 
-const closing = (outcome: string) => ({ tenantId: 'acme', permitId: 'one', outcome });
+const closing = (outcome: PermitClosing['outcome']): PermitClosing => ({
+  ...{ tenantId: 'acme', permitId: 'one', outcome },
+});
 
 function setUp(check: () => Promise<number>) {
   const seen = { closed: [] as string[], checked: 0, violations: 0, warnings: 0 };

@@ -85,7 +85,8 @@ test('D2 reports of one message that are split over transactions and lanes give 
 
 test('F1 a transaction that commits late is not skipped: the log is read in commit order', async () => {
   // Would break: an acknowledged event that is never projected, because a later one moved the cursor past it.
-  const { drain } = await projectorOf(database);
+  const { drain, read } = await projectorOf(database);
+  const behind = async () => read.behind((await read.cursors([3])).lanes, 10);
   const slow = database.database(ROLES.append);
   let release = (): void => {};
   const held = new Promise<void>((resolve) => (release = resolve));
@@ -100,10 +101,18 @@ test('F1 a transaction that commits late is not skipped: the log is read in comm
   await store.insert([report('EARLY', 'sent')]);
   await drain();
   expect(await messages()).toEqual([]); // behind the horizon, not beyond it
+  const [{ stored }] = (
+    await database.query<{ stored: number }>(
+      `SELECT date_part('epoch', stored_at) * 1000 AS stored FROM events.event_log`,
+    )
+  ).rows as [{ stored: number }];
+  expect(await behind()).toEqual({ events: 1, oldestAtMs: stored });
   release();
   await late;
   await drain();
   expect((await messages()).map(({ provider_message_id }) => provider_message_id)).toEqual(['EARLY', 'LATE']);
+  expect(await behind()).toEqual({ events: 0, oldestAtMs: undefined });
+  expect(await read.behind([], 10)).toEqual({ events: 0, oldestAtMs: undefined });
 });
 
 test('F1 facts are dense over many batches and lanes, and pages go on where the last one ended', async () => {
@@ -199,6 +208,24 @@ test('A8 a row that the store refuses is found among its neighbours', async () =
   expect(rows).toHaveLength(1);
   expect(rows[0]!.cause).toContain('no_poison');
   expect(await countOf('outbox')).toBe(6);
+});
+
+test('A8 A9 a medium that the store refuses puts its event aside alone, and the lane goes on', async () => {
+  // Would break: the same error at every try, and nothing behind that event would be projected any more.
+  await database.query(
+    `ALTER TABLE events.media ADD CONSTRAINT no_poison CHECK (place < 3 OR state <> 'pending')`,
+  );
+  const wanting = { isReady: false, tenant: () => undefined };
+  const { drain } = await projectorOf(database, undefined, undefined, wanting);
+  const counts = [1, 2, 4, 3];
+  const events = counts.map((mediaCount) =>
+    eventOf({ shard: 3, type: 'message.received', attributes: { status: 'received', mediaCount } }),
+  );
+  await store.insert(events.map((event) => requestOf([event])));
+  await drain();
+  const { rows } = await database.query<{ cause: string }>('SELECT cause FROM events.quarantine');
+  expect(rows).toEqual([{ cause: expect.stringContaining('no_poison') }]);
+  expect(await countOf('media')).toBe(6);
 });
 
 test('an event that is not about a message becomes a fact as it is', async () => {

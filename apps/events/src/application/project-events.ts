@@ -101,7 +101,10 @@ export class ProjectEvents {
         const rows = this.writeOf(result, epochs, spans);
         await Promise.all([
           ...[this.store.write(tx, rows), this.conversations.write(tx, rows)],
-          this.media.run(tx, events),
+          this.media.run(
+            tx,
+            events.filter((event) => !refused.has(event)),
+          ),
         ]);
         const { created, changed } = result.conversations;
         return {

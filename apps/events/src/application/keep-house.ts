@@ -1,6 +1,7 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import type { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { Rounds } from '@posthorn/server/rounds.js';
 import type { DestroyKeys } from './destroy-keys.js';
 import type { ErasePerson } from './erase-person.js';
 import type { PassOnErasures } from './pass-on-erasures.js';
@@ -22,18 +23,16 @@ const ERASE_WITHIN_MS = 2_000;
 
 /** Lets go of what may not be kept: erasures at once, what is too old every hour, the data keys of what is gone, dedup keys once a day. */
 export class KeepHouse {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
+  private readonly rounds = new Rounds(ROUND_INTERVAL_MS, () => this.round());
   /** Beside the erasures, which must not wait for it. */
   private chores: Promise<void> | undefined;
   private passing: Promise<void> | undefined;
-  private isStopped = false;
   private retainAtMs = -Infinity;
   private destroyAtMs = -Infinity;
   private purgeAtMs = -Infinity;
 
   constructor(
-    private readonly replay: ReplayErasures,
+    private readonly replay: Pick<ReplayErasures, 'isReady' | 'run'>,
     private readonly erase: Pick<ErasePerson, 'finish'>,
     private readonly passOn: Pick<PassOnErasures, 'run'>,
     private readonly retain: Pick<RetainData, 'run'>,
@@ -45,13 +44,13 @@ export class KeepHouse {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.running = this.round();
+    this.rounds.startNow();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.isStopped = true;
-    clearTimeout(this.timer);
-    await Promise.all([this.running, this.passing, this.chores]);
+    await this.rounds.stop();
+    // Only now: the last round may have begun them.
+    await Promise.all([this.passing, this.chores]);
   }
 
   private async round(): Promise<void> {
@@ -65,13 +64,9 @@ export class KeepHouse {
     } catch (err) {
       this.log.warn({ err, stage: 'erasure' }, 'erasures are not finished');
     }
-    if (this.isStopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.round();
-    }, ROUND_INTERVAL_MS);
   }
 
-  private readonly hasStopped = (): boolean => this.isStopped;
+  private readonly hasStopped = (): boolean => this.rounds.isStopped;
 
   private async passOnErasures(): Promise<void> {
     try {

@@ -310,6 +310,22 @@ test('E1 a dead address that waits to be applied stops itself, not what is linke
   expect((await ask(phone)).decision).toBe('allow');
 });
 
+test('E1 an opt-out that waits stops who is linked, and nobody else who is asked about in the same moment', async () => {
+  const pairs = Array.from({ length: 12 }, () => [newPhone(), newPhone()] as const);
+  for (const [phone, other] of pairs.filter((_, n) => n % 2 === 1)) {
+    const link = { personId: formatId('per', acme.hashOf(phone)), addresses: [other], personIds: [] };
+    await one.persons.linkPersons({ tenantId: acme.id, actorId: ACTOR, ...link }, CALL);
+  }
+  const { tenantId, personHash, eventId } = stop(pairs[9]![0]);
+  await intake.query(
+    `INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel) VALUES ($1, $2, $3, 'sms')`,
+    [uuidText(tenantId), personHash, uuidText(eventId)],
+  );
+  const asked = await Promise.all(pairs.map(([, other]) => ask(other)));
+  expect(asked.map(({ decision }) => decision)).toEqual(pairs.map((_, n) => (n === 9 ? 'deny' : 'allow')));
+  expect(asked[9]).toMatchObject({ rule: 'opt_out.pending' });
+});
+
 test('E5 the history of a person shows what was said, decided and done, in pages, for one tenant only', async () => {
   const address = newPhone();
   await close((await ask(address)).permitId);

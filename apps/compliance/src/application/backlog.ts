@@ -2,6 +2,7 @@ import type { Clock } from '@posthorn/clock/clock.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { SHARD_COUNT } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
+import { Rounds } from '@posthorn/server/rounds.js';
 import type { EventsClient } from '../clients/events.client.js';
 import { type Heads, ShardLevels } from '../domain/shard-levels.js';
 import type { PositionStore } from '../persistence/position.store.js';
@@ -19,8 +20,7 @@ const SHARDS = Array.from({ length: SHARD_COUNT }, (_, shard) => shard);
  */
 export class Backlog {
   private readonly levels = new ShardLevels(SHARD_COUNT, BEHIND_MS_MAX);
-  private timer: NodeJS.Timeout | undefined;
-  private isClosed = false;
+  private readonly rounds = new Rounds(INTERVAL_MS, () => this.look());
   private isFailing = false;
 
   constructor(
@@ -33,12 +33,11 @@ export class Backlog {
   ) {}
 
   onApplicationBootstrap(): void {
-    void this.look();
+    this.rounds.startNow();
   }
 
-  onApplicationShutdown(): void {
-    this.isClosed = true;
-    clearTimeout(this.timer);
+  onApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** Whether all that the log says about a tenant's persons is in force, up to the budget. @param tenantId UUID text. */
@@ -67,6 +66,5 @@ export class Backlog {
         this.log.warn({ err, stage: 'backlog' }, 'how far behind the log we are is not known');
       this.isFailing = true;
     }
-    if (!this.isClosed) this.timer = setTimeout(() => void this.look(), INTERVAL_MS);
   }
 }

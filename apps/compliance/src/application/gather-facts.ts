@@ -86,7 +86,7 @@ export class GatherFacts {
     });
   }
 
-  /** Of each person, whether an opt-out waits: its own, or of one who is linked. */
+  /** Of each person, whether an opt-out waits: its own, or of one who is linked. Asked once for all who are linked. */
   private async withLinked(
     tx: Tx,
     persons: readonly Person[],
@@ -94,12 +94,25 @@ export class GatherFacts {
     linked: readonly (readonly LinkedRow[])[],
   ): Promise<boolean[]> {
     const isPending = [...own];
+    const byTenant = new Map<string, { readonly n: number; readonly personHash: Buffer }[]>();
     for (const [n, { tenantId }] of persons.entries()) {
       if (isPending[n] || linked[n]!.length === 0) continue;
-      const found = await this.keyStore.read(tx, tenantId, () => Promise.resolve(linked[n]!));
-      const others = found.map(({ person }) => person);
-      isPending[n] = (await this.facts.pending(tx, others, true)).includes(true);
+      const rows = byTenant.get(tenantId) ?? [];
+      byTenant.set(tenantId, rows);
+      for (const { personHash } of linked[n]!) rows.push({ n, personHash });
     }
+    if (byTenant.size === 0) return isPending;
+    // Under the locks on them: nobody of them moves meanwhile.
+    const read = [...byTenant].map(([tenantId, rows]) =>
+      this.keyStore.read(tx, tenantId, () => Promise.resolve(rows)),
+    );
+    const others = (await Promise.all(read)).flat();
+    const found = await this.facts.pending(
+      tx,
+      others.map(({ person }) => person),
+      true,
+    );
+    for (const [at, { row }] of others.entries()) if (found[at]) isPending[row.n] = true;
     return isPending;
   }
 

@@ -56,12 +56,15 @@ async function named(
   before: ReadonlyMap<string, KeptUnder>,
   events: readonly NumberedEvent[],
 ): Promise<NumberedEvent[]> {
+  // Read after the events: whose tenant is not among them is kept as the log names it.
+  const changed = await keyStore.all(db);
+  const tenants = new Set(events.map((event) => uuidText(event.tenantId)));
   const hashes = new Map<NumberedEvent, Buffer>();
-  for (const tenantId of new Set(events.map((event) => uuidText(event.tenantId)))) {
+  for (const tenantId of [...tenants].filter((id) => changed.has(id))) {
     const own = events.filter((event) => uuidText(event.tenantId) === tenantId);
     const rows = own.map(({ personHash }) => personHash);
     const persons = await keyStore.personsOf(db, tenantId, rows, before.get(tenantId) ?? AS_THE_LOG);
     own.forEach((event, index) => hashes.set(event, logHashOf(persons[index]!)));
   }
-  return events.map((event) => ({ ...event, personHash: hashes.get(event)! }));
+  return events.map((event) => ({ ...event, personHash: hashes.get(event) ?? event.personHash }));
 }

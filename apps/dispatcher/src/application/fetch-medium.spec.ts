@@ -20,6 +20,7 @@ async function fetched(
   credentials: object | undefined,
   replies: Readonly<Record<string, Reply>> = {},
   settings: object = {},
+  owner?: Buffer,
 ) {
   const asked: Asked[] = [];
   const egress = {
@@ -36,7 +37,7 @@ async function fetched(
     Buffer,
   ];
   const source = {
-    ...{ id: formatId('src', sourceId), tenantId: formatId('ten', tenantId) },
+    ...{ id: formatId('src', sourceId), tenantId: formatId('ten', owner ?? tenantId) },
     ...{ settingsJson: JSON.stringify(settings) },
     credentials: credentials && JSON.stringify(credentials),
   };
@@ -100,6 +101,7 @@ test('A9 attachments of Conversations, and media IDs, are described before they 
   const links = Buffer.from(JSON.stringify({ links: { content_direct_temporary: place } }));
   const ofTwilio = await fetched('twilio', described, ACCOUNT, { [described]: { bodyStart: links } });
   expect(ofTwilio.asked.map(({ url }) => url)).toEqual([described, place]);
+  expect(ofTwilio.result).toMatchObject({ kind: 'fetched', body: BODY });
   expect(shown(ofTwilio)).toEqual([expect.stringContaining('Basic'), undefined]);
   const id = 'https://graph.facebook.com/12345';
   // Whatever the description says: the token is for Meta's own hosts.
@@ -112,6 +114,12 @@ test('A9 attachments of Conversations, and media IDs, are described before they 
     expect(found.asked.map((each) => each.url)).toEqual([id, url]);
     expect(shown(found)).toEqual(['Bearer token', authorization]);
   }
+});
+
+test('A9 B10 nothing is fetched through the source of another tenant', async () => {
+  const own = 'https://api.twilio.com/1';
+  const found = await fetched('twilio', own, ACCOUNT, {}, {}, newUuid(clock.nowMs()));
+  expect(found).toEqual({ asked: [], result: { kind: 'refused', reason: 'source_not_found' } });
 });
 
 test('A9 where a source says that the API is elsewhere, it is asked there', async () => {

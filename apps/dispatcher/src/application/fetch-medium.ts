@@ -4,6 +4,7 @@ import type { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { type EgressAnswer, type EgressClient, outcomeOfError } from '@posthorn/egress/egress-client.js';
 import type { MediumToFetch } from '../clients/events.client.js';
 import type { MediaAdapter } from '../clients/media/media-adapter.js';
+import { jsonOf } from '../clients/senders/provider-answer.js';
 import type { SendCredentials } from '../clients/senders/send-adapter.js';
 import { parseRetryAfter } from '../domain/retry-policy.js';
 import type { MediaLimits } from './media-limits.js';
@@ -157,7 +158,7 @@ function stepAfter(
 ): Step | FetchResult | undefined {
   const isRedirect = REDIRECTS.has(status);
   if (!isRedirect && !(status === 200 && isDescription)) return undefined;
-  const next = isRedirect ? headers['location'] : adapter.placeIn?.(jsonOf(bodyStart));
+  const next = isRedirect ? headers['location'] : adapter.placeIn?.(jsonOf({ body: bodyStart }));
   if (next === undefined || !URL.canParse(next, place.href)) return refused('no_place');
   return { place: new URL(next, place.href), isDescription: isRedirect && isDescription };
 }
@@ -177,15 +178,7 @@ function resultOf(
   return { kind: 'retry', reason, retryAfterMs: parseRetryAfter(headers['retry-after'], nowMs) };
 }
 
-function jsonOf(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString()) as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
 function objectOf(json: string): Readonly<Record<string, unknown>> {
-  const value: unknown = jsonOf(Buffer.from(json));
+  const value: unknown = jsonOf({ body: Buffer.from(json) });
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

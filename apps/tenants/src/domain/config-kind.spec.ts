@@ -1,8 +1,8 @@
 import { AppError } from '@posthorn/errors/app-error.js';
-import { checkKinds, type ConfigKind } from './config-kind.js';
+import { checkKinds, kindsFor, type ConfigKind } from './config-kind.js';
 
 const KINDS: ConfigKind[] = [
-  ...(['tenants', 'hash_keys', 'data_keys', 'sources', 'source_settings'] as const),
+  ...(['tenants', 'hash_keys', 'person_keys', 'data_keys', 'sources', 'source_settings'] as const),
   ...(['send_credentials', 'destinations'] as const),
 ];
 
@@ -22,7 +22,7 @@ test('B9 each service may hold what its work needs, and nothing else', () => {
   // A service that could ask for more would widen what its capture gives away.
   expect(allowed('ingress')).toEqual(['tenants', 'hash_keys', 'data_keys', 'sources', 'source_settings']);
   expect(allowed('events')).toEqual(['tenants', 'hash_keys', 'data_keys', 'source_settings']);
-  expect(allowed('compliance')).toEqual(['tenants', 'hash_keys', 'source_settings']);
+  expect(allowed('compliance')).toEqual(['tenants', 'hash_keys', 'person_keys', 'source_settings']);
   expect(allowed('dispatcher')).toEqual([
     ...['tenants', 'hash_keys', 'data_keys', 'source_settings', 'send_credentials', 'destinations'],
   ]);
@@ -32,4 +32,12 @@ test('B9 each service may hold what its work needs, and nothing else', () => {
 
 test('one forbidden kind among allowed ones refuses all of them', () => {
   expect(() => checkKinds('compliance', ['tenants', 'data_keys'])).toThrow('caller.forbidden');
+});
+
+test('B9 E6 keys of persons come with the hash keys for compliance, and with nothing for anybody else', () => {
+  const got = (service: string, asked: ConfigKind[]) => kindsFor(service, asked).includes('person_keys');
+  expect(got('compliance', ['tenants', 'hash_keys'])).toBe(true);
+  expect(got('compliance', ['tenants'])).toBe(false);
+  for (const other of ['ingress', 'events', 'dispatcher', 'api', ''])
+    expect(got(other, ['tenants', 'hash_keys', 'data_keys'])).toBe(false);
 });

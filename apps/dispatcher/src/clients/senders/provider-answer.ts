@@ -82,7 +82,7 @@ export function signalOf(code: string, { optOut, hardBounce }: RefusalRules): Se
 }
 
 /** A JSON answer; undefined when it is none, or was cut off. */
-export function jsonOf({ body }: HttpAnswer): unknown {
+export function jsonOf({ body }: Pick<HttpAnswer, 'body'>): unknown {
   try {
     return JSON.parse(body.toString()) as unknown;
   } catch {

@@ -120,6 +120,22 @@ test('B11 a server of another authority, or whose certificate has another name, 
     await expect(open(url).query('SELECT 1')).rejects.toMatchObject({ code: 'store.unavailable' });
 });
 
+const endConnections = () =>
+  admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tls_worker'");
+
+test('B11 an authority whose file is away for a moment still counts', async () => {
+  // Would break: while a mount is swapped, connections would be refused, or judged by the machine's authorities.
+  const caFile = join(dir, 'swapped-ca.crt');
+  await copyFile((await authorityOf('first')).caFile, caFile);
+  const db = open(urlOf('localhost', `sslmode=verify-full&sslrootcert=${caFile}`));
+  const backend = async (): Promise<number> =>
+    (await db.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!.pid;
+  const before = await backend();
+  await rm(caFile);
+  await endConnections();
+  await eventually(async () => expect(await backend()).not.toBe(before));
+});
+
 test('B11 an authority that is replaced in its file counts from the next connection on', async () => {
   const caFile = join(dir, 'mounted-ca.crt');
   await copyFile((await authorityOf('first')).caFile, caFile);
@@ -127,7 +143,7 @@ test('B11 an authority that is replaced in its file counts from the next connect
   expect(await isEncrypted(db)).toBe(true);
   const second = await authorityOf('second');
   await serve(second);
-  await admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tls_worker'");
+  await endConnections();
   await eventually(() => expect(db.query('SELECT 1')).rejects.toMatchObject({ code: 'store.unavailable' }));
   await rm(caFile);
   await expect(db.query('SELECT 1')).rejects.toMatchObject({ code: 'store.unavailable' });

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Metadata } from '@grpc/grpc-js';
+import { Client, Metadata } from '@grpc/grpc-js';
 import { FakeClock } from '@posthorn/clock/fake-clock.js';
 import {
   AppendServiceService,
@@ -13,6 +13,7 @@ import {
 import { AppError } from '@posthorn/errors/app-error.js';
 import { grpcClient, openChannel, openStream } from '@posthorn/server/grpc-client.js';
 import { callerOfCall, traceparentOf } from '@posthorn/server/grpc-service.js';
+import { channelCredentials } from '@posthorn/server/tls.js';
 import { Tracer } from '@posthorn/server/trace.js';
 import { makeCertificates } from '@posthorn/testing/certificates.js';
 import { eventually } from '@posthorn/testing/eventually.js';
@@ -95,6 +96,29 @@ test('B11 only the services on the list may call, and only with a certificate of
     });
   }
   await rm(otherDir, { recursive: true });
+});
+
+test('B11 who calls is who the certificate names, whatever the call itself claims', async () => {
+  // Would break: a service could act in the name of another, whose calls are trusted with more.
+  const callers: string[] = [];
+  script.listFacts = async (metadata) => {
+    callers.push(callerOfCall(metadata));
+    return NO_FACTS;
+  };
+  const { path, requestSerialize, responseDeserialize } = FactServiceService.listFacts;
+  const credentials = channelCredentials(rig.certificates.of('dispatcher'));
+  const client = new Client(rig.running.service.address, credentials, {
+    'grpc.ssl_target_name_override': 'events',
+  });
+  const claim = new Metadata();
+  claim.set('posthorn-caller', 'compliance');
+  await new Promise<void>((resolve, reject) => {
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, FACTS, claim, (error) =>
+      error === null ? resolve() : reject(error),
+    );
+  });
+  client.close();
+  expect(callers).toEqual(['dispatcher']);
 });
 
 test('B11 a server that is not the expected peer is not called', async () => {

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { AppError } from '@posthorn/errors/app-error.js';
 
@@ -64,11 +63,8 @@ function sslOf(params: URLSearchParams, host: string): ConnectionOptions | false
   if (mode !== 'require' && mode !== 'verify-full') {
     throw new AppError('config.invalid', { detail: 'sslmode must be disable, require or verify-full' });
   }
-  const options = {
-    rejectUnauthorized: mode === 'verify-full' || caFile !== null,
-    // pg names the server only when it has a name; without one Node would take a certificate of `localhost`.
-    ...(isIP(host) !== 0 && { host }),
-  };
+  // pg itself says which name or address the certificate must carry.
+  const options = { rejectUnauthorized: mode === 'verify-full' || caFile !== null };
   return caFile === null ? options : withAuthorities(options, caFile);
 }
 

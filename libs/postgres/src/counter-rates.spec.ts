@@ -35,3 +35,17 @@ test('H2 a counter that starts anew, as after a failover or a dropped day, is no
   await rates.sample();
   expect(rates.perSecond('stored')).toBe(0);
 });
+
+test('H2 a rate is unknown again when a counter could not be read: nobody looked for a while', async () => {
+  // Would break: right after an outage of the database the rate would be that of the time before it.
+  const { clock, rates } = ratesOf([100, 150, new Error('away'), 150]);
+  await rates.sample();
+  clock.advance(5_000);
+  await rates.sample();
+  expect(rates.perSecond('stored')).toBe(10);
+  rates.onApplicationBootstrap();
+  await rates.beforeApplicationShutdown();
+  expect(rates.perSecond('stored')).toBeUndefined();
+  await rates.sample();
+  expect(rates.perSecond('stored')).toBeUndefined();
+});

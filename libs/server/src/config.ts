@@ -180,14 +180,10 @@ export const NATS_CONFIG = {
 export type NatsConfig = ConfigOf<typeof NATS_CONFIG>;
 
 /** What a connection to the broker takes of the configuration. */
-export const natsConnection = (config: NatsConfig): NatsConnectionConfig => ({
+export const natsConnection = (config: NatsConfig) => ({
   url: config.natsUrl,
   tls: { caFile: config.natsCaFile, certFile: config.natsCertFile, keyFile: config.natsKeyFile },
 });
-interface NatsConnectionConfig {
-  readonly url: string;
-  readonly tls: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
-}
 
 /**
  * Reads the configuration once; an empty variable counts as not set.

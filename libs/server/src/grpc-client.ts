@@ -30,7 +30,10 @@ const RECONNECT_MS_MAX = 2_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 /** A name is asked for again this often at most, when a connection ends. */
 const RESOLVE_INTERVAL_MS_MIN = 5_000;
-/** What grpc-js says of REFUSED_STREAM: no handler has seen the call. Source: RFC 9113, section 8.7, read 2026-11. */
+/**
+ * What grpc-js says of REFUSED_STREAM, once its own second try met it too: no handler has seen the call.
+ * Source: RFC 9113, section 8.7, read 2026-11.
+ */
 const REFUSED_UNSEEN = 'Stream refused by server';
 const REFUSALS_MAX = 3;
 /** Streams of one start do not move at the same moment: each this share earlier at most. */

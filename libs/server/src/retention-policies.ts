@@ -13,7 +13,7 @@ export interface RetentionDays {
 
 /** What holds for a tenant that says nothing: requests as they came a month, the rest 13 months. */
 export const DEFAULT_RETENTION_DAYS: RetentionDays = { rawDays: 30, contentDays: 396, eventDays: 396 };
-export const RETENTION_DAYS_MIN = 1;
+const RETENTION_DAYS_MIN = 1;
 const RETENTION_DAYS_MAX = 3_650;
 
 /** What tenants want kept for how long: a part of the policy that compliance keeps. */

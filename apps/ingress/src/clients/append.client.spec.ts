@@ -188,3 +188,20 @@ test('I3 an aged stream that breaks answers its own only; one without a successo
   await expect(later).resolves.toMatchObject({ eventsStored: 1 });
   expect(streams).toHaveLength(2);
 });
+
+test('I3 an aged stream that falls silent is cut alone, and what waited for its answer goes to its successor', async () => {
+  const { append, streams } = client({ silenceMs: 100 });
+  const flying = append.append(request());
+  await turn();
+  streams[0]!.emit('aged');
+  await turn();
+  const later = append.append(request());
+  await expect(flying).rejects.toMatchObject({ code: 'store.unavailable', detail: 'outcome unknown' });
+  await turn();
+  expect(streams.map(({ destroyed, sent }) => [destroyed, sent.length])).toEqual([
+    [true, 1],
+    [false, 1],
+  ]);
+  streams[1]!.answer(0, Outcome.OUTCOME_STORED);
+  await expect(later).resolves.toMatchObject({ eventsStored: 1 });
+});

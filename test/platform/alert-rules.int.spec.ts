@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { INCIDENTS } from '@posthorn/monitoring/incidents.js';
-import { type AlertRule, type RuleGroup } from '@posthorn/monitoring/rule.js';
+import { type AlertRule, type RuleGroup, TimeScale } from '@posthorn/monitoring/rule.js';
 import { ruleFiles } from '@posthorn/monitoring/rules.js';
 import { BURNS, OBJECTIVES } from '@posthorn/monitoring/slos.js';
 import { findProgram } from '@posthorn/testing/installed-program.js';
@@ -109,6 +109,34 @@ test.each(INCIDENTS)(
     );
   },
 );
+
+test('H4 each way in which an alert may fire is one that a case fires', () => {
+  // Would break: one of a dozen conditions of an alert asks for what nobody reports, and the others hide it.
+  const scale = new TimeScale();
+  const ways = INCIDENTS.flatMap(({ alert, any }) =>
+    any(
+      (duration) => scale.range(duration),
+      (duration) => scale.seconds(duration),
+    ).map((expr) => ({ alert, expr })),
+  );
+  const tests = ways.flatMap(({ alert, expr }, way) =>
+    INCIDENT_CASES.filter(({ name }) => name === alert).map(({ at, fires }) => ({
+      interval: '1m',
+      input_series: Object.entries(fires).map(([series, values]) => ({ series, values })),
+      promql_expr_test: [
+        { expr: `label_replace(group(${expr}), "way", "${way}", "", "")`, eval_time: at, exp_samples: [] },
+      ],
+    })),
+  );
+  const file = join(folder, 'ways.json');
+  writeFileSync(file, JSON.stringify({ rule_files: shipped, evaluation_interval: '1m', tests }));
+  const { stdout, stderr } = spawnSync(promtool, ['test', 'rules', file], { encoding: 'utf8' });
+  // Nothing is expected of any: what promtool complains of are those that fire.
+  const firing = new Set(
+    [...(stdout + stderr).matchAll(/got: \{way="(\d+)"\}/g)].map(([, way]) => Number(way)),
+  );
+  expect(ways.filter((_, way) => !firing.has(way))).toEqual([]);
+});
 
 /** How far apart samples are, how many there are, and how many of them cover the short window. */
 const SAMPLES: Readonly<Record<string, { interval: string; steps: number; over: number; at: string }>> = {

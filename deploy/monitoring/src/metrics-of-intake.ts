@@ -108,7 +108,7 @@ export const INTAKE_METRICS: readonly MetricEntry[] = [
       gauge('posthorn_projection_lanes', 'Lanes that this process projects'),
       gauge(
         'posthorn_projection_oldest_seconds',
-        'Age of the oldest event of the last batch when it was read; 0 when nothing waits',
+        'Age of the oldest event that waits for this projector; 0 when nothing waits',
       ),
       counter(
         'posthorn_projection_quarantined_total',

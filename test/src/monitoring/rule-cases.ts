@@ -56,6 +56,13 @@ const OF_OTHERS: readonly RuleCase[] = [
   },
   {
     name: 'PosthornSchemaDrift',
+    at: '25m',
+    fires: { [of('events', 'events_drift_fields_total', 'change="changed",provider="twilio"')]: '0+1x30' },
+    // A field that was added breaks nobody.
+    quiet: { [of('events', 'events_drift_fields_total', 'change="new",provider="twilio"')]: '0+1x30' },
+  },
+  {
+    name: 'PosthornSchemaDrift',
     at: '18m',
     fires: { [of('events', 'projection_quarantined_total')]: once(1) },
     quiet: { [of('events', 'projection_quarantined_total')]: '1x30' },
@@ -89,6 +96,16 @@ const OF_OTHERS: readonly RuleCase[] = [
   {
     name: 'PosthornNoisyTenant',
     at: '15m',
+    // A tenth of all, where there is little.
+    fires: {
+      [intake('hmac', 'refused:quota.exceeded')]: '0+30x20',
+      [intake('hmac', 'stored')]: '0+120x20',
+    },
+    quiet: { [intake('hmac', 'refused:quota.exceeded')]: '0+5x20', [intake('hmac', 'stored')]: '0+5x20' },
+  },
+  {
+    name: 'PosthornNoisyTenant',
+    at: '15m',
     fires: {
       [intake('hmac', 'refused:quota.exceeded')]: '0+120x20',
       [intake('hmac', 'stored')]: '0+6000x20',
@@ -97,7 +114,28 @@ const OF_OTHERS: readonly RuleCase[] = [
   },
 ];
 
+/** A stage with more than may wait there, and with just as much. */
+const backlog = (service: string, metric: string, max: number): RuleCase => ({
+  ...{ name: 'PosthornQueueBacklog', at: '6m' },
+  fires: { [of(service, metric)]: `${max + 1}x20` },
+  quiet: { [of(service, metric)]: `${max}x20` },
+});
+
+const BACKLOGS: readonly RuleCase[] = [
+  backlog('events', 'append_waiting_requests', 4_000),
+  backlog('events', 'projection_behind_events', 10_000),
+  backlog('events', 'relay_waiting_facts', 50_000),
+  backlog('compliance', 'feed_lag_facts', 10_000),
+  backlog('compliance', 'text_feed_lag_facts', 50_000),
+  backlog('compliance', 'outgoing_pending_rows', 5_000),
+  backlog('dispatcher', 'dispatch_outgoing_pending', 5_000),
+  backlog('events', 'audit_outgoing_rows', 5_000),
+  backlog('dispatcher', 'deliveries_oldest_seconds', 300),
+  backlog('dispatcher', 'commands_oldest_seconds', 1_800),
+];
+
 const OF_OURS: readonly RuleCase[] = [
+  ...BACKLOGS,
   {
     name: 'PosthornQueueBacklog',
     at: '8m',
@@ -130,6 +168,13 @@ const OF_OURS: readonly RuleCase[] = [
     },
   },
   {
+    name: 'PosthornDatabaseUnavailable',
+    at: '8m',
+    fires: { [of('events', 'append_failures_total')]: '0+60x20' },
+    // One that broke off, and was tried again.
+    quiet: { [of('events', 'append_failures_total')]: once(1) },
+  },
+  {
     name: 'PosthornBrokerUnavailable',
     at: '5m',
     fires: { [of('events', 'broker_connected')]: '1 0x10', [of('dispatcher', 'broker_connected')]: '1x10' },
@@ -150,6 +195,24 @@ const OF_OURS: readonly RuleCase[] = [
     at: '15m',
     fires: { [of('compliance', 'outgoing_refused_rows_total')]: once(1) },
     quiet: { [of('compliance', 'outgoing_pending_rows')]: '50x30' },
+  },
+  {
+    name: 'PosthornDataLossSuspected',
+    at: '15m',
+    fires: { [of('dispatcher', 'dispatch_outgoing_refused_total')]: once(1) },
+    quiet: { [of('dispatcher', 'dispatch_outgoing_pending')]: '50x30' },
+  },
+  {
+    name: 'PosthornDataLossSuspected',
+    at: '15m',
+    fires: { [of('events', 'audit_refused_rows_total')]: once(1) },
+    quiet: { [of('events', 'audit_outgoing_rows')]: '50x30' },
+  },
+  {
+    name: 'PosthornDataLossSuspected',
+    at: '15m',
+    fires: { [of('tenants', 'audit_broken_logs')]: '0x5 1x30' },
+    quiet: { [of('tenants', 'audit_broken_logs')]: '0x30' },
   },
   {
     name: 'PosthornKeyCompromise',
@@ -173,6 +236,18 @@ const OF_OURS: readonly RuleCase[] = [
     quiet: { [of('api', 'api_refused_requests_total', 'cause="forbidden"')]: '0+3x30' },
   },
   {
+    name: 'PosthornKeyCompromise',
+    at: '20m',
+    fires: { [of('api', 'api_refused_requests_total', 'cause="forbidden"')]: '0+10x30' },
+    quiet: { [of('api', 'api_refused_requests_total', 'cause="unauthenticated"')]: '0+10x30' },
+  },
+  {
+    name: 'PosthornKeyCompromise',
+    at: '20m',
+    fires: { [of('api', 'api_refused_requests_total', 'cause="unauthenticated"')]: '0+100x30' },
+    quiet: { [of('api', 'api_refused_requests_total', 'cause="unauthenticated"')]: '0+50x30' },
+  },
+  {
     name: 'PosthornOptOutSlow',
     at: '15m',
     fires: {
@@ -189,6 +264,13 @@ const OF_OURS: readonly RuleCase[] = [
     },
   },
   {
+    name: 'PosthornOptOutSlow',
+    at: '6m',
+    fires: { [of('compliance', 'pending_opt_outs_rows')]: '1x20' },
+    // It was applied with the next look.
+    quiet: { [of('compliance', 'pending_opt_outs_rows')]: '0 1 0x20' },
+  },
+  {
     name: 'PosthornSendAfterOptOut',
     at: '15m',
     fires: { [of('compliance', 'opt_out_violations_total')]: once(1) },
@@ -199,7 +281,7 @@ const OF_OURS: readonly RuleCase[] = [
   },
 ];
 
-/** At least one for each incident. */
+/** At least one for each way in which an alert may fire. */
 export const INCIDENT_CASES: readonly RuleCase[] = [...PROVIDER_OUTAGE, ...OF_OTHERS, ...OF_OURS];
 
 /** Series in which a share of what an objective is about goes wrong. @param perStep what happens at each step. */

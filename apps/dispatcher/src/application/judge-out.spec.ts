@@ -22,6 +22,8 @@ test.each<[string, Partial<OutFacts>]>([
   ['deliveries: destination', retryingFor(RETRYING_MS_MAX + 1)],
   ['deliveries: backlog', { factsBehind: 50_000 }],
   ['dead_letters: destination', outWith({ dead: { count: 9, oldestAtMs: 1, recent: 1 } })],
+  ['dead_letters: destination', outWith({ dead: { count: 10_000, oldestAtMs: 1, recent: 0 } })],
+  ['dead_letters: destination', outWith({ dead: { count: 10_000, oldestAtMs: 1, recent: 5 } })],
   ['sends: provider', outWith({ commands: { ...CALM.out.commands, retrying: 1 } })],
   ['sends: provider', outWith({ commands: { ...CALM.out.commands, indeterminate: 1 } })],
 ])('H4 it says %s', (expected, facts) => {

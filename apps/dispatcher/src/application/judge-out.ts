@@ -60,11 +60,19 @@ function deliveries({ out, nowMs, breakers, factsBehind, attemptsPerSecond }: Ou
 const deadLetters = ({ out: { dead } }: OutFacts): StageView => ({
   stage: 'dead_letters',
   ...{ depth: dead.count, isMore: isFull(dead.count), oldestAtMs: dead.oldestAtMs },
-  troubles: troubleIf(
-    dead.recent > 0,
-    'destination',
-    () => `${dead.recent} deliveries ran out of attempts in the last ${DEAD_RECENT_MS / MS / 60} min`,
-  ),
+  troubles: [
+    ...troubleIf(
+      dead.recent > 0,
+      'destination',
+      () => `${dead.recent} deliveries ran out of attempts in the last ${DEAD_RECENT_MS / MS / 60} min`,
+    ),
+    // Those of now may be among the ones that were not looked at.
+    ...troubleIf(
+      dead.recent === 0 && isFull(dead.count),
+      'destination',
+      () => `${dead.count} or more deliveries ran out of attempts; whether some did just now is not known`,
+    ),
+  ],
 });
 
 function sends({ out: { commands }, sendsPerSecond }: OutFacts): StageView {

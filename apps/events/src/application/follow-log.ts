@@ -42,6 +42,8 @@ export class FollowLog {
   private emptyReads = 0;
   /** Of the oldest event in the last step. */
   private backlogAgeMs = 0;
+  /** The oldest that waited when that was measured, until a batch brings some: an open transaction holds it back. */
+  private heldSinceMs: number | undefined;
   /** Something was announced since the last read began. */
   private isNews = false;
   private turn = 0;
@@ -90,8 +92,9 @@ export class FollowLog {
     const events = this.paused.mark(await this.read.next(lanes, PER_LANE_MAX, EVENTS_MAX));
     const oldest = events.reduce((min, { storedAtMs }) => Math.min(min, storedAtMs), Infinity);
     const ageMs = (): number => (events.length === 0 ? 0 : Math.max(0, this.clock.nowMs() - oldest));
+    if (events.length > 0) this.heldSinceMs = undefined;
     // Before they are projected: where that fails time and again, the age is to grow.
-    this.metrics.oldestSeconds.set(ageMs() / 1_000);
+    this.metrics.oldestSeconds.set(Math.max(ageMs(), this.heldMs()) / 1_000);
     if (events.length > 0) await this.project.run(this.databaseEpoch, this.lanes, events);
     const counts = new Map<number, number>();
     for (const { shard } of events) counts.set(shard, (counts.get(shard) ?? 0) + 1);
@@ -238,9 +241,16 @@ export class FollowLog {
 
   private async measure(): Promise<void> {
     const nowMs = this.clock.monotonicMs();
-    if (nowMs - this.measuredAtMs < MEASURE_INTERVAL_MS || this.lanes.size === 0) return;
+    if (nowMs - this.measuredAtMs < MEASURE_INTERVAL_MS) return;
     this.measuredAtMs = nowMs;
     const cursors = Array.from(this.lanes.values(), ({ cursor }) => cursor);
-    this.metrics.behind.set(await this.read.behind(cursors, BEHIND_PER_LANE_MAX));
+    const { events, oldestAtMs } = await this.read.behind(cursors, BEHIND_PER_LANE_MAX);
+    this.metrics.behind.set(events);
+    this.heldSinceMs = oldestAtMs;
+    this.metrics.oldestSeconds.set(this.heldMs() / 1_000);
+  }
+
+  private heldMs(): number {
+    return this.heldSinceMs === undefined ? 0 : Math.max(0, this.clock.nowMs() - this.heldSinceMs);
   }
 }

@@ -49,7 +49,7 @@ export class ProjectionMetrics {
     });
     this.oldestSeconds = metrics.gauge({
       name: 'posthorn_projection_oldest_seconds',
-      help: 'Age of the oldest event of the last batch when it was read; 0 when nothing waits',
+      help: 'Age of the oldest event that waits for this projector; 0 when nothing waits',
     });
     this.lanes = metrics.gauge({
       name: 'posthorn_projection_lanes',

@@ -75,16 +75,31 @@ export interface LaneCursors {
   readonly lanes: readonly LaneCursor[];
 }
 
+/** What waits behind cursors. */
+export interface LogBehind {
+  readonly events: number;
+  /** When the oldest was stored, Unix milliseconds; undefined when nothing waits. */
+  readonly oldestAtMs: number | undefined;
+}
+
+/** Also what READ may not read yet, because an older transaction still runs. */
 const BEHIND: Statement = {
   name: 'log_behind',
   text: `
-SELECT count(*)::int4 AS behind
+SELECT COALESCE(sum(n.count), 0)::int4 AS events, date_part('epoch', min(o.stored_at)) * 1000 AS oldest
 FROM unnest($1::int2[], $2::int8[], $3::int8[]) AS c (shard, xid, position)
 CROSS JOIN LATERAL (
-  SELECT 1 FROM events.event_log e
+  SELECT count(*) FROM (
+    SELECT FROM events.event_log e
+    WHERE e.shard = c.shard AND (e.xid, e.position) > (c.xid::text::xid8, c.position)
+    LIMIT $4::int
+  ) l
+) n
+LEFT JOIN LATERAL (
+  SELECT e.stored_at FROM events.event_log e
   WHERE e.shard = c.shard AND (e.xid, e.position) > (c.xid::text::xid8, c.position)
-  LIMIT $4::int
-) l`,
+  ORDER BY e.xid, e.position LIMIT 1
+) o ON true`,
 };
 
 /** Reads the log lane by lane. */
@@ -109,10 +124,12 @@ export class LogRead {
     return { epoch: rows[0]!.epoch, lanes };
   }
 
-  /** How many events wait behind these cursors, counting at most `perLaneMax` of each lane. */
-  async behind(lanes: readonly LaneCursor[], perLaneMax: number): Promise<number> {
-    const { rows } = await this.db.query<{ behind: number }>(BEHIND, [...cursorColumns(lanes), perLaneMax]);
-    return rows[0]!.behind;
+  /** What waits behind these cursors, counting at most `perLaneMax` of each lane; of no lanes, nothing. */
+  async behind(lanes: readonly LaneCursor[], perLaneMax: number): Promise<LogBehind> {
+    const values = [...cursorColumns(lanes), perLaneMax];
+    const { rows } = await this.db.query<{ events: number; oldest: number | null }>(BEHIND, values);
+    const { events, oldest } = rows[0]!;
+    return { events, oldestAtMs: oldest ?? undefined };
   }
 }
 

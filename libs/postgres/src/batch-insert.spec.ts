@@ -34,3 +34,18 @@ test('more rows than the bound are a bug, and so is a column of a type that cann
   const circles = [{ name: 'c', type: 'circle' }];
   expect(() => new BatchInsert({ name: 'odd', into: 't', columns: circles, rowsMax: 1 })).toThrow(/circle/);
 });
+
+test.each([
+  ['timestamptz', Number.NaN],
+  ['timestamptz', '2023-11-14T22:13:20.000Z'],
+  ['int', Number.NaN],
+  ['int', 1.5],
+  ['smallint', '7'],
+])('what a column of %s cannot keep as it is becomes no row: %s', async (type, value) => {
+  const one = new BatchInsert<unknown>({
+    ...{ name: 'one', into: 't', columns: [{ name: 'v', type }], rowsMax: 1 },
+  });
+  const tx = recorder();
+  await expect(one.run(tx, [value], (row) => [row])).rejects.toThrow(RangeError);
+  expect(tx.sent).toEqual([]);
+});

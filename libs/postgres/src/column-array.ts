@@ -33,6 +33,12 @@ const fixed = (
   },
 });
 
+/** A buffer takes NaN for 0 and cuts fractions off; neither may become a row. */
+function integer(value: unknown): number {
+  if (!Number.isInteger(value)) throw new RangeError(`not an integer: ${typeof value}`);
+  return value as number;
+}
+
 const CODECS: Readonly<Record<string, Codec>> = {
   text,
   jsonb: {
@@ -53,8 +59,8 @@ const CODECS: Readonly<Record<string, Codec>> = {
     else out.set(value as Buffer, at);
   }),
   boolean: fixed(OID.bool, 1, (out, at, value) => out.writeInt8(value === true ? 1 : 0, at)),
-  smallint: fixed(OID.int2, 2, (out, at, value) => out.writeInt16BE(value as number, at)),
-  int: fixed(OID.int4, 4, (out, at, value) => out.writeInt32BE(value as number, at)),
+  smallint: fixed(OID.int2, 2, (out, at, value) => out.writeInt16BE(integer(value), at)),
+  int: fixed(OID.int4, 4, (out, at, value) => out.writeInt32BE(integer(value), at)),
   bigint: fixed(OID.int8, 8, (out, at, value) => out.writeBigInt64BE(BigInt(value as bigint | string), at)),
   real: fixed(OID.float4, 4, (out, at, value) => out.writeFloatBE(value as number, at)),
   timestamptz: fixed(OID.timestamptz, 8, (out, at, value) => {
@@ -72,6 +78,7 @@ export const isKnownType = (type: string): boolean => Object.hasOwn(CODECS, type
  * @param type of the column: `uuid` takes 16 bytes or text, `timestamptz` a Date or Unix milliseconds, of which
  * `Infinity` is after every time,
  * `bigint` a BigInt or decimal text, `jsonb` its text.
+ * @throws RangeError for a number that the type cannot keep as it is.
  */
 export function columnArray(type: string, values: readonly unknown[]): Buffer {
   const { oid, sizeOf, write } = CODECS[type]!;

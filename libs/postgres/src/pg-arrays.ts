@@ -107,9 +107,11 @@ export function timeArray(values: readonly number[]): Buffer {
   return out;
 }
 
-/** @param unixMs kept to the microsecond. @returns where it ends. */
+/** @param unixMs kept to the microsecond. @returns where it ends. @throws RangeError for what is no time. */
 export function writeMicros(out: Buffer, at: number, unixMs: number): number {
   const micros = Math.round((unixMs - POSTGRES_EPOCH_MS) * 1_000);
+  // A buffer takes NaN for 0, and the row would say 2000-01-01.
+  if (Number.isNaN(micros)) throw new RangeError('not a time in milliseconds');
   // Two halves: a BigInt for each value would cost more than the rest.
   return out.writeUInt32BE(micros >>> 0, out.writeInt32BE(Math.floor(micros / UINT32), at));
 }

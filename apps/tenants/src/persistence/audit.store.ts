@@ -94,7 +94,5 @@ export class AuditStore {
 const valuesOf = (entry: AuditEntry & { readonly tenantId: string; readonly number: bigint }) => {
   const { tenantId, number, auditId, atMs, action, target, detailJson, origin } = entry;
   const { id, kind, remoteAddress }: Actor = entry.actor;
-  // timestamptz from text: exact, where a division of floats might not be.
-  const at = new Date(atMs).toISOString();
-  return [tenantId, String(number), auditId, at, id, kind, remoteAddress, action, target, detailJson, origin];
+  return [tenantId, String(number), auditId, atMs, id, kind, remoteAddress, action, target, detailJson, origin];
 };

@@ -94,5 +94,17 @@ export class AuditStore {
 const valuesOf = (entry: AuditEntry & { readonly tenantId: string; readonly number: bigint }) => {
   const { tenantId, number, auditId, atMs, action, target, detailJson, origin } = entry;
   const { id, kind, remoteAddress }: Actor = entry.actor;
-  return [tenantId, String(number), auditId, atMs, id, kind, remoteAddress, action, target, detailJson, origin];
+  return [
+    tenantId,
+    String(number),
+    auditId,
+    atMs,
+    id,
+    kind,
+    remoteAddress,
+    action,
+    target,
+    detailJson,
+    origin,
+  ];
 };

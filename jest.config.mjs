@@ -53,6 +53,12 @@ export default {
         '<rootDir>/helm/*/test/**/*.spec.ts',
       ],
     },
-    { ...shared, displayName: 'system', testMatch: ['<rootDir>/test/system/**/*.system.spec.ts'] },
+    {
+      ...shared,
+      displayName: 'system',
+      testMatch: ['<rootDir>/test/system/**/*.system.spec.ts'],
+      globalSetup: '<rootDir>/test/src/house/jest-shared-setup.ts',
+      globalTeardown: '<rootDir>/test/src/house/jest-shared-teardown.ts',
+    },
   ],
 };

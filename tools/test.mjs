@@ -8,10 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { prepare } from './prepare.mjs';
 
 /**
- * Parts of a size, and how many of them run side by side, each with servers of its own. Medium tests wait as much as
- * they work; system tests start whole platforms, and two of those are what two cores carry.
+ * How much of the machine a job takes, in sixths: medium tests wait as much as they work; a platform of one's own is
+ * more than one core. What is together below `CAPACITY` runs side by side, the first of the list first.
  */
-const PLAN = { medium: { parts: 6, lanes: 3 }, system: { parts: 4, lanes: 2 } };
+const CAPACITY = 6;
+/** Many parts, so that the last ones end together. Files that share a platform are one part. */
+const MEDIUM_PARTS = 9;
+const SYSTEM_PARTS = 4;
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const startedAt = performance.now();
@@ -48,17 +51,21 @@ function step(name, command, args, lane = 0) {
 }
 
 /** One check that passes or fails as a whole. */
-async function check(name, script, args = []) {
-  const hasPassed = await step(name, 'npm', ['run', '--silent', script, '--', ...args]);
+async function check(name, script, args = [], lane = 0) {
+  const hasPassed = await step(name, 'npm', ['run', '--silent', script, '--', ...args], lane);
   totals[hasPassed ? 'passed' : 'failed'] += 1;
 }
 
-/** One part of a size of tests: each test counts. A run that broke before its report counts as one failure. */
-async function tests(size, { lane = 0, part = 1, parts = 1 } = {}) {
-  const name = parts === 1 ? `${size} tests` : `${size} tests, part ${part} of ${parts}`;
-  const report = join(scratch, `${size}-${part}.json`);
+/**
+ * One part of a size of tests: each test counts. A run that broke before its report counts as one failure.
+ * @param only pattern of the paths of its files.
+ */
+async function tests(size, { lane = 0, part = 1, parts = 1, only, name: given } = {}) {
+  const name = [`${size} tests`, given, parts > 1 ? `part ${part} of ${parts}` : undefined];
+  const report = join(scratch, `${size}-${given ?? part}.json`);
   const args = ['tools/jest.mjs', size, '--json', `--outputFile=${report}`, `--shard=${part}/${parts}`];
-  const hasPassed = await step(name, process.execPath, args, lane);
+  if (only !== undefined) args.push(`--testPathPatterns=${only}`);
+  const hasPassed = await step(name.filter(Boolean).join(', '), process.execPath, args, lane);
   try {
     const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(
       readFileSync(report, 'utf8'),
@@ -71,16 +78,6 @@ async function tests(size, { lane = 0, part = 1, parts = 1 } = {}) {
   }
 }
 
-/** All parts of a size: a lane that is done takes the next one. */
-async function inLanes(size) {
-  const { parts, lanes } = PLAN[size];
-  let next = 1;
-  const run = async (lane) => {
-    while (next <= parts) await tests(size, { lane, part: next++, parts });
-  };
-  await Promise.all(Array.from({ length: lanes }, (_, lane) => run(lane)));
-}
-
 async function staticChecks() {
   await check('generated code is what proto/ says', 'gen:check');
   await check('lint', 'lint');
@@ -91,11 +88,50 @@ async function staticChecks() {
   await check('generated rules and dashboards', 'monitoring:check');
 }
 
-await Promise.all([staticChecks(), tests('small')]);
-await inLanes('medium');
-await inLanes('system');
-await check('fault runs, short form', 'chaos');
-await check('incidents and their runbooks, short form', 'gameday', ['first-five', '--short']);
+/** Runs all jobs, in order, as many side by side as fit. Each has a lane: ports and folders of its own. */
+async function inPool(jobs) {
+  const waiting = [...jobs];
+  const lanes = new Set();
+  let used = 0;
+  await new Promise((allDone) => {
+    const startWhatFits = () => {
+      if (waiting.length === 0 && used === 0) return allDone();
+      while (waiting.length > 0 && used + waiting[0].weight <= CAPACITY) {
+        const { weight, run } = waiting.shift();
+        const lane = [0, 1, 2].find((each) => !lanes.has(each));
+        lanes.add(lane);
+        used += weight;
+        void run(lane).finally(() => {
+          lanes.delete(lane);
+          used -= weight;
+          startWhatFits();
+        });
+      }
+    };
+    startWhatFits();
+  });
+}
+
+const count = (parts) => Array.from({ length: parts }, (_, at) => at + 1);
+await inPool([
+  { weight: 3, run: staticChecks },
+  { weight: 3, run: (lane) => tests('small', { lane }) },
+  ...count(MEDIUM_PARTS).map((part) => ({
+    weight: 2,
+    run: (lane) => tests('medium', { lane, part, parts: MEDIUM_PARTS }),
+  })),
+  { weight: 3, run: (lane) => tests('system', { lane, only: 'test/system/shared/', name: 'shared' }) },
+  ...count(SYSTEM_PARTS).map((part) => ({
+    weight: 3,
+    run: (lane) => tests('system', { lane, part, parts: SYSTEM_PARTS, only: 'test/system/[^/]+$' }),
+  })),
+  { weight: 3, run: (lane) => check('fault runs, short form', 'chaos', [], lane) },
+  {
+    weight: 3,
+    run: (lane) =>
+      check('incidents and their runbooks, short form', 'gameday', ['first-five', '--short'], lane),
+  },
+]);
 
 rmSync(scratch, { recursive: true, force: true });
 console.log(`\nafter ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);

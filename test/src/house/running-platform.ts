@@ -32,6 +32,8 @@ export interface PlatformOptions {
   readonly dataDir?: string;
   /** `service.NAME=value`. */
   readonly serviceEnv?: readonly string[];
+  /** Told which process to end. */
+  readonly onProcess?: (pid: number) => void;
 }
 
 /** The whole platform, started as a user would start it, in a data folder of its own. */
@@ -39,17 +41,19 @@ export class RunningPlatform {
   private output = '';
 
   private constructor(
-    private readonly child: ChildProcess,
+    /** Absent: somebody else's, and theirs to stop. */
+    private readonly child: ChildProcess | undefined,
     readonly dataDir: string,
   ) {
-    for (const stream of [child.stdout!, child.stderr!])
-      stream.on('data', (chunk: Buffer) => {
+    for (const stream of [child?.stdout, child?.stderr])
+      stream?.on('data', (chunk: Buffer) => {
         this.output = (this.output + chunk.toString()).slice(-OUTPUT_CHARS_MAX);
       });
   }
 
   /** @throws Error with what the platform printed when it does not come up. */
-  static async start({ portOffset, dataDir, serviceEnv = [] }: PlatformOptions): Promise<RunningPlatform> {
+  static async start(options: PlatformOptions): Promise<RunningPlatform> {
+    const { portOffset, dataDir, serviceEnv = [], onProcess } = options;
     const data = dataDir ?? (await mkdtemp(join(tmpdir(), 'posthorn-test-')));
     const args = ['--no-demo', '--data', data, '--port-offset', String(portOffset)];
     args.push(...serviceEnv.flatMap((each) => ['--service-env', each]));
@@ -61,6 +65,7 @@ export class RunningPlatform {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
+    if (child.pid !== undefined) onProcess?.(child.pid);
     const platform = new RunningPlatform(child, data);
     const isUp = (): true | undefined => {
       if (child.exitCode !== null) throw new Error(`the platform ended:\n${platform.output}`);
@@ -74,6 +79,11 @@ export class RunningPlatform {
       throw error;
     }
     return platform;
+  }
+
+  /** One that runs already and is not ours to stop. */
+  static ofRun(dataDir: string): RunningPlatform {
+    return new RunningPlatform(undefined, dataDir);
   }
 
   /** As it is now: PIDs change when something is killed. */
@@ -107,18 +117,19 @@ export class RunningPlatform {
     });
   }
 
-  /** Stops it as Ctrl-C would. */
+  /** Stops it as Ctrl-C would; one that others use goes on. */
   async stop(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const exited = new Promise<void>((done) => this.child.once('exit', () => done()));
-    this.child.kill('SIGTERM');
-    const late = setTimeout(() => this.child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    const { child } = this;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = new Promise<void>((done) => child.once('exit', () => done()));
+    child.kill('SIGTERM');
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
     await exited;
     clearTimeout(late);
   }
 
   async removeData(): Promise<void> {
-    await rm(this.dataDir, { recursive: true, force: true });
+    if (this.child !== undefined) await rm(this.dataDir, { recursive: true, force: true });
   }
 }
 

@@ -1,19 +1,19 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { Client } from 'undici';
-import { AdminClient } from '../src/house/admin-client.js';
-import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
-import { History } from '../src/load/history.js';
-import { OpenLoop } from '../src/load/open-loop.js';
-import { type SourceTarget, Workload, type WorkloadMix } from '../src/load/workload.js';
-import { type Receipt, Sink } from '../src/sink/sink.js';
-import { Random } from '../src/wire/random.js';
-import { twilioSignature } from '../src/wire/signatures.js';
-import { pause, waitFor } from '../src/wire/time.js';
+import { AdminClient } from '../../src/house/admin-client.js';
+import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { sharedPlatform } from '../../src/house/shared-platform.js';
+import { History } from '../../src/load/history.js';
+import { OpenLoop } from '../../src/load/open-loop.js';
+import { type SourceTarget, Workload, type WorkloadMix } from '../../src/load/workload.js';
+import { type Receipt, Sink } from '../../src/sink/sink.js';
+import { Random } from '../../src/wire/random.js';
+import { twilioSignature } from '../../src/wire/signatures.js';
+import { pause, waitFor } from '../../src/wire/time.js';
 
 const START_MS = 240_000;
 const SEEN = { timeoutMs: 20_000 };
-const TENANT = '/tenants/acme';
+const TENANT = '/tenants/rotation-acme';
 const RATE_PER_SECOND = 60;
 const LOAD_MS = 6_000;
 const BEFORE_MS = 1_000;
@@ -50,24 +50,23 @@ let rotations: { standard: Promise<Rotation>; twilio: Promise<Rotation> };
 
 beforeAll(async () => {
   sink = await Sink.start();
-  platform = await RunningPlatform.start({ portOffset: await freePortOffset() });
+  platform = await sharedPlatform();
   const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
-    ...{ slug: 'acme', name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' },
+    ...{ slug: 'rotation-acme', name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' },
   });
   api = new AdminClient(platform.local.apiUrl, apiKey.secret);
   // Both at once, while the other tests run: each of them takes as long as uses of secrets take to be told.
   rotations = {
-    standard: rotateUnderLoad(await api.createSource('acme', 'standard-webhooks')),
-    twilio: rotateUnderLoad(await api.createSource('acme', 'twilio'), randomBytes(16).toString('hex')),
+    standard: rotateUnderLoad(await api.createSource('rotation-acme', 'standard-webhooks')),
+    twilio: rotateUnderLoad(
+      await api.createSource('rotation-acme', 'twilio'),
+      randomBytes(16).toString('hex'),
+    ),
   };
   for (const rotation of Object.values(rotations)) rotation.catch(() => undefined);
 }, START_MS);
 
-afterAll(async () => {
-  await platform?.stop();
-  await sink?.stop();
-  await platform?.removeData();
-}, START_MS);
+afterAll(() => sink?.stop(), START_MS);
 
 /** A provider that sends on a fixed schedule, and notes what it signed each event with. */
 class Provider {
@@ -253,7 +252,7 @@ test('B7 a destination’s signing secret: both sign during the overlap, and onc
     `${TENANT}/destinations`,
     create,
   );
-  const source = await api.createSource('acme', 'twilio');
+  const source = await api.createSource('rotation-acme', 'twilio');
   sink.configure('crm', { secrets: [former] });
   const wave = async (): Promise<string[]> => {
     const all = Array.from({ length: EVENTS_PER_WAVE }, () => messageFields('Hello'));
@@ -287,7 +286,7 @@ test(
     const source = await api.call<{ id: string; url: string }>('POST', `${TENANT}/sources`, {
       ...{ name: 'late', provider: 'twilio', secret: 'not-the-auth-token' },
     });
-    await api.createDestination({ slug: 'acme', uuid: '' }, sink, 'late', {
+    await api.createDestination({ slug: 'rotation-acme', uuid: '' }, sink, 'late', {
       ...{ ordering: 'key', eventTypes: ['message.received'] },
     });
     const all = Array.from({ length: LATE_REQUESTS }, (_, at) => messageFields(`Message ${at}`));

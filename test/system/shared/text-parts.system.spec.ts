@@ -1,15 +1,15 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { AdminClient } from '../src/house/admin-client.js';
-import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
-import { Sink } from '../src/sink/sink.js';
-import { waitFor } from '../src/wire/time.js';
+import { AdminClient } from '../../src/house/admin-client.js';
+import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { sharedPlatform } from '../../src/house/shared-platform.js';
+import { Sink } from '../../src/sink/sink.js';
+import { waitFor } from '../../src/wire/time.js';
 
 const START_MS = 240_000;
 const SEEN = { timeoutMs: 30_000 };
 const SECRET = randomBytes(24).toString('hex');
 const OURS = '431000000';
-const PLACE = '/tenants/acme';
+const PLACE = '/tenants/parts-acme';
 
 interface EventView {
   readonly id: string;
@@ -23,26 +23,22 @@ let source: { readonly id: string; readonly url: string };
 
 beforeAll(async () => {
   sink = await Sink.start();
-  platform = await RunningPlatform.start({ portOffset: await freePortOffset() });
-  const tenant = { slug: 'acme', name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' };
+  platform = await sharedPlatform();
+  const tenant = { slug: 'parts-acme', name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' };
   const made = await platform.admin.call<{ id: string; apiKey: { secret: string } }>(
     'POST',
     '/tenants',
     tenant,
   );
   api = new AdminClient(platform.local.apiUrl, made.apiKey.secret);
-  await api.createDestination({ slug: 'acme', uuid: made.id }, sink, 'acme-all');
+  await api.createDestination({ slug: 'parts-acme', uuid: made.id }, sink, 'parts-acme-all');
   source = await api.call('POST', `${PLACE}/sources`, {
     ...{ name: 'SMS', provider: 'vonage', secret: SECRET },
     settings: { scheme: 'sms-signature', algorithm: 'sha256' },
   });
 }, START_MS);
 
-afterAll(async () => {
-  await platform?.stop();
-  await sink?.stop();
-  await platform?.removeData();
-}, START_MS);
+afterAll(() => sink?.stop(), START_MS);
 
 /** One part, signed as Vonage signs. Source: Vonage, "Signing Messages", read 2026-11. */
 async function post(

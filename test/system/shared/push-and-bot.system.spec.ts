@@ -2,18 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import { FakeFcm } from '../src/fakes/fcm.js';
-import { FakeEndpoint } from '../src/fakes/generic.js';
-import { AdminClient } from '../src/house/admin-client.js';
-import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
-import { contactAt, dayPlace } from '../src/races/contacts.js';
-import { waitFor } from '../src/wire/time.js';
+import { FakeFcm } from '../../src/fakes/fcm.js';
+import { FakeEndpoint } from '../../src/fakes/generic.js';
+import { AdminClient } from '../../src/house/admin-client.js';
+import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { sharedPlatform } from '../../src/house/shared-platform.js';
+import { contactAt, dayPlace } from '../../src/races/contacts.js';
+import { waitFor } from '../../src/wire/time.js';
 
 const START_MS = 240_000;
 const SEEN = { timeoutMs: 20_000 };
 const OURS = '+15005550006';
-const TENANT = '/tenants/shop';
+const TENANT = '/tenants/push-shop';
 
 interface Source {
   readonly id: string;
@@ -46,9 +46,9 @@ let [push, bot] = [] as unknown as [Source, Source];
 beforeAll(async () => {
   fcm = await new FakeFcm().start();
   desk = await new FakeEndpoint().start();
-  platform = await RunningPlatform.start({ portOffset: await freePortOffset() });
+  platform = await sharedPlatform();
   const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
-    ...{ slug: 'shop', name: 'Shop', country: 'AT', timeZone: 'Europe/Vienna' },
+    ...{ slug: 'push-shop', name: 'Shop', country: 'AT', timeZone: 'Europe/Vienna' },
   });
   api = new AdminClient(platform.local.apiUrl, apiKey.secret);
   push = await createSource('fcm', { settings: { apiBaseUrl: fcm.url } }, fcm.serviceAccount);
@@ -56,11 +56,7 @@ beforeAll(async () => {
   bot = await createSource('standard-webhooks', own, { headers: { 'x-api-key': desk.apiKey } });
 }, START_MS);
 
-afterAll(async () => {
-  await platform?.stop();
-  await Promise.all([fcm?.stop(), desk?.stop()]);
-  await platform?.removeData();
-}, START_MS);
+afterAll(() => Promise.all([fcm?.stop(), desk?.stop()]), START_MS);
 
 async function createSource(
   provider: string,

@@ -1,17 +1,17 @@
 import { randomInt } from 'node:crypto';
 import pg from 'pg';
-import { AdminClient } from '../src/house/admin-client.js';
-import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
-import { History } from '../src/load/history.js';
-import { OpenLoop } from '../src/load/open-loop.js';
-import { type SourceTarget, Workload, type WorkloadMix } from '../src/load/workload.js';
-import { Random } from '../src/wire/random.js';
-import { pause, waitFor } from '../src/wire/time.js';
+import { AdminClient } from '../../src/house/admin-client.js';
+import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { sharedPlatform } from '../../src/house/shared-platform.js';
+import { History } from '../../src/load/history.js';
+import { OpenLoop } from '../../src/load/open-loop.js';
+import { type SourceTarget, Workload, type WorkloadMix } from '../../src/load/workload.js';
+import { Random } from '../../src/wire/random.js';
+import { pause, waitFor } from '../../src/wire/time.js';
 
 const START_MS = 240_000;
 const SEEN = { timeoutMs: 20_000 };
-const TENANT = '/tenants/acme';
+const TENANT = '/tenants/keys-acme';
 const RATE_PER_SECOND = 40;
 const LOAD_MS = 6_000;
 const TOTAL = (LOAD_MS / 1_000) * RATE_PER_SECOND;
@@ -33,26 +33,22 @@ interface Payload {
 let [platform, api, source, db] = [] as unknown as [RunningPlatform, AdminClient, SourceTarget, pg.Client];
 
 beforeAll(async () => {
-  platform = await RunningPlatform.start({ portOffset: await freePortOffset() });
+  platform = await sharedPlatform();
   const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
-    ...{ slug: 'acme', name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' },
+    ...{ slug: 'keys-acme', name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' },
   });
   api = new AdminClient(platform.local.apiUrl, apiKey.secret);
-  source = await api.createSource('acme', 'standard-webhooks');
+  source = await api.createSource('keys-acme', 'standard-webhooks');
   db = new pg.Client({ connectionString: platform.local.databaseUrl });
   await db.connect();
 }, START_MS);
 
-afterAll(async () => {
-  await db?.end();
-  await platform?.stop();
-  await platform?.removeData();
-}, START_MS);
+afterAll(() => db?.end(), START_MS);
 
 /** Of which requests each data key has sealed how many. */
 async function sealedBy(): Promise<number[]> {
   const { rows } = await db.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM events.raw r JOIN tenants.tenant t USING (tenant_id) WHERE t.slug = 'acme'
+    `SELECT count(*)::int AS count FROM events.raw r JOIN tenants.tenant t USING (tenant_id) WHERE t.slug = 'keys-acme'
      GROUP BY data_key_id`,
   );
   return rows.map(({ count }) => count);

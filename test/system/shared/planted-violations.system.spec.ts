@@ -1,17 +1,17 @@
 import type pg from 'pg';
-import { judge } from '../src/checker/checker.js';
-import { type Evidence, type Violation } from '../src/checker/evidence.js';
-import { EvidenceReader } from '../src/checker/evidence-reader.js';
-import { type Cast, createCast } from '../src/chaos/cast.js';
-import { heal } from '../src/chaos/healing.js';
-import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
-import { History } from '../src/load/history.js';
-import { OpenLoop } from '../src/load/open-loop.js';
-import { Workload } from '../src/load/workload.js';
-import { type Receipt, Sink } from '../src/sink/sink.js';
-import { Random } from '../src/wire/random.js';
-import { readKeyFile } from '../src/wire/sealed.js';
+import { judge } from '../../src/checker/checker.js';
+import { type Evidence, type Violation } from '../../src/checker/evidence.js';
+import { EvidenceReader } from '../../src/checker/evidence-reader.js';
+import { type Cast, createCast } from '../../src/chaos/cast.js';
+import { heal } from '../../src/chaos/healing.js';
+import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { sharedPlatform } from '../../src/house/shared-platform.js';
+import { History } from '../../src/load/history.js';
+import { OpenLoop } from '../../src/load/open-loop.js';
+import { Workload } from '../../src/load/workload.js';
+import { type Receipt, Sink } from '../../src/sink/sink.js';
+import { Random } from '../../src/wire/random.js';
+import { readKeyFile } from '../../src/wire/sealed.js';
 
 const START_MS = 240_000;
 let [platform, sink, cast, db, reader] = [] as unknown as [
@@ -25,7 +25,7 @@ const history = new History();
 
 beforeAll(async () => {
   sink = await Sink.start();
-  platform = await RunningPlatform.start({ portOffset: await freePortOffset() });
+  platform = await sharedPlatform();
   cast = await createCast({ platform, sink }, 'planted');
   const random = new Random(11);
   const workload = new Workload(cast.sources, random);
@@ -44,9 +44,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await db?.end();
-  await platform?.stop();
   await sink?.stop();
-  await platform?.removeData();
 }, START_MS);
 
 const evidenceNow = (change: Partial<Pick<Evidence, 'sent' | 'receipts'>> = {}): Promise<Evidence> =>

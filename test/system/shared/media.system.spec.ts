@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import twilio from 'twilio';
-import { FakeMediaHost } from '../src/fakes/media-host.js';
-import { AdminClient } from '../src/house/admin-client.js';
-import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
-import { waitFor } from '../src/wire/time.js';
+import { FakeMediaHost } from '../../src/fakes/media-host.js';
+import { AdminClient } from '../../src/house/admin-client.js';
+import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { sharedPlatform } from '../../src/house/shared-platform.js';
+import { waitFor } from '../../src/wire/time.js';
 
 const START_MS = 240_000;
 const SEEN = { timeoutMs: 20_000 };
-const TENANT = '/tenants/shop';
+const TENANT = '/tenants/media-shop';
 const FROM = '+436601234567';
 const PNG = randomBytes(200_000);
 const accountSid = `AC${randomBytes(16).toString('hex')}`;
@@ -35,9 +35,9 @@ let [platform, host, api, source, key] = [] as unknown as [
 
 beforeAll(async () => {
   host = await new FakeMediaHost().start();
-  platform = await RunningPlatform.start({ portOffset: await freePortOffset() });
+  platform = await sharedPlatform();
   const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
-    ...{ slug: 'shop', name: 'Shop', country: 'AT', timeZone: 'Europe/Vienna' },
+    ...{ slug: 'media-shop', name: 'Shop', country: 'AT', timeZone: 'Europe/Vienna' },
   });
   key = apiKey.secret;
   api = new AdminClient(platform.local.apiUrl, key);
@@ -48,11 +48,7 @@ beforeAll(async () => {
   await api.call('PUT', `${TENANT}/sources/${source.id}/credentials`, { accountSid, authToken });
 }, START_MS);
 
-afterAll(async () => {
-  await platform?.stop();
-  await host?.stop();
-  await platform?.removeData();
-}, START_MS);
+afterAll(() => host?.stop(), START_MS);
 
 /** An MMS, as Twilio signs it. @returns its event. */
 async function receive(urls: readonly string[]): Promise<string> {

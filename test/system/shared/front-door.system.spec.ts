@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import twilio from 'twilio';
-import { AdminClient } from '../src/house/admin-client.js';
-import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
-import { Sink } from '../src/sink/sink.js';
-import { waitFor } from '../src/wire/time.js';
+import { AdminClient } from '../../src/house/admin-client.js';
+import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { sharedPlatform } from '../../src/house/shared-platform.js';
+import { Sink } from '../../src/sink/sink.js';
+import { waitFor } from '../../src/wire/time.js';
 
 const START_MS = 240_000;
 const SEEN = { timeoutMs: 20_000 };
@@ -34,16 +34,12 @@ let [platform, sink, acme, other] = [] as unknown as [RunningPlatform, Sink, Hou
 
 beforeAll(async () => {
   sink = await Sink.start();
-  platform = await RunningPlatform.start({ portOffset: await freePortOffset() });
-  acme = await createHouse('acme');
+  platform = await sharedPlatform();
+  acme = await createHouse('front-acme');
   other = await createHouse('other');
 }, START_MS);
 
-afterAll(async () => {
-  await platform?.stop();
-  await sink?.stop();
-  await platform?.removeData();
-}, START_MS);
+afterAll(() => sink?.stop(), START_MS);
 
 async function createHouse(slug: string): Promise<House> {
   const { admin, local } = platform;
@@ -130,7 +126,7 @@ test('A1 A6 F1 one signed conversation goes through all six services, and its ti
   await waitFor(
     'the opt-out',
     () =>
-      sink.receipts.some(({ type, tenant }) => type === 'consent.opted_out' && tenant === 'acme')
+      sink.receipts.some(({ type, tenant }) => type === 'consent.opted_out' && tenant === 'front-acme')
         ? true
         : undefined,
     SEEN,
@@ -139,7 +135,7 @@ test('A1 A6 F1 one signed conversation goes through all six services, and its ti
 
   const { data: messages } = await acme.api.call<{ data: { id: string; state: string }[] }>(
     'GET',
-    `/tenants/acme/messages?providerMessageId=${message}`,
+    `/tenants/front-acme/messages?providerMessageId=${message}`,
   );
   expect(messages).toMatchObject([{ state: 'delivered' }]);
   const found = (await events(acme, 'limit=50')).find(
@@ -147,14 +143,14 @@ test('A1 A6 F1 one signed conversation goes through all six services, and its ti
   )!;
   const { entries } = await acme.api.call<{ entries: { stage: string }[] }>(
     'GET',
-    `/tenants/acme/events/${found.id}/timeline`,
+    `/tenants/front-acme/events/${found.id}/timeline`,
   );
   expect(new Set(entries.map(({ stage }) => stage))).toEqual(
     new Set('received stored projected transition conversation fact delivery attempt'.split(' ')),
   );
   const payload = await acme.api.call<{ bodyBase64: string; content: { text: string } }>(
     'GET',
-    `/tenants/acme/events/${found.id}/payload`,
+    `/tenants/front-acme/events/${found.id}/payload`,
   );
   expect(Buffer.from(payload.bodyBase64, 'base64').toString()).toContain('Body=STOP');
   expect(payload.content.text).toBe('STOP');
@@ -163,7 +159,7 @@ test('A1 A6 F1 one signed conversation goes through all six services, and its ti
 test('E1 STOP is on the suppression list, START takes it off', async () => {
   const fields = (Body: string) => ({ MessageSid: sid(), Body, From: '+12025550102', To: '+15005550006' });
   const count = async (): Promise<number> =>
-    (await acme.api.call<{ data: unknown[] }>('GET', '/tenants/acme/suppressions')).data.length;
+    (await acme.api.call<{ data: unknown[] }>('GET', '/tenants/front-acme/suppressions')).data.length;
   const before = await count();
   await postTwilio(acme.twilio.url, fields('  Stop! '));
   await waitFor('the suppression', async () => ((await count()) === before + 1 ? true : undefined), SEEN);
@@ -192,7 +188,7 @@ test('C1 a storm of copies of one event is one event and one delivery; the same 
     deliveriesOf(fields.MessageSid)
       .map(({ tenant }) => tenant)
       .sort(),
-  ).toEqual(['acme', 'other']);
+  ).toEqual(['front-acme', 'other']);
 });
 
 test('B1 what the official packages sign is accepted; one changed byte, another secret, another URL are not', async () => {
@@ -232,9 +228,9 @@ test('B5 A5 each bad request has its own clear answer, and none tells what exist
   expect(missing).toMatchObject([401, { code: 'signature.missing' }]);
   const unknown = await Promise.all([
     at(`${ingressUrl}/in/nobody/${acme.twilio.id}`),
-    at(`${ingressUrl}/in/acme/src_00000000000000000000000000`),
-    at(`${ingressUrl}/in/acme/${other.twilio.id}`),
-    at(`${ingressUrl}/in/acme/nonsense`),
+    at(`${ingressUrl}/in/front-acme/src_00000000000000000000000000`),
+    at(`${ingressUrl}/in/front-acme/${other.twilio.id}`),
+    at(`${ingressUrl}/in/front-acme/nonsense`),
   ]);
   for (const [status, body] of unknown) {
     expect(status).toBe(404);
@@ -265,7 +261,7 @@ test('A8 authentic but not understood: stored, answered 2xx, delivered as event.
 });
 
 test('B7 during a rotation both secrets are accepted and each event names its own; a revoked one is refused at once', async () => {
-  const path = `/tenants/acme/sources/${acme.twilio.id}/secrets`;
+  const path = `/tenants/front-acme/sources/${acme.twilio.id}/secrets`;
   const next = 'cafe'.repeat(8);
   const rotated = await acme.api.call<{ id: string }>('POST', path, { secret: next, overlapSeconds: 600 });
   const [first, second] = [sid(), sid()];
@@ -293,7 +289,7 @@ test('F5 a destination that fails dies after its attempts, with its history, and
   sink.configure('fails', { behaviour: { kind: 'fail', status: 500 } });
   const created = await acme.api.call<{ id: string; signingSecret: string }>(
     'POST',
-    '/tenants/acme/destinations',
+    '/tenants/front-acme/destinations',
     {
       name: 'fails',
       url: sink.url('fails'),
@@ -308,7 +304,7 @@ test('F5 a destination that fails dies after its attempts, with its history, and
     From: 'a',
     To: '+12025550105',
   });
-  const query = `/tenants/acme/dead-letters?destinationId=${created.id}`;
+  const query = `/tenants/front-acme/dead-letters?destinationId=${created.id}`;
   const dead = await waitFor(
     'the dead letter',
     async () => (await acme.api.call<{ data: { id: string; attempts: unknown[] }[] }>('GET', query)).data[0],
@@ -317,12 +313,12 @@ test('F5 a destination that fails dies after its attempts, with its history, and
   expect(dead.attempts).toHaveLength(1);
   sink.configure('fails', { behaviour: { kind: 'ok' } });
   expect(
-    await acme.api.call('POST', '/tenants/acme/dead-letters/redrive', {
+    await acme.api.call('POST', '/tenants/front-acme/dead-letters/redrive', {
       filter: { destinationId: created.id },
     }),
   ).toEqual({ redriven: 1 });
   const isDone = async () =>
-    (await acme.api.call<{ state: string }>('GET', `/tenants/acme/deliveries/${dead.id}`)).state ===
+    (await acme.api.call<{ state: string }>('GET', `/tenants/front-acme/deliveries/${dead.id}`)).state ===
     'succeeded'
       ? true
       : undefined;
@@ -346,12 +342,15 @@ test('B9 B10 no key, a wrong key, another tenant, a missing scope; every validat
     const response = await fetch(`${apiUrl}/v1${path}`, { ...init, headers });
     return [response.status, (await response.json()) as never];
   };
-  const limited = await acme.api.call<{ secret: string }>('POST', '/tenants/acme/api-keys', {
+  const limited = await acme.api.call<{ secret: string }>('POST', '/tenants/front-acme/api-keys', {
     name: 'reader',
     scopes: ['events:read'],
   });
-  expect(await status('/tenants/acme/events')).toMatchObject([401, { code: 'principal.unauthenticated' }]);
-  expect(await status('/tenants/acme/events', 'nonsense')).toMatchObject([401, {}]);
+  expect(await status('/tenants/front-acme/events')).toMatchObject([
+    401,
+    { code: 'principal.unauthenticated' },
+  ]);
+  expect(await status('/tenants/front-acme/events', 'nonsense')).toMatchObject([401, {}]);
   expect(await status('/tenants/other/events', limited.secret)).toMatchObject([
     404,
     { code: 'tenant.not_found' },
@@ -360,7 +359,7 @@ test('B9 B10 no key, a wrong key, another tenant, a missing scope; every validat
     404,
     { code: 'tenant.not_found' },
   ]);
-  expect(await status('/tenants/acme/sources', limited.secret)).toMatchObject([
+  expect(await status('/tenants/front-acme/sources', limited.secret)).toMatchObject([
     403,
     { code: 'principal.forbidden' },
   ]);

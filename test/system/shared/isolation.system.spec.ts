@@ -1,17 +1,15 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { FakeTwilio } from '../src/fakes/twilio.js';
-import { AdminClient } from '../src/house/admin-client.js';
-import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
-import { Sink } from '../src/sink/sink.js';
-import { idOf } from '../src/wire/ids.js';
-import { twilioSignature } from '../src/wire/signatures.js';
-import { waitFor } from '../src/wire/time.js';
+import { FakeTwilio } from '../../src/fakes/twilio.js';
+import { AdminClient } from '../../src/house/admin-client.js';
+import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { sharedPlatform } from '../../src/house/shared-platform.js';
+import { Sink } from '../../src/sink/sink.js';
+import { idOf } from '../../src/wire/ids.js';
+import { twilioSignature } from '../../src/wire/signatures.js';
+import { waitFor } from '../../src/wire/time.js';
 
 const START_MS = 240_000;
 const SEEN = { timeoutMs: 20_000 };
-/** Nobody waits for a rate limit here. */
-const RATES = ['api.API_RATE_PER_SECOND=100000', 'api.API_BURST=100000'];
 const [CONTACT, OURS] = ['+12025550181', '+15005550006'];
 const WORDS = 'please stop texting me';
 /** What stands in the owner's things, besides their IDs. */
@@ -50,7 +48,7 @@ let before: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
   [sink, fake] = [await Sink.start(), await new FakeTwilio().start()];
-  platform = await RunningPlatform.start({ portOffset: await freePortOffset(), serviceEnv: RATES });
+  platform = await sharedPlatform();
   owner = await newTenant('owners-own', 'Owner & Sons');
   stranger = await newTenant('stranger', 'Stranger');
   const { paths } = (await (await fetch(`${platform.local.apiUrl}/openapi.json`)).json()) as {
@@ -63,11 +61,7 @@ beforeAll(async () => {
   before = await things();
 }, START_MS);
 
-afterAll(async () => {
-  await platform?.stop();
-  await Promise.all([sink?.stop(), fake?.stop()]);
-  await platform?.removeData();
-}, START_MS);
+afterAll(() => Promise.all([sink?.stop(), fake?.stop()]), START_MS);
 
 async function newTenant(slug: string, name: string): Promise<Tenant> {
   const body = { slug, name, country: 'AT', timeZone: 'Europe/Vienna' };

@@ -1,13 +1,13 @@
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import pg from 'pg';
 import twilio from 'twilio';
-import { FakeTwilio } from '../src/fakes/twilio.js';
-import { AdminClient } from '../src/house/admin-client.js';
-import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
-import { contactAt, dayPlace } from '../src/races/contacts.js';
-import { uuidOf } from '../src/wire/ids.js';
-import { waitFor } from '../src/wire/time.js';
+import { FakeTwilio } from '../../src/fakes/twilio.js';
+import { AdminClient } from '../../src/house/admin-client.js';
+import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { sharedPlatform } from '../../src/house/shared-platform.js';
+import { contactAt, dayPlace } from '../../src/races/contacts.js';
+import { uuidOf } from '../../src/wire/ids.js';
+import { waitFor } from '../../src/wire/time.js';
 
 const START_MS = 240_000;
 const SEEN = { timeoutMs: 30_000 };
@@ -31,14 +31,12 @@ interface Signed {
 let [platform, fake, db] = [] as unknown as [RunningPlatform, FakeTwilio, pg.Pool];
 beforeAll(async () => {
   fake = await new FakeTwilio().start();
-  platform = await RunningPlatform.start({ portOffset: await freePortOffset() });
+  platform = await sharedPlatform();
   db = new pg.Pool({ connectionString: platform.local.databaseUrl, max: 1 });
 }, START_MS);
 afterAll(async () => {
   await db?.end();
-  await platform?.stop();
   await fake?.stop();
-  await platform?.removeData();
 }, START_MS);
 
 /** A tenant with a person who wrote, who was sent something, whose consent has a proof, and who was suppressed by hand. */

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
-import { AdminClient } from '../src/house/admin-client.js';
-import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
-import { Sink } from '../src/sink/sink.js';
-import { waitFor } from '../src/wire/time.js';
+import { AdminClient } from '../../src/house/admin-client.js';
+import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { sharedPlatform } from '../../src/house/shared-platform.js';
+import { Sink } from '../../src/sink/sink.js';
+import { waitFor } from '../../src/wire/time.js';
 
 const START_MS = 240_000;
 const SEEN = { timeoutMs: 30_000 };
@@ -34,27 +34,23 @@ let [platform, sink, api, source] = [] as unknown as [RunningPlatform, Sink, Adm
 
 beforeAll(async () => {
   sink = await Sink.start();
-  platform = await RunningPlatform.start({ portOffset: await freePortOffset() });
-  const tenant = { slug: 'acme', name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' };
+  platform = await sharedPlatform();
+  const tenant = { slug: 'reprocessing-acme', name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' };
   const made = await platform.admin.call<{ id: string; apiKey: { secret: string } }>(
     'POST',
     '/tenants',
     tenant,
   );
   api = new AdminClient(platform.local.apiUrl, made.apiKey.secret);
-  await api.createDestination({ slug: 'acme', uuid: made.id }, sink, 'acme-all');
-  source = await api.call('POST', '/tenants/acme/sources', {
+  await api.createDestination({ slug: 'reprocessing-acme', uuid: made.id }, sink, 'reprocessing-acme-all');
+  source = await api.call('POST', '/tenants/reprocessing-acme/sources', {
     ...{ name: 'own system', provider: 'standard-webhooks' },
     // Somebody meant `data`.
     settings: { jsonSchema: { type: 'object', required: ['date'] } },
   });
 }, START_MS);
 
-afterAll(async () => {
-  await platform?.stop();
-  await sink?.stop();
-  await platform?.removeData();
-}, START_MS);
+afterAll(() => sink?.stop(), START_MS);
 
 async function post(messageId: string, text: string): Promise<number> {
   const [id, now] = [`${messageId}-${randomBytes(4).toString('hex')}`, new Date()];
@@ -69,14 +65,19 @@ async function post(messageId: string, text: string): Promise<number> {
 }
 
 const events = async (): Promise<readonly EventView[]> =>
-  (await api.call<{ data: EventView[] }>('GET', `/tenants/acme/events?source=${source.id}&limit=100`)).data;
+  (
+    await api.call<{ data: EventView[] }>(
+      'GET',
+      `/tenants/reprocessing-acme/events?source=${source.id}&limit=100`,
+    )
+  ).data;
 const receiptsOf = (type: string) => sink.receipts.filter((each) => each.type === type);
 /** Asks, and waits for the end. */
 async function reprocess(): Promise<Progress> {
-  const asked = await api.call<Progress>('POST', '/tenants/acme/drift/reprocess', {
+  const asked = await api.call<Progress>('POST', '/tenants/reprocessing-acme/drift/reprocess', {
     filter: { source: source.id },
   });
-  const path = '/tenants/acme/drift/reprocessings';
+  const path = '/tenants/reprocessing-acme/drift/reprocessings';
   return waitFor(
     'the end',
     async () => {
@@ -99,7 +100,7 @@ test('A8 a schema sets requests aside; it is fixed, and one call has them unders
   expect(await reprocess()).toMatchObject({ lookedAt: 3, understood: 0, left: 3 });
   expect(await events()).toHaveLength(3);
 
-  await api.call('PATCH', `/tenants/acme/sources/${source.id}`, {
+  await api.call('PATCH', `/tenants/reprocessing-acme/sources/${source.id}`, {
     settings: { jsonSchema: { type: 'object', required: ['data'] } },
   });
   expect(await reprocess()).toMatchObject({ lookedAt: 3, understood: 3, left: 0 });

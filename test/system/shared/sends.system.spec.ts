@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import twilio from 'twilio';
-import { FakeTwilio } from '../src/fakes/twilio.js';
-import { AdminClient } from '../src/house/admin-client.js';
-import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
-import { contactAt, dayPlace } from '../src/races/contacts.js';
-import { waitFor } from '../src/wire/time.js';
+import { FakeTwilio } from '../../src/fakes/twilio.js';
+import { AdminClient } from '../../src/house/admin-client.js';
+import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { sharedPlatform } from '../../src/house/shared-platform.js';
+import { contactAt, dayPlace } from '../../src/races/contacts.js';
+import { waitFor } from '../../src/wire/time.js';
 
 const START_MS = 240_000;
 const SEEN = { timeoutMs: 20_000 };
 const OURS = '+15005550006';
-const TENANT = '/tenants/shop';
+const TENANT = '/tenants/sends-shop';
 
 interface Step {
   readonly kind: string;
@@ -44,9 +44,9 @@ let [platform, fake, api, source] = [] as unknown as [
 
 beforeAll(async () => {
   fake = await new FakeTwilio().start();
-  platform = await RunningPlatform.start({ portOffset: await freePortOffset() });
+  platform = await sharedPlatform();
   const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
-    ...{ slug: 'shop', name: 'Shop', country: 'AT', timeZone: 'Europe/Vienna' },
+    ...{ slug: 'sends-shop', name: 'Shop', country: 'AT', timeZone: 'Europe/Vienna' },
   });
   api = new AdminClient(platform.local.apiUrl, apiKey.secret);
   const { accountSid, authToken } = fake;
@@ -57,11 +57,7 @@ beforeAll(async () => {
   await api.call('PUT', `${TENANT}/sources/${source.id}/credentials`, { accountSid, authToken });
 }, START_MS);
 
-afterAll(async () => {
-  await platform?.stop();
-  await fake?.stop();
-  await platform?.removeData();
-}, START_MS);
+afterAll(() => fake?.stop(), START_MS);
 
 /** The contact writes; as Twilio signs it. */
 async function receive(from: string, text: string, url = source.url): Promise<string> {

@@ -35,6 +35,8 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number;
   readonly lockTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
+  /** Asked once of every new connection, over it; when it rejects the connection is not used. */
+  readonly verify?: (query: Tx['query']) => Promise<void>;
 }
 
 /** A statement that is prepared once per connection. A name belongs to one text. */
@@ -92,6 +94,7 @@ export class Database {
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       keepAlive: true,
       pipeline: true,
+      ...(options.verify === undefined ? {} : { verify: verifying(options.verify) }),
     };
     this.pool = new pg.Pool(config);
     // Without listeners a connection that dies while nobody uses it would end the process. Whoever uses a
@@ -208,6 +211,16 @@ export class Database {
       throw new AppError('store.unavailable', { cause });
     }
   }
+}
+
+/** For the pool, which tells by a callback. */
+function verifying(verify: NonNullable<DatabaseOptions['verify']>): pg.PoolConfig['verify'] {
+  return (client, done) => {
+    verify((statement, values) => send(client, 'work', statement, values)).then(
+      () => done(),
+      (error: Error) => done(error),
+    );
+  };
 }
 
 class ClientTx implements Tx {

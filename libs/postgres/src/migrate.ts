@@ -35,6 +35,11 @@ export interface SchemaDefinition {
   /** Login roles: made when missing; may use the schema, get everything else by GRANTs of the migrations. */
   readonly roles: readonly string[];
   readonly migrations: readonly Migration[];
+  /**
+   * Statements that run after the migrations, every time, in one transaction. They mend what a restored copy of the
+   * database may need, and change nothing where it needs nothing.
+   */
+  readonly repairs?: readonly string[];
 }
 
 /** A schema, where to make it, and the password its roles get. */
@@ -79,6 +84,7 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
         });
       }
     }
+    await repair(client, options);
     return { applied };
   } finally {
     await client.end(); // also lets go of the lock
@@ -187,6 +193,19 @@ async function apply(client: pg.Client, schema: string, migration: Migration): P
     });
   } catch (error) {
     if (error instanceof Error) error.message = `${schema}.${migration.name}: ${error.message}`;
+    throw error;
+  }
+}
+
+async function repair(client: pg.Client, { schema, repairs = [] }: MigrateOptions): Promise<void> {
+  try {
+    // Statements in one query are one transaction.
+    if (repairs.length > 0)
+      await withRetries(async () => {
+        await client.query(repairs.join(';\n'));
+      });
+  } catch (error) {
+    if (error instanceof Error) error.message = `${schema}, repairs: ${error.message}`;
     throw error;
   }
 }

@@ -13,6 +13,8 @@ import { BODY_SHAPES } from './migrations/0013-body-shapes.js';
 import { SOURCE_HOURS } from './migrations/0014-source-hours.js';
 import { MEDIA } from './migrations/0015-media.js';
 import { MESSAGE_PARTS } from './migrations/0016-message-parts.js';
+import { LOG_CONTINUITY } from './migrations/0017-log-continuity.js';
+import { REBASE_LOG } from './log-continuity.js';
 import { ROLES } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
@@ -35,5 +37,7 @@ export const EVENTS_SCHEMA: SchemaDefinition = {
     SOURCE_HOURS,
     MEDIA,
     MESSAGE_PARTS,
+    LOG_CONTINUITY,
   ],
+  repairs: [REBASE_LOG],
 };

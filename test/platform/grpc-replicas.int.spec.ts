@@ -15,8 +15,9 @@ import { GRPC_CONFIG, loadConfig, SERVER_CONFIG } from '@posthorn/server/config.
 import type { RunningService } from '@posthorn/server/drain.js';
 import { type GrpcChannel, grpcClient, openChannel, openStream } from '@posthorn/server/grpc-client.js';
 import { runGrpcService } from '@posthorn/server/grpc-service.js';
-import { type Certificates, makeCertificates } from '@posthorn/testing/certificates.js';
+import { makeCertificates } from '@posthorn/testing/certificates.js';
 import { eventually } from '@posthorn/testing/eventually.js';
+import { type Certificates } from '@posthorn/testing/test-certificates.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { type Call, echo, NO_FACTS } from './server-rig.js';
 

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NatsLink, type NatsTls } from '@posthorn/jetstream/nats-link.js';
 import { loadConfig, NATS_CONFIG, natsConnection } from '@posthorn/server/config.js';
-import { type CertificateFiles, makeCertificates } from '@posthorn/testing/certificates.js';
+import { makeCertificates } from '@posthorn/testing/certificates.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { type NatsServer, startNats } from '@posthorn/testing/nats-server.js';
+import { type CertificateFiles } from '@posthorn/testing/test-certificates.js';
 
 const REFUSED_MS = 1_000;
 

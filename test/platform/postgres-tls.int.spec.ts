@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Database } from '@posthorn/postgres/database.js';
 import { migrate } from '@posthorn/postgres/migrate.js';
-import { type CertificateFiles, makeCertificates } from '@posthorn/testing/certificates.js';
+import { makeCertificates } from '@posthorn/testing/certificates.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { type PostgresServer, startPostgres } from '@posthorn/testing/postgres-server.js';
+import { type CertificateFiles } from '@posthorn/testing/test-certificates.js';
 import pg from 'pg';
 
 const PASSWORD = 'of-the-role';

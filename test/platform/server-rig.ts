@@ -25,7 +25,8 @@ import { openLogger } from '@posthorn/server/logger.js';
 import type { Process } from '@posthorn/server/process.js';
 import { provide } from '@posthorn/server/provide.js';
 import type { Tracer } from '@posthorn/server/trace.js';
-import { type Certificates, makeCertificates } from '@posthorn/testing/certificates.js';
+import { makeCertificates } from '@posthorn/testing/certificates.js';
+import { type Certificates } from '@posthorn/testing/test-certificates.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 
 export type Call = ServerDuplexStream<AppendRequest, AppendResponse>;

@@ -33,7 +33,7 @@ async function ask<T>(url: string, text: string): Promise<T[]> {
   }
 }
 
-test('Postgres runs from a clone in a folder of mode 0700 and keeps its data over a restart', async () => {
+test('Postgres runs from a clone in a folder of mode 0700, keeps its password to itself and its data over a restart', async () => {
   // A clone under /root, by root, on which install scripts are forbidden: the links of the libraries are missing.
   await chmod(dir, 0o700);
   const nativeDir = join(dir, 'native');
@@ -44,6 +44,7 @@ test('Postgres runs from a clone in a folder of mode 0700 and keeps its data ove
   });
   const dataDir = join(dir, 'data/postgres');
   const first = await startPostgres({ dataDir, nativeDir });
+  expect((await stat(`${dataDir}.password`)).mode & 0o777).toBe(0o600);
   await ask(first.url, 'CREATE TABLE kept AS SELECT 7 AS n');
   await first.stop();
   await first.exited;
@@ -87,9 +88,6 @@ test('Postgres acknowledges only what is on disk and lets nobody in without the 
   await expect(ask(databaseUrl.replace(/:[^:@]+@/, ':wrong@'), 'SELECT 1')).rejects.toThrow(
     /password authentication failed/,
   );
-  const own = await startPostgres({ dataDir: join(dir, 'postgres') });
-  expect((await stat(join(dir, 'postgres.password'))).mode & 0o777).toBe(0o600);
-  await own.stop();
 });
 
 test('a Postgres left behind by a killed run is ended, not collided with', async () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,13 +11,13 @@ import { generateToken } from '@posthorn/crypto/token.js';
 import { type AppError } from '@posthorn/errors/app-error.js';
 import { serviceErrorOf } from '@posthorn/server/grpc-errors.js';
 import { runHttpService } from '@posthorn/server/http-service.js';
+import { eventually } from '@posthorn/testing/eventually.js';
+import { createTestDatabase, type Preparation } from '@posthorn/testing/test-database.js';
 import {
   type CertificateFiles,
   type Certificates,
-  makeCertificates,
-} from '@posthorn/testing/certificates.js';
-import { eventually } from '@posthorn/testing/eventually.js';
-import { createTestDatabase } from '@posthorn/testing/test-database.js';
+  testCertificates,
+} from '@posthorn/testing/test-certificates.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
 import { AppModule } from '../src/app.module.js';
@@ -62,15 +62,8 @@ export interface TestApi {
 
 export async function startApi(): Promise<TestApi> {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-api-'));
-  const certificates = await makeCertificates(folder, [
-    'api',
-    'tenants',
-    'events',
-    'compliance',
-    'dispatcher',
-    'ingress',
-  ]);
-  const database = await createTestDatabase('api', []);
+  const certificates = testCertificates();
+  const database = await createTestDatabase('api', await tenantsSchema());
   const operatorKey = generateToken('phop_');
   const tenants = await startTenants(folder, database, certificates.of('tenants'), operatorKey);
   const world = new PlayedWorld();
@@ -123,7 +116,33 @@ export async function startApi(): Promise<TestApi> {
   };
 }
 
-/** The built service, as a process: an app imports no other. */
+/** The schema of the built service, which its own command makes: an app imports no other. */
+async function tenantsSchema(): Promise<Preparation> {
+  const migrations = tenantsDist('persistence/migrations');
+  const texts = await Promise.all(
+    (await readdir(migrations)).map((file) => readFile(join(migrations, file))),
+  );
+  return {
+    version: createHash('sha256').update(Buffer.concat(texts)).digest('hex'),
+    run: async (url, password) => {
+      const folder = await mkdtemp(join(tmpdir(), 'posthorn-migrate-'));
+      try {
+        const passwordFile = join(folder, 'password');
+        await writeFile(passwordFile, password);
+        const env = {
+          PATH: process.env['PATH'],
+          DATABASE_ADMIN_URL: url,
+          DATABASE_PASSWORD_FILE: passwordFile,
+        };
+        await finished(spawn(process.execPath, [tenantsDist('migrate.js')], { env, stdio: 'ignore' }));
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+/** The built service, as a process. */
 async function startTenants(
   folder: string,
   database: { readonly url: string; readonly password: string },
@@ -139,7 +158,6 @@ async function startTenants(
   const [address, health] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
   const env = {
     PATH: process.env['PATH'],
-    DATABASE_ADMIN_URL: database.url,
     DATABASE_URL: database.url,
     DATABASE_PASSWORD_FILE: passwordFile,
     NATS_URL: testServers().natsUrl,
@@ -153,7 +171,6 @@ async function startTenants(
     TLS_KEY_FILE: tls.keyFile,
     TLS_CA_FILE: tls.caFile,
   };
-  await finished(spawn(process.execPath, [tenantsDist('migrate.js')], { env, stdio: 'ignore' }));
   const child = spawn(process.execPath, [tenantsDist('main.js')], { env, stdio: 'ignore' });
   await eventually(async () => expect((await fetch(`http://${health}/health/ready`)).status).toBe(200), {
     timeoutMs: 20_000,

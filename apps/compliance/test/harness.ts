@@ -44,9 +44,9 @@ import { FactPublisher } from '@posthorn/jetstream/fact-publisher.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
 import { type GrpcChannel, grpcClient, openChannel } from '@posthorn/server/grpc-client.js';
 import { runGrpcService } from '@posthorn/server/grpc-service.js';
-import { makeCertificates } from '@posthorn/testing/certificates.js';
 import { PlayedAudit } from '@posthorn/testing/played-audit.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
+import { type Certificates, testCertificates } from '@posthorn/testing/test-certificates.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
 import { AppModule, EXPOSURES } from '../src/app.module.js';
@@ -226,14 +226,12 @@ export class House {
   private constructor(
     readonly db: TestDatabase,
     private readonly dir: string,
-    private readonly certificates: Awaited<ReturnType<typeof makeCertificates>>,
+    private readonly certificates: Certificates,
   ) {}
 
   static async open(name: string): Promise<House> {
     const dir = await mkdtemp(join(tmpdir(), 'posthorn-compliance-'));
-    const certificates = await makeCertificates(join(dir, 'tls'), [
-      ...(['compliance', 'api', 'tenants', 'events', 'ingress', 'dispatcher'] as const),
-    ]);
+    const certificates = testCertificates();
     const db = await createTestDatabase(name, [COMPLIANCE_SCHEMA]);
     await writeFile(join(dir, 'password'), db.password);
     const house = new House(db, dir, certificates);

@@ -3,12 +3,12 @@ import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { House, type Tenant } from './harness.js';
 import { type Race, Races, type Way } from './opt-out-races.fixture.js';
 
-/** Under faults, `npm run chaos` runs as many again, and more with `--races`. */
-const RACES = 500;
+/** At least; more where a busy machine gives few permits. Under faults `npm run chaos` runs more. */
+const [RACES, RACES_MAX] = [200, 1_000];
 const AT_ONCE = 40;
 /** So many permits must have been given, in races that compliance answered, for a run to say anything. */
-const PERMITS_MIN = 150;
-const RESTARTS_MIN = 5;
+const PERMITS_MIN = 60;
+const RESTARTS_MIN = 3;
 
 type Service = Awaited<ReturnType<House['start']>>;
 
@@ -57,23 +57,22 @@ function judge(done: readonly Race[]): void {
   expect(permitsOf(done)).toBeLessThan(done.length * 3);
 }
 
-test('I5 E1 500 races of permits against opt-outs on two instances: no send begins after an acknowledgement', async () => {
+test('I5 E1 races of permits against opt-outs on two instances: no send begins after an acknowledgement', async () => {
   const [askers, signals] = [await start(), await start()];
   // The shortest way is the sharpest test of the locks: nothing but them orders a permit and an opt-out there.
   const ways: Way[] = ['direct', 'intake', 'direct', 'intake', 'alone'];
-  judge(
-    await run(
-      ({ length }) => length >= RACES,
-      (index) =>
-        races.race(
-          () => askers,
-          () => signals,
-          ways[index % ways.length]!,
-        ),
-    ),
+  const done = await run(
+    (all) => all.length >= RACES && (permitsOf(all) > PERMITS_MIN || all.length >= RACES_MAX),
+    (index) =>
+      races.race(
+        () => askers,
+        () => signals,
+        ways[index % ways.length]!,
+      ),
   );
+  judge(done);
   const { rows } = await house.db.query('SELECT count(*)::int AS n FROM compliance.pending_signal');
-  expect(rows[0]!['n']).toBeLessThanOrEqual(2 * AT_ONCE + RACES / ways.length);
+  expect(rows[0]!['n']).toBeLessThanOrEqual(2 * AT_ONCE + done.length / ways.length);
   await eventually(
     async () => expect((await house.db.query('SELECT FROM compliance.pending_signal')).rowCount).toBe(0),
     { timeoutMs: 15_000 },

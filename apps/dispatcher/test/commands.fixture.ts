@@ -35,10 +35,10 @@ import {
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { grpcClient, openChannel } from '@posthorn/server/grpc-client.js';
 import { runGrpcService } from '@posthorn/server/grpc-service.js';
-import { makeCertificates } from '@posthorn/testing/certificates.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { PlayedAudit } from '@posthorn/testing/played-audit.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
+import { type Certificates, testCertificates } from '@posthorn/testing/test-certificates.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
 import { AppModule, EXPOSURES } from '../src/app.module.js';
@@ -50,7 +50,7 @@ import { PlayedMedia } from './played-media.fixture.js';
 export const clock = new SystemClock();
 const CALL = { deadlineMs: 10_000 };
 const DAY_MS = 86_400_000;
-const PEERS = ['dispatcher', 'api', 'tenants', 'events', 'compliance'] as const;
+type Peer = 'dispatcher' | 'api' | 'tenants' | 'events' | 'compliance';
 
 type Answer<T> = (error: { code: number } | null, response?: T) => void;
 
@@ -160,12 +160,12 @@ export class CommandHouse {
   private constructor(
     readonly db: TestDatabase,
     private readonly dir: string,
-    private readonly certificates: Awaited<ReturnType<typeof makeCertificates>>,
+    private readonly certificates: Certificates,
   ) {}
 
   static async open(name: string): Promise<CommandHouse> {
     const dir = await mkdtemp(join(tmpdir(), 'posthorn-dispatcher-'));
-    const certificates = await makeCertificates(join(dir, 'tls'), [...PEERS]);
+    const certificates = testCertificates();
     const db = await createTestDatabase(name, [DISPATCH_SCHEMA]);
     await writeFile(join(dir, 'password'), db.password);
     const house = new CommandHouse(db, dir, certificates);
@@ -296,7 +296,7 @@ export class CommandHouse {
   };
 
   private async serve(
-    name: (typeof PEERS)[number],
+    name: Peer,
     services: readonly (readonly [object, UntypedServiceImplementation])[],
   ): Promise<string> {
     const { certFile, keyFile, caFile } = this.certificates.of(name);

@@ -38,10 +38,10 @@ import { loadConfig } from '@posthorn/server/config.js';
 import { grpcClient, openChannel, openStream, type GrpcChannel } from '@posthorn/server/grpc-client.js';
 import { runGrpcService } from '@posthorn/server/grpc-service.js';
 import { serverCredentials } from '@posthorn/server/tls.js';
-import { makeCertificates, type Certificates } from '@posthorn/testing/certificates.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { PlayedAudit } from '@posthorn/testing/played-audit.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
+import { testCertificates, type Certificates } from '@posthorn/testing/test-certificates.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
 import { AppModule, EXPOSURES } from '../src/app.module.js';
@@ -60,7 +60,6 @@ export interface KnownTenant {
   readonly oldDataKey: DataKey;
 }
 
-const SERVICES = ['events', 'tenants', 'ingress', 'dispatcher', 'api', 'compliance'];
 const CALL = { deadlineMs: 5_000 };
 
 const TODAY = Math.floor(new SystemClock().nowMs() / 86_400_000);
@@ -91,11 +90,7 @@ export class Rig {
 
   static async open(): Promise<Rig> {
     const dir = await mkdtemp(join(tmpdir(), 'posthorn-events-'));
-    const rig = new Rig(
-      await createTestDatabase('events service', [EVENTS_SCHEMA]),
-      dir,
-      await makeCertificates(join(dir, 'tls'), SERVICES),
-    );
+    const rig = new Rig(await createTestDatabase('events service', [EVENTS_SCHEMA]), dir, testCertificates());
     await writeFile(join(dir, 'password'), rig.database.password);
     return rig;
   }
@@ -126,7 +121,7 @@ export class Rig {
     const process = testProcess('events', { config, tls: this.certificates.of('events') });
     const service = await runGrpcService({ process, module: AppModule.of(process), exposures: EXPOSURES });
     this.closers.push(() => service.close());
-    const channel = (caller: string): GrpcChannel => {
+    const open = (caller: string): GrpcChannel => {
       const opened = openChannel(
         testProcess(caller, { tls: this.certificates.of(caller) }),
         service.address,
@@ -134,6 +129,13 @@ export class Rig {
       );
       this.closers.push(() => opened.onApplicationShutdown());
       return opened;
+    };
+    const channels = new Map<string, GrpcChannel>();
+    /** One connection for all clients of a caller, as the caller itself has it. */
+    const channel = (caller: string): GrpcChannel => {
+      const known = channels.get(caller) ?? open(caller);
+      channels.set(caller, known);
+      return known;
     };
     return {
       process,
@@ -154,7 +156,7 @@ export class Rig {
       forbiddenMedia: grpcClient(MediaServiceService, channel('ingress')),
       forbiddenTexts: grpcClient(TextServiceService, channel('api')),
       forbidden: grpcClient(EventQueryServiceService, channel('ingress')),
-      stream: async () => new AppendStream(await openStream(channel('ingress'), AppendServiceService.append)),
+      stream: async () => new AppendStream(await openStream(open('ingress'), AppendServiceService.append)),
     };
   }
 

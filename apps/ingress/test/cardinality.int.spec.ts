@@ -5,7 +5,7 @@ import { closeConnections, send } from './http.js';
 
 const TENANTS = 10_000;
 /** Tenants that send; each a request that is stored, one that is the same again, and one that is forged. */
-const SENDERS = 1_500;
+const SENDERS = 300;
 const AT_ONCE = 50;
 /** What docs/metrics.md promises of a process. */
 const SERIES_MAX = 2_000;

@@ -39,12 +39,12 @@ import {
   type WatchRequest,
   type WatchResponse,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { eventually } from '@posthorn/testing/eventually.js';
 import {
-  makeCertificates,
+  testCertificates,
   type CertificateFiles,
   type Certificates,
-} from '@posthorn/testing/certificates.js';
-import { eventually } from '@posthorn/testing/eventually.js';
+} from '@posthorn/testing/test-certificates.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { readConfig, type Config } from '../src/config.js';
 import { runIntake } from '../src/intake-service.js';
@@ -310,7 +310,7 @@ export interface TestIngress {
 /** The far ends, and certificates for all. */
 export async function startFarEnds() {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-ingress-'));
-  const certificates = await makeCertificates(folder, ['ingress', 'events', 'tenants', 'compliance']);
+  const certificates = testCertificates();
   const events = new FarEvents(certificates.of('events'));
   const tenants = new FarTenants(certificates.of('tenants'));
   const compliance = new FarCompliance(certificates.of('compliance'));

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { createHash, X509Certificate } from 'node:crypto';
-import { makeCertificates, type Certificates } from '@posthorn/testing/certificates.js';
+import { makeCertificates } from '@posthorn/testing/certificates.js';
 import { eventually } from '@posthorn/testing/eventually.js';
+import { type Certificates } from '@posthorn/testing/test-certificates.js';
 import { startIngress, type TestIngress } from './far-ends.js';
 import { closeConnections, send } from './http.js';
 

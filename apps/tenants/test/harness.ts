@@ -17,9 +17,9 @@ import { generateKeyFile } from '@posthorn/crypto/file-key-wrapper.js';
 import { type GrpcChannel, grpcClient, openChannel, openStream } from '@posthorn/server/grpc-client.js';
 import { runGrpcService } from '@posthorn/server/grpc-service.js';
 import { type Process } from '@posthorn/server/process.js';
-import { makeCertificates } from '@posthorn/testing/certificates.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
+import { type Certificates, testCertificates } from '@posthorn/testing/test-certificates.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
 import { AppModule, EXPOSURES } from '../src/app.module.js';
@@ -28,7 +28,6 @@ import { MIGRATIONS } from '../src/persistence/migrations/migrations.js';
 
 export const CALL = { deadlineMs: 10_000 };
 export const ACTOR = { id: 'key_test', kind: 'operator', remoteAddress: '192.0.2.1' };
-const SERVICES = ['tenants', 'api', 'ingress', 'events', 'compliance', 'dispatcher'];
 
 /** One running instance of the service, and the clients of its callers. */
 export interface Instance {
@@ -50,12 +49,12 @@ export class House {
   private constructor(
     readonly db: TestDatabase,
     readonly dir: string,
-    private readonly certificates: Awaited<ReturnType<typeof makeCertificates>>,
+    private readonly certificates: Certificates,
   ) {}
 
   static async open(name: string): Promise<House> {
     const dir = mkdtempSync(join(tmpdir(), 'posthorn-tenants-'));
-    const certificates = await makeCertificates(join(dir, 'tls'), SERVICES);
+    const certificates = testCertificates();
     const db = await createTestDatabase(name, [MIGRATIONS]);
     writeFileSync(join(dir, 'password'), db.password);
     writeFileSync(join(dir, 'operator-key'), `phop_${'o'.repeat(43)}\n`);
@@ -98,6 +97,13 @@ export class House {
       channel,
       close,
     };
+  }
+
+  /** Resolves when nobody watches: one who vanishes with its instance instead is waited for by every change. */
+  async unwatched(): Promise<void> {
+    await eventually(async () =>
+      expect((await this.db.query('SELECT service, instance_id FROM tenants.watcher')).rows).toEqual([]),
+    );
   }
 
   async close(): Promise<void> {

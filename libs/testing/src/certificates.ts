@@ -3,6 +3,7 @@ import * as x509 from '@peculiar/x509';
 import { randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { type Certificates, certificatesIn } from './test-certificates.js';
 
 const DAY_MS = 86_400_000;
 const AUTHORITY_DAYS = 3_650;
@@ -13,19 +14,6 @@ const RENEW_DAYS = 30;
 const BACKDATE_MS = 3_600_000;
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const { subtle } = webcrypto;
-
-/** Files of one service, in PEM. */
-export interface CertificateFiles {
-  readonly certFile: string;
-  readonly keyFile: string;
-  readonly caFile: string;
-}
-
-/** Certificates of a local authority. */
-export interface Certificates {
-  /** @throws Error when that service was not asked for. */
-  of(service: string): CertificateFiles;
-}
 
 interface Identity {
   readonly pem: string;
@@ -50,16 +38,9 @@ export async function makeCertificates(
   const folder = resolve(dir);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await chmod(folder, 0o700);
-  const caFile = join(folder, 'ca.crt');
   const authority = await ensureAuthority(folder);
   for (const service of services) await ensureLeaf(folder, service, authority, options);
-  const known = new Set(services);
-  return {
-    of: (service) => {
-      if (!known.has(service)) throw new Error(`there is no certificate for ${service}`);
-      return { certFile: join(folder, `${service}.crt`), keyFile: join(folder, `${service}.key`), caFile };
-    },
-  };
+  return certificatesIn(folder, services);
 }
 
 async function ensureAuthority(folder: string): Promise<Identity> {

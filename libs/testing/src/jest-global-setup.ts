@@ -14,11 +14,13 @@ declare global {
   var posthornRunServers: RunServers | undefined;
 }
 
-/** Starts the servers of a test run, unless their URLs are given. */
+/** Starts the servers of a test run, unless their URLs are given, and makes the certificates of the services. */
 export default async function setUp(): Promise<void> {
   resolveSources();
+  const { makeCertificates } = await import('./certificates.js');
   const { startNats } = await import('./nats-server.js');
   const { startPostgres } = await import('./postgres-server.js');
+  const { CERTIFIED, TEST_CERTIFICATES } = await import('./test-certificates.js');
   const { TEST_DATABASE_URL, TEST_NATS_URL } = await import('./test-servers.js');
   const dir = await mkdtemp(join(tmpdir(), 'posthorn-test-'));
   const servers: ChildServer[] = [];
@@ -34,6 +36,8 @@ export default async function setUp(): Promise<void> {
     if (postgres !== undefined) process.env[TEST_DATABASE_URL] = postgres.url;
     if (nats !== undefined) process.env[TEST_NATS_URL] = nats.url;
     servers.push(...[postgres, nats].filter((server) => server !== undefined));
+    process.env[TEST_CERTIFICATES] = join(dir, 'certificates');
+    await makeCertificates(process.env[TEST_CERTIFICATES], CERTIFIED);
     globalThis.posthornRunServers = { dir, servers };
   } catch (error) {
     await rm(dir, { recursive: true, force: true });

@@ -27,6 +27,14 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
+/** Schemas that another process makes, such as a service that the test only starts. */
+export interface Preparation {
+  /** Changes with what is made: which databases are copies of the same one. */
+  readonly version: string;
+  /** @param url the superuser's. @param password of every role. */
+  run(url: string, password: string): Promise<void>;
+}
+
 /**
  * Makes a database with the schemas given, as a copy of one in which the migrations have run: they run once per
  * set of migrations and server.
@@ -34,7 +42,7 @@ export interface TestDatabase {
  */
 export async function createTestDatabase(
   name: string,
-  schemas: readonly SchemaDefinition[],
+  schemas: readonly SchemaDefinition[] | Preparation,
 ): Promise<TestDatabase> {
   const server = testServers().databaseUrl;
   // Roles belong to the whole server: whoever uses it must come to the same password.
@@ -75,7 +83,7 @@ export async function createTestDatabase(
 async function ensureTemplate(
   admin: pg.Client,
   server: string,
-  schemas: readonly SchemaDefinition[],
+  schemas: readonly SchemaDefinition[] | Preparation,
   password: string,
 ): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(schemas)).digest('hex').slice(0, 16);
@@ -87,8 +95,9 @@ async function ensureTemplate(
     const draft = `${template}_draft`;
     await admin.query(`DROP DATABASE IF EXISTS ${draft} WITH (FORCE)`);
     await admin.query(`CREATE DATABASE ${draft} TEMPLATE template0`);
-    for (const schema of schemas)
-      await migrate({ ...schema, adminUrl: withDatabase(server, draft), password });
+    const adminUrl = withDatabase(server, draft);
+    if ('run' in schemas) await schemas.run(adminUrl, password);
+    else for (const schema of schemas) await migrate({ ...schema, adminUrl, password });
     await admin.query(`ALTER DATABASE ${draft} RENAME TO ${template}`);
     return template;
   } finally {

@@ -10,6 +10,8 @@ import {
 } from './refusal.js';
 
 const NOW_MS = 1_790_000_000_000;
+/** Only lengths are judged: none is worth a copy. */
+const BYTES = Buffer.alloc(SOURCE_BYTES_MAX);
 const [tenantId, sourceId, otherSource] = [newUuid(1), newUuid(2), newUuid(3)];
 const refusal = (over: Partial<Refusal> = {}): Refusal => ({
   requestId: newUuid(NOW_MS),
@@ -34,7 +36,7 @@ test('A10 whatever comes, no source keeps more than its budget, and what fits is
   fc.assert(
     fc.property(sizes, fc.integer({ min: 0, max: SOURCE_BYTES_MAX }), (all, usedBytes) => {
       const refusals = all.map(({ size, isOther }) =>
-        refusal({ raw: Buffer.alloc(size), sourceId: isOther ? otherSource : sourceId }),
+        refusal({ raw: BYTES.subarray(0, size), sourceId: isOther ? otherSource : sourceId }),
       );
       const kept = new Set(keepWithin(refusals, new Map([[nameOfSource(refusal()), usedBytes]]), NOW_MS));
       for (const source of [sourceId, otherSource]) {

@@ -11,7 +11,7 @@ const KEY_BYTES = 32;
 const DRAFT_BYTES = 6;
 const MODE_MASK = 0o777;
 const VERSION_MAX = 999_999_999;
-/** A wrapped value that nobody can open must not make a process read its file all the time. */
+/** A wrapped value that nobody can open must not make a process read an unchanged file all the time. */
 const RELOAD_INTERVAL_MS = 1_000;
 
 interface KeyFile {
@@ -26,6 +26,8 @@ interface KeyFile {
 export class KeyEncryptionFile extends KeyWrapper {
   private wrapper: FileKeyWrapper;
   private reloadedAtMs = -Infinity;
+  /** Of the file that was read last. */
+  private fingerprint = '';
 
   /** @throws AppError `config.invalid` */
   constructor(
@@ -33,7 +35,7 @@ export class KeyEncryptionFile extends KeyWrapper {
     private readonly clock: Clock,
   ) {
     super();
-    this.wrapper = FileKeyWrapper.load(path);
+    this.wrapper = this.load();
   }
 
   /** The ID (16 bytes) that stands in front of what is wrapped now. */
@@ -50,7 +52,9 @@ export class KeyEncryptionFile extends KeyWrapper {
       return this.wrapper.unwrap(wrapped, aad);
     } catch (error) {
       const nowMs = this.clock.monotonicMs();
-      if (nowMs - this.reloadedAtMs < RELOAD_INTERVAL_MS) throw error;
+      const isFresh = nowMs - this.reloadedAtMs < RELOAD_INTERVAL_MS;
+      // Another version may have followed at once on the one that was read a moment ago.
+      if (isFresh && fingerprintOf(this.path) === this.fingerprint) throw error;
       this.reloadedAtMs = nowMs;
       this.reload();
       return this.wrapper.unwrap(wrapped, aad);
@@ -59,7 +63,7 @@ export class KeyEncryptionFile extends KeyWrapper {
 
   /** Takes what the file says now. @throws AppError `config.invalid`; what was known stays in use. */
   reload(): void {
-    this.wrapper = FileKeyWrapper.load(this.path);
+    this.wrapper = this.load();
   }
 
   /**
@@ -87,6 +91,18 @@ export class KeyEncryptionFile extends KeyWrapper {
     this.reload();
     return version;
   }
+
+  private load(): FileKeyWrapper {
+    // Before the file is read: one that replaces it meanwhile is another.
+    this.fingerprint = fingerprintOf(this.path);
+    return FileKeyWrapper.load(this.path);
+  }
+}
+
+/** Other after each change of the file. Empty when there is none. */
+function fingerprintOf(path: string): string {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? '' : [stats.ino, stats.mtimeNs, stats.size].join();
 }
 
 function replaceFile(path: string, text: string): void {

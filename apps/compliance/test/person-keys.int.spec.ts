@@ -1,7 +1,9 @@
 import { formatId, newUuid, uuidText } from '@posthorn/clock/id.js';
+import pg from 'pg';
 import type { Database } from '@posthorn/postgres/database.js';
 import { keptHash } from '@posthorn/crypto/kept-hash.js';
 import { eventually } from '@posthorn/testing/eventually.js';
+import { personKeyLock } from '../src/domain/person.js';
 import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { CALL, clock, House, type Tenant, UNAVAILABLE } from './harness.js';
 import { Races, type Race } from './opt-out-races.fixture.js';
@@ -134,6 +136,31 @@ test('E1 E6 after a change no hash of before is left, and whoever was suppressed
   expect(await isRefused(free)).toBe(false);
   expect((await house.db.query('SELECT FROM compliance.moved_person')).rows).toEqual([]);
 }, 90_000);
+
+test('E1 E6 a change waits for whoever still names persons by the key before', async () => {
+  // Would break: what that one writes would stand under the former key, behind the move's back.
+  const generationKept = async (): Promise<number> => {
+    const { rows } = await house.db.query<{ generation: number }>(
+      'SELECT generation FROM compliance.person_key WHERE tenant_id = $1',
+      [acme.uuidText],
+    );
+    return rows[0]!.generation;
+  };
+  const before = await generationKept();
+  const holder = new pg.Client({ connectionString: house.db.url });
+  await holder.connect();
+  try {
+    await holder.query('SELECT pg_advisory_lock_shared($1::bigint)', [String(personKeyLock(acme.uuidText))]);
+    house.tenants.renewPersonKey(acme);
+    const waiting = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND NOT granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    await eventually(async () => expect((await house.db.query(waiting)).rowCount).toBeGreaterThan(0));
+    expect(await generationKept()).toBe(before);
+  } finally {
+    await holder.end();
+  }
+  await soonSettled(acme.personKeys.at(-1)!.generation);
+}, 60_000);
 
 test('E1 E6 others know a person by the same ID as ever: lists, lookups, links, history, and what the log is told', async () => {
   const [phone, mail] = [races.newPhone(), 'ada@example.com'];

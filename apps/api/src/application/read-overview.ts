@@ -16,8 +16,8 @@ import { mergeStages, type Report, type Reporter, REPORTERS, type Stage } from '
 /** A service that has not said how it is by then is shown as one that does not answer. */
 export const STATUS_DEADLINE_MS = 1_500;
 /** The newest ones; more are not watched one by one. */
-export const LAUNCHES_MAX = 100;
-export const STOPS_MAX = 200;
+const LAUNCHES_MAX = 100;
+const STOPS_MAX = 200;
 
 /** A source of less than thirty days. */
 export interface Launch extends LaunchFacts, LaunchVerdict {

@@ -16,9 +16,9 @@ export interface LogFacts {
 }
 
 /** An event is projected within milliseconds: what waits longer waits for something. */
-export const PROJECTION_LAG_MS_MAX = 10_000;
+const PROJECTION_LAG_MS_MAX = 10_000;
 /** What was not understood that lately is still going on. */
-export const DRIFT_RECENT_MS = 15 * 60_000;
+const DRIFT_RECENT_MS = 15 * 60_000;
 /** Fewer come from any provider that retries; and from anybody who scans. */
 const DUPLICATES_PER_SECOND_MIN = 1;
 const REFUSALS_PER_SECOND_MIN = 0.2;

@@ -303,6 +303,7 @@ const feeds = () => [
       Health,
       ComplianceMetrics,
       PermitMetrics,
+      Logger,
     ] as const),
   ),
 ];

@@ -8,6 +8,25 @@ const PING_INTERVAL_MS = 1_000;
 const ANSWER_AGE_MS_MAX = 4_000;
 const START_RETRY_MS = 250;
 
+/**
+ * Waits until the database takes the service's own role: at a first start it may be away, or without that role yet.
+ * @throws AppError `config.invalid` when it runs without fsync and the like.
+ */
+export async function untilDurable(
+  db: Pick<Database, 'verifyDurability'>,
+  log: Pick<LoggerLike, 'warn'>,
+): Promise<void> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await db.verifyDurability();
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'store.unavailable') throw error;
+      if (tries === 0) log.warn({ err: error }, 'the database does not answer yet');
+      await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS));
+    }
+  }
+}
+
 /** Knows whether the database answers, and lets nothing start on one that may forget what it acknowledged. */
 export class StoreReadiness {
   private answeredAtMs = -Infinity;
@@ -26,16 +45,7 @@ export class StoreReadiness {
 
   /** Waits for the database. @throws AppError `config.invalid` when it runs without fsync and the like. */
   async onModuleInit(): Promise<void> {
-    for (let tries = 0; ; tries += 1) {
-      try {
-        await this.db.verifyDurability();
-        break;
-      } catch (error) {
-        if (!(error instanceof AppError) || error.code !== 'store.unavailable') throw error;
-        if (tries === 0) this.log.warn({ err: error }, 'the database does not answer yet');
-        await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS));
-      }
-    }
+    await untilDurable(this.db, this.log);
     await this.ping();
   }
 

@@ -147,3 +147,26 @@ test('outcomes: a 2xx wins, 4xx alone is a refusal, 5xx or silence is unknown', 
     ...['acked', 'refused', 'unknown', 'unknown', 'unknown', 'unknown', 'unknown'],
   ]);
 });
+
+test('requests go to the origin that is given, signed for their own, and a run ends when it is told to', async () => {
+  const history = new History();
+  const hosts = new Set<string>();
+  await served(
+    (request, _body, response) => {
+      hosts.add(request.headers.host!);
+      response.writeHead(204).end();
+    },
+    async (origin) => {
+      const random = new Random(5);
+      const workload = new Workload(sourcesAt('https://hooks.example.com'), random);
+      const next = (): ReturnType<Workload['next']> => workload.next();
+      const load = { ratePerSecond: 200, durationMs: 60_000, next, history, random, origin };
+      const { sent } = await new OpenLoop({ ...load, isOver: () => history.size >= 50 }).run();
+      expect(sent).toBe(history.size);
+      expect(hosts).toEqual(new Set([new URL(origin).host]));
+    },
+  );
+  expect(history.size).toBeGreaterThanOrEqual(50);
+  expect(history.size).toBeLessThan(200);
+  expect(history.count('acked')).toBe(history.size);
+});

@@ -12,6 +12,10 @@ export interface OpenLoopOptions {
   readonly history: History;
   readonly random: Random;
   readonly connections?: number;
+  /** Where the requests go when it is not where their URLs say: they come to a name that a proxy would answer to. */
+  readonly origin?: string;
+  /** Ends the run before its time. */
+  readonly isOver?: () => boolean;
   /** A real provider's patience. */
   readonly timeoutMs?: number;
   /** The share of requests that are sent again for no reason, while or after the first is under way. */
@@ -59,11 +63,12 @@ export class OpenLoop {
 
   /** @returns when every request has its answer or used up its grace. */
   async run(): Promise<LoadResult> {
-    const { ratePerSecond, durationMs, inFlightMax = 4_000 } = this.options;
+    const { ratePerSecond, durationMs, inFlightMax = 4_000, isOver = () => false } = this.options;
     this.startMs = monotonicMs();
     this.endMs = this.startMs + durationMs;
     const total = Math.floor((ratePerSecond * durationMs) / 1000);
-    for (let sent = 0; sent < total;) {
+    let sent = 0;
+    while (sent < total && !isOver()) {
       const due = Math.min(total, Math.floor(((monotonicMs() - this.startMs) * ratePerSecond) / 1000) + 1);
       for (; sent < due; sent++) {
         const intendedMs = this.startMs + (sent * 1000) / ratePerSecond;
@@ -72,11 +77,12 @@ export class OpenLoop {
       }
       await pause(TICK_MS);
     }
+    this.endMs = Math.min(this.endMs, monotonicMs());
     while (this.followUps.size > 0) await Promise.all(this.followUps);
     const elapsedMs = monotonicMs() - this.startMs;
     await Promise.all([...this.pools.values()].map((pool) => pool.destroy()));
     const { latency, skipped, statuses } = this;
-    return { latency, sent: total - skipped, skipped, statuses, durationMs: elapsedMs };
+    return { latency, sent: sent - skipped, skipped, statuses, durationMs: elapsedMs };
   }
 
   private follow(work: Promise<void>): void {
@@ -114,10 +120,10 @@ export class OpenLoop {
 
   private async attempt(request: PlannedRequest, sent: SentRequest, intendedMs: number): Promise<number> {
     const url = new URL(request.url);
-    const { timeoutMs = 5_000 } = this.options;
+    const { timeoutMs = 5_000, origin = url.origin } = this.options;
     this.inFlight++;
     const sentMs = monotonicMs();
-    const status = await this.pool(url.origin)
+    const status = await this.pool(origin)
       .request({
         path: url.pathname + url.search,
         method: 'POST',

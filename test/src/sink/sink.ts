@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo } from 'node:net';
 import { isWebhookSigned, webhookKey } from '../wire/signatures.js';
 import { monotonicMs } from '../wire/time.js';
@@ -48,6 +49,8 @@ export interface SinkOptions {
   /** Off for long runs at full speed: then only counts are kept, and what `onReceipt` does. */
   readonly keepReceipts?: boolean;
   readonly onReceipt?: (receipt: Receipt) => void;
+  /** Listens on every address, with TLS, and says that it is at `host`; else on this machine alone, in the clear. */
+  readonly public?: { readonly host: string; readonly cert: string; readonly key: string };
 }
 
 /** A receiver of deliveries: verifies the signature by itself, records what came, and misbehaves on demand. */
@@ -60,19 +63,25 @@ export class Sink {
   private readonly server: Server;
 
   private constructor(private readonly options: SinkOptions) {
-    this.server = createServer((request, response) => this.take(request, response));
+    const listener = (request: IncomingMessage, response: ServerResponse): void =>
+      this.take(request, response);
+    this.server =
+      options.public === undefined ? createServer(listener) : createSecureServer(options.public, listener);
     this.server.keepAliveTimeout = 60_000;
   }
 
   static async start(options: SinkOptions = {}, port = 0): Promise<Sink> {
     const sink = new Sink(options);
-    await new Promise<void>((done) => sink.server.listen(port, '127.0.0.1', done));
+    const address = options.public === undefined ? '127.0.0.1' : '0.0.0.0';
+    await new Promise<void>((done) => sink.server.listen(port, address, done));
     return sink;
   }
 
   /** The URL of a destination. */
   url(destination: string): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/${destination}`;
+    const { port } = this.server.address() as AddressInfo;
+    const { public: open } = this.options;
+    return `${open === undefined ? 'http://127.0.0.1' : `https://${open.host}`}:${port}/${destination}`;
   }
 
   /** Makes known which secrets a destination's deliveries are signed with, and what it does with them. */

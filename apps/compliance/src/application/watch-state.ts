@@ -1,7 +1,9 @@
 import type { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import type { FactFeed } from '@posthorn/jetstream/fact-feed.js';
 import type { Database } from '@posthorn/postgres/database.js';
+import { untilDurable } from '@posthorn/postgres/store-readiness.js';
 import type { Health } from '@posthorn/server/health.js';
+import type { Logger } from '@posthorn/server/logger.js';
 import type { Backlog } from './backlog.js';
 import type { ComplianceMetrics } from './compliance-metrics.js';
 import type { PermitMetrics } from './permit-metrics.js';
@@ -22,11 +24,12 @@ export class WatchState {
     private readonly health: Health,
     private readonly metrics: ComplianceMetrics,
     private readonly permits: PermitMetrics,
+    private readonly log: Pick<Logger, 'warn'>,
   ) {}
 
-  /** @throws AppError `config.invalid` when Postgres may forget, `store.unavailable`: nothing works without it. */
+  /** Waits for Postgres. @throws AppError `config.invalid` when it may forget. */
   async onApplicationBootstrap(): Promise<void> {
-    await this.db.verifyDurability();
+    await untilDurable(this.db, this.log);
     this.health.add('store', () => this.isStoreThere || 'Postgres does not answer');
     this.health.add('configuration', () => this.edge.isReady || 'no snapshot from tenants yet');
     this.timer = setInterval(() => void this.look(), INTERVAL_MS);

@@ -1,4 +1,5 @@
 import { type Database } from '@posthorn/postgres/database.js';
+import { untilDurable } from '@posthorn/postgres/store-readiness.js';
 import { type Health } from '@posthorn/server/health.js';
 import { type Logger } from '@posthorn/server/logger.js';
 import { type CheckpointAudit } from './checkpoint-audit.js';
@@ -29,9 +30,9 @@ export class Housekeeping {
     private readonly log: Logger,
   ) {}
 
-  /** Before anybody is served. @throws AppError `config.invalid`, `store.unavailable`: nothing works without. */
+  /** Before anybody is served; waits for Postgres. @throws AppError `config.invalid` when it may forget. */
   async onApplicationBootstrap(): Promise<void> {
-    await this.db.verifyDurability();
+    await untilDurable(this.db, this.log);
     if (await this.operatorKey.run(this.operatorKeyFile.path)) this.log.info({}, 'the operator key is new');
     await this.dataKeys.run();
     this.health.add('store', () => this.isStoreThere || 'Postgres does not answer');

@@ -62,6 +62,7 @@ async function main(): Promise<void> {
       process.exit(code);
     })());
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0));
+  process.on('SIGUSR2', () => void platform.roll());
 
   try {
     await platform.endLeftovers();

@@ -10,6 +10,7 @@ import { startPostgres, type PostgresServer } from '@posthorn/testing/postgres-s
 import { ensureLocalSecrets, type LocalSecrets } from './local-secrets.js';
 import { type Options } from './options.js';
 import { type Ports } from './ports.js';
+import { movedServices, readRoots, type Roots } from './roots.js';
 import { serviceEnvironment, SERVICES, type ServiceName } from './service-environment.js';
 import { Supervised } from './supervised.js';
 
@@ -18,6 +19,7 @@ const READY_POLL_MS = 50;
 const SERVER_STARTS_MAX = 10;
 const SERVER_START_DELAY_MS = 500;
 const DATABASE = 'posthorn';
+const SERVICES_WITH_TABLES = ['tenants', 'events', 'compliance', 'dispatcher'] as const;
 
 /** What a started platform tells the world; written to `<data>/local.json`. */
 export interface LocalFile {
@@ -29,6 +31,8 @@ export interface LocalFile {
   readonly kekFile: string;
   readonly healthUrls: Readonly<Record<string, string>>;
   readonly pids: Record<string, number>;
+  /** Whose code each service runs, since it was ready. */
+  readonly roots: Record<string, string>;
   demo?: { tenant: string; apiKey: string; sourceId: string; destinationId: string };
 }
 
@@ -40,8 +44,12 @@ export class Platform {
   private isStopping = false;
   private isPublished = false;
   private readonly pids: Record<string, number> = {};
+  private readonly roots: Record<string, string> = {};
+  private environments: ReadonlyMap<ServiceName, NodeJS.ProcessEnv> = new Map();
+  private rolling: Promise<void> = Promise.resolve();
   private writing: Promise<void> = Promise.resolve();
   private file!: LocalFile;
+  private secrets!: LocalSecrets;
 
   constructor(
     private readonly root: string,
@@ -59,12 +67,13 @@ export class Platform {
     const { dataDir } = this.options;
     await mkdir(join(dataDir, 'logs'), { recursive: true, mode: 0o700 });
     await this.setPid('platform', process.pid);
-    const secrets = await ensureLocalSecrets(dataDir);
+    Object.assign(this.roots, Object.fromEntries(await this.wantedRoots()));
+    const secrets = (this.secrets = await ensureLocalSecrets(dataDir));
     const certificates = await makeCertificates(join(dataDir, 'certificates'), [...SERVICES]);
     const databaseUrl = await this.startPostgres();
     const natsUrl = await this.startNats();
     this.file = this.describe(secrets, databaseUrl, natsUrl);
-    const environments = new Map(
+    this.environments = new Map(
       SERVICES.map((service) => [
         service,
         serviceEnvironment({
@@ -78,10 +87,24 @@ export class Platform {
         }),
       ]),
     );
-    await this.migrate(databaseUrl, secrets);
-    for (const service of SERVICES) this.startService(service, environments.get(service)!);
-    await this.waitUntilReady();
+    for (const service of SERVICES_WITH_TABLES) await this.migrate(service, this.roots[service]!);
+    for (const service of SERVICES) this.startService(service, this.roots[service]!);
+    await this.waitUntilReady(SERVICES);
     return this.file;
+  }
+
+  /**
+   * Moves each service whose root in `<data>/roots.json` is another now, one after the other in the order of the file: the
+   * migrations of the new root, then a graceful stop, then its start from there until it is ready. What fails is said,
+   * and the services after it stay where they are.
+   */
+  roll(): Promise<void> {
+    this.rolling = this.rolling
+      .then(() => this.rollNow())
+      .catch((error: unknown) =>
+        this.say(`Rolling failed: ${error instanceof Error ? error.message : String(error)}`),
+      );
+    return this.rolling;
   }
 
   /** Writes local.json: from here on others may use the platform. */
@@ -182,37 +205,56 @@ export class Platform {
         dispatcher: url(this.ports.dispatcherHealth),
       },
       pids: this.pids,
+      roots: this.roots,
     };
   }
 
-  private async migrate(databaseUrl: string, secrets: LocalSecrets): Promise<void> {
-    for (const service of ['tenants', 'events', 'compliance', 'dispatcher']) {
-      const env = {
-        ...process.env,
-        DATABASE_ADMIN_URL: databaseUrl,
-        DATABASE_PASSWORD_FILE: secrets.databasePasswordFile,
-      };
-      const child = spawn(process.execPath, [this.mainOf(service as ServiceName, 'migrate.js')], {
-        env,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      let output = '';
-      for (const stream of [child.stdout, child.stderr])
-        stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-      const code = await new Promise<number | null>((done) => child.on('exit', done));
-      if (code !== 0) throw new Error(`The migrations of ${service} failed:\n${output}`);
+  private wantedRoots(): Promise<Roots> {
+    return readRoots(this.path('roots.json'), this.root);
+  }
+
+  private async rollNow(): Promise<void> {
+    // Before they are started: the start reads the same file.
+    if (this.services.length < SERVICES.length) return;
+    const wanted = await this.wantedRoots();
+    for (const service of movedServices(this.roots, wanted)) {
+      const root = wanted.get(service)!;
+      if ((SERVICES_WITH_TABLES as readonly ServiceName[]).includes(service))
+        await this.migrate(service, root);
+      const at = this.services.findIndex(({ name }) => name === service);
+      await this.services[at]?.stop();
+      if (this.isStopping) return;
+      this.services.splice(at, 1);
+      this.startService(service, root);
+      await this.waitUntilReady([service]);
+      this.roots[service] = root;
+      await this.publish();
+      this.say(`${service} runs from ${root}`);
     }
   }
 
-  private mainOf(service: ServiceName, file: string): string {
-    return join(this.root, 'apps', service, 'dist', file);
+  private async migrate(service: ServiceName, root: string): Promise<void> {
+    const env = {
+      ...process.env,
+      DATABASE_ADMIN_URL: this.file.databaseUrl,
+      DATABASE_PASSWORD_FILE: this.secrets.databasePasswordFile,
+    };
+    const child = spawn(process.execPath, [mainOf(root, service, 'migrate.js')], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const code = await new Promise<number | null>((done) => child.on('exit', done));
+    if (code !== 0) throw new Error(`The migrations of ${service} failed:\n${output}`);
   }
 
-  private startService(service: ServiceName, env: NodeJS.ProcessEnv): void {
+  private startService(service: ServiceName, root: string): void {
     const supervised = new Supervised({
       name: service,
-      args: [this.mainOf(service, 'main.js')],
-      env,
+      args: [mainOf(root, service, 'main.js')],
+      env: this.environments.get(service)!,
       logFile: join(this.options.dataDir, 'logs', `${service}.log`),
       onProcess: (name, pid) => {
         if (pid === undefined)
@@ -226,6 +268,10 @@ export class Platform {
 
   private async setPid(name: string, pid: number): Promise<void> {
     this.pids[name] = pid;
+    await this.publish();
+  }
+
+  private async publish(): Promise<void> {
     // One writer at a time: renames of the same temporary file would cross.
     this.writing = this.writing.then(async () => {
       await this.write('pids.json', this.pids);
@@ -234,9 +280,9 @@ export class Platform {
     await this.writing;
   }
 
-  private async waitUntilReady(): Promise<void> {
+  private async waitUntilReady(services: readonly ServiceName[]): Promise<void> {
     const deadline = performance.now() + READY_TIMEOUT_MS;
-    const waiting = new Map(Object.entries(this.file.healthUrls));
+    const waiting = new Map(services.map((service) => [service, this.file.healthUrls[service]!]));
     while (waiting.size > 0) {
       for (const [name, url] of waiting) if (await isReady(url)) waiting.delete(name);
       const dead = this.services.find((service) => service.hasGivenUp);
@@ -257,8 +303,9 @@ export class Platform {
     const path = this.path('pids.json');
     if (!existsSync(path)) return;
     const pids = JSON.parse(await readFile(path, 'utf8')) as LocalFile['pids'];
+    const places = [this.root, this.options.dataDir, ...(await this.wantedRoots()).values()];
     for (const [name, pid] of Object.entries(pids)) {
-      if (pid === process.pid || !(await isOurs(pid, this.root, this.options.dataDir))) continue;
+      if (pid === process.pid || !(await isOurs(pid, places))) continue;
       if (name === 'platform')
         throw new Error(
           `Posthorn already runs in this data folder (process ${pid}); use --data DIR and --port-offset N for a second one.`,
@@ -281,6 +328,9 @@ export class Platform {
   }
 }
 
+const mainOf = (root: string, service: ServiceName, file: string): string =>
+  join(root, 'apps', service, 'dist', file);
+
 async function isReady(url: string): Promise<boolean> {
   try {
     return (await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(1_000) })).ok;
@@ -290,10 +340,10 @@ async function isReady(url: string): Promise<boolean> {
 }
 
 /** Whether that process was started by this program for this data folder: a PID alone may have been reused. */
-async function isOurs(pid: number, root: string, dataDir: string): Promise<boolean> {
+async function isOurs(pid: number, places: readonly string[]): Promise<boolean> {
   try {
     const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ');
-    return command.includes(root) || command.includes(dataDir);
+    return places.some((place) => command.includes(place));
   } catch {
     return false;
   }

@@ -67,7 +67,7 @@ async function until(check: () => boolean): Promise<void> {
 }
 
 let edge: EdgeConfig;
-afterEach(() => edge.onApplicationShutdown());
+afterEach(() => void edge.onApplicationShutdown());
 
 async function start(options: { silenceMs?: number } = {}) {
   const clock = new FakeClock(NOW_MS);

@@ -80,14 +80,23 @@ export class EdgeConfig {
     this.checkTimer = setInterval(() => this.check(), CHECK_INTERVAL_MS);
   }
 
-  onApplicationShutdown(): void {
+  /** Resolves once tenants has heard that this watcher stops, or was given the time for it. */
+  async onApplicationShutdown(): Promise<void> {
     this.isClosed = true;
     clearTimeout(this.reconnectTimer);
     clearInterval(this.checkTimer);
     const stream = this.stream;
-    // Ended, not cut: a watcher that says goodbye is not waited for any more.
-    stream?.end();
-    setTimeout(() => stream?.destroy(), GOODBYE_MS).unref();
+    if (stream === undefined || stream.destroyed) return;
+    await new Promise<void>((done) => {
+      const late = setTimeout(() => stream.destroy(), GOODBYE_MS);
+      stream.once('close', () => {
+        clearTimeout(late);
+        done();
+      });
+      // Ended, not cut: a watcher that says goodbye is not waited for any more. The end of the process, right after,
+      // would look like a cut.
+      stream.end();
+    });
   }
 
   /** Whether the first snapshot is complete. */

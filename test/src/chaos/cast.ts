@@ -1,4 +1,5 @@
 import { type DestinationUnderTest, type TenantUnderTest } from '../checker/evidence.js';
+import { type AdminClient } from '../house/admin-client.js';
 import { type RunningPlatform } from '../house/running-platform.js';
 import { type SourceTarget } from '../load/workload.js';
 import { type TcpProxy } from '../proxy/tcp-proxy.js';
@@ -23,7 +24,7 @@ export interface Cast {
 
 /** New tenants, each with a source of both schemes and a destination; one also has a destination that fails at times. */
 export async function createCast(
-  { platform, sink }: Pick<Stage, 'platform' | 'sink'>,
+  { platform, sink }: { readonly platform: { readonly admin: AdminClient }; readonly sink: Sink },
   name: string,
 ): Promise<Cast> {
   const { admin } = platform;

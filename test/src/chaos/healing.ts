@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { EvidenceReader, type Pending } from '../checker/evidence-reader.js';
-import { type RunningPlatform } from '../house/running-platform.js';
+import { type LocalFile } from '../house/running-platform.js';
 import { monotonicMs, pause } from '../wire/time.js';
 import { type Cast } from './cast.js';
 
@@ -8,9 +8,14 @@ const QUIET_MS = 2_000;
 const HEAL_TIMEOUT_MS = 120_000;
 const PENDING_POLL_MS = 250;
 
+/** Where the database of a platform is, now. */
+export interface DatabasePlace {
+  readonly local: Pick<LocalFile, 'databaseUrl'>;
+}
+
 /** Waits until nothing is pending. @returns why it gave up, when it did, and a connection to the database. */
 export async function heal(
-  platform: RunningPlatform,
+  platform: DatabasePlace,
   cast: Cast,
 ): Promise<{ problem?: string; db: pg.Client }> {
   const deadline = monotonicMs() + HEAL_TIMEOUT_MS;
@@ -38,7 +43,7 @@ export async function heal(
 }
 
 /** A connection as soon as the database takes one. */
-export async function connect(platform: RunningPlatform): Promise<pg.Client> {
+export async function connect(platform: DatabasePlace): Promise<pg.Client> {
   const deadline = monotonicMs() + HEAL_TIMEOUT_MS;
   for (;;) {
     const db = new pg.Client({ connectionString: platform.local.databaseUrl });

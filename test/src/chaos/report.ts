@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Violation } from '../checker/evidence.js';
-import { type FaultResult } from './fault-run.js';
+import { type Fault } from './faults.js';
+import { type LoadRun } from './load-run.js';
 
 const EXAMPLES_MAX = 3;
 
@@ -12,11 +13,14 @@ export interface Complaint {
   readonly strikes: readonly string[];
 }
 
+/** What the line of a fault, or of anything else that was done under load, says. */
+export type LineOf = LoadRun & { readonly fault: Pick<Fault, 'id' | 'title'> };
+
 export const isClean = ({ verdict, problems }: Pick<Complaint, 'verdict' | 'problems'>): boolean =>
   verdict.violations.length === 0 && problems.length === 0;
 
 /** One line a fault. */
-export function lineOf(result: FaultResult): string {
+export function lineOf(result: LineOf): string {
   const { fault, verdict, healedMs, slowestAnswerMs } = result;
   const number = (value: number, width = 6): string => value.toLocaleString('en').padStart(width);
   return [
@@ -48,7 +52,7 @@ export function complaintsOf({ verdict, problems, strikes }: Complaint): string[
 /** Everything needed to look into a failure: history, receipts, violations. @returns the folder. */
 export async function keepEvidence(
   dataDir: string,
-  { fault, options, verdict, evidence }: FaultResult,
+  { fault, options, verdict, evidence }: LineOf & { readonly options: { readonly seed: number } },
 ): Promise<string> {
   const { violations } = verdict;
   const { sent, receipts } = evidence;

@@ -24,6 +24,8 @@ export interface LocalFile {
   readonly kekFile: string;
   readonly healthUrls: Readonly<Record<string, string>>;
   readonly pids: Readonly<Record<string, number>>;
+  /** Whose code each service runs. */
+  readonly roots: Readonly<Record<string, string>>;
 }
 
 export interface PlatformOptions {

@@ -209,3 +209,23 @@ test('I3 draining: requests in flight finish, open connections are told to close
   await closed;
   await expect(call('/health/live', {}, service.address)).rejects.toThrow();
 });
+
+test('I3 draining: a request that comes over an open connection is answered, and told to go elsewhere; then it ends', async () => {
+  // Would break: a sender whose request crosses the end of the process gets neither an answer nor a refusal.
+  const { service } = await start();
+  const [host, port] = service.address.split(':');
+  const socket = connect(Number(port), host);
+  let answers = '';
+  socket.on('data', (chunk: Buffer) => (answers += chunk.toString()));
+  const ended = new Promise<void>((done) => socket.on('close', () => done()));
+  const ask = 'GET /v1/things/x HTTP/1.1\r\nhost: x\r\n\r\n';
+  socket.write(ask);
+  while (!answers.includes('"thing"')) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(answers).not.toMatch(/connection: close/i);
+  const closed = service.close();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  answers = '';
+  socket.write(ask);
+  await Promise.all([ended, closed]);
+  expect(answers).toMatch(/^HTTP\/1\.1 200[^]*connection: close[^]*"thing"/i);
+});

@@ -1,6 +1,9 @@
+import type { Server } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Clock } from '@posthorn/clock/clock.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type ServerConfig } from './config.js';
@@ -32,6 +35,10 @@ export interface HttpServiceOptions {
 }
 
 const READY_POLL_MS = 10;
+/** Longer than a request that was sent is on its way, even to a process that gets little of a processor. */
+const QUIET_MS = 250;
+/** Senders that never pause do not hold up the end. */
+const LAST_REQUESTS_MS_MAX = 2_000;
 
 const REQUEST_TIMEOUT_MS = 15_000;
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -73,10 +80,24 @@ export async function runHttpService(options: HttpServiceOptions): Promise<Runni
   isServing = true;
   process.log.info({ address, kind: 'http' }, 'serving');
   const close = drainOnSignals(process, async () => {
+    await lastRequests(server.server, process.clock);
     await app.close();
     await process.tracer.onApplicationShutdown();
   });
   return { address, healthAddress: address, close };
+}
+
+/**
+ * Waits until nothing has come over open connections for a moment: what was sent before its sender could know is answered
+ * (and told to go elsewhere), not cut off unread.
+ */
+async function lastRequests(server: Server, clock: Clock): Promise<void> {
+  const untilMs = clock.monotonicMs() + LAST_REQUESTS_MS_MAX;
+  let lastAtMs = clock.monotonicMs();
+  server.prependListener('request', () => (lastAtMs = clock.monotonicMs()));
+  const connections = promisify(server.getConnections.bind(server));
+  while (clock.monotonicMs() < Math.min(untilMs, lastAtMs + QUIET_MS) && (await connections()) > 0)
+    await delay(READY_POLL_MS);
 }
 
 async function whenReady({ health, clock }: Process, withinMs: number): Promise<void> {

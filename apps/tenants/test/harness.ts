@@ -192,7 +192,8 @@ export class TestWatcher {
   }
 
   private write(request: WatchRequest): void {
-    this.stream.write(request);
+    // A page may still come after the goodbye; an answer to it would break the stream.
+    if (!this.stream.writableEnded) this.stream.write(request);
   }
 }
 

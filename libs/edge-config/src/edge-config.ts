@@ -230,7 +230,8 @@ export class EdgeConfig {
 
   private say(message: NonNullable<WatchRequest['message']>): void {
     const request: WatchRequest = { message };
-    this.stream?.write(request);
+    // After the goodbye nothing more is said: a write would break the stream, and tenants would take it for cut.
+    if (!this.isClosed) this.stream?.write(request);
   }
 
   /** @param cause undefined when nothing is wrong. */

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FakeClock } from '@posthorn/clock/fake-clock.js';
-import { ConfigKind } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
+import { ConfigKind, WatchResponse } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { EdgeConfig } from './edge-config.js';
 
 const silent = { info: () => {}, warn: () => {}, error: () => {} };
@@ -30,6 +30,20 @@ test('I6 a process that stops stays until tenants has heard of it', async () => 
   stream.push(null); // tenants ends its side
   await stopping;
   expect(stream.destroyed).toBe(true);
+});
+
+test('I6 a page that crosses the goodbye does not make it a cut', async () => {
+  // Would break: what is written after the end breaks the stream, and tenants waits a minute for who said goodbye.
+  const stream = quietStream();
+  const errors: unknown[] = [];
+  stream.on('error', (error) => errors.push(error));
+  const edge = await watching(stream);
+  const stopping = edge.onApplicationShutdown();
+  stream.push({ ...WatchResponse.decode(Buffer.alloc(0)), version: 7n, snapshotComplete: true });
+  await delay(20);
+  expect([errors, stream.destroyed]).toEqual([[], false]);
+  stream.push(null);
+  await stopping;
 });
 
 test('I6 a tenants that does not hear keeps nobody for long', async () => {

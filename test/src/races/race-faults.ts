@@ -69,11 +69,11 @@ async function killBetween(context: RaceFaultContext): Promise<string> {
   return `${killed}, with the answer for ${message.id} under way`;
 }
 
-/** C4 first: what it leaves open is found out while the others run. */
+/** C0 before any of them strikes; C4 last: for seconds after it sends are late, and races with those are not close. */
 export const RACE_FAULTS: readonly RaceFault[] = [
-  { id: 'C4', title: 'kill -9 dispatcher', strikes: 6, ratePerSecond: 12, strike: killBetween },
   { id: 'C0', title: 'no fault', strikes: 0, strike: () => Promise.resolve('nothing') },
   { id: 'C1', title: 'kill -9 compliance', strikes: 5, strike: kill('compliance') },
   { id: 'C2', title: 'compliance lags', strikes: 10, strike: lag },
   { id: 'C3', title: 'kill -9 nats-server', strikes: 4, strike: kill('nats') },
+  { id: 'C4', title: 'kill -9 dispatcher', strikes: 6, ratePerSecond: 12, strike: killBetween },
 ];

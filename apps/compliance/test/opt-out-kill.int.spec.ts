@@ -10,7 +10,7 @@ import { CALL, clock, House, type Tenant } from './harness.js';
 import { type Race, Races } from './opt-out-races.fixture.js';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-const KILLS = 2;
+const KILLS = 3;
 const AT_ONCE = 30;
 /** Opt-outs of each kill that are stored and that nobody is asked to apply: intake died as well. */
 const ALONE = 8;
@@ -19,7 +19,7 @@ const TORN_MIN = 5;
 /** So many permits must have been given before a kill. */
 const PERMITS_MIN = 10;
 /** So long the restarted process does not learn where the log ends. */
-const BLIND_MS = 1_000;
+const BLIND_MS = 1_500;
 
 /** A process that runs, and those who ask it. */
 type Life = ReturnType<House['client']> & { readonly child: ChildProcess };

@@ -17,11 +17,10 @@ const NEXT_SEND_TIMEOUT_MS = 10_000;
 const STRIKE_POLL_MS = 5;
 /** Where the reference of a message is: Twilio keeps none, and gives back the URL it was given. */
 const REFERENCE = 'posthorn-message';
-/** Below these a run proves nothing. Machines whose answers vary by 100 ms still bring 40 % close. */
-const CLOSE_SHARE_MIN = { quiet: 0.25, fault: 0.15 };
+/** Below these a run proves nothing. */
+const CLOSE_SHARE_MIN = { quiet: 0.5, fault: 0.15 };
 const WINNER_SHARE_MIN = { quiet: 0.1, fault: 0.02 };
-/** Of 200 races on a busy machine two or three are. */
-const UNCLEAR_SHARE_MAX = 0.02;
+const UNCLEAR_SHARE_MAX = 0.01;
 
 export interface RaceRunOptions {
   readonly seed: number;

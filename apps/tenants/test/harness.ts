@@ -101,10 +101,9 @@ export class House {
 
   /** Resolves when nobody watches: one who vanishes with its instance instead is waited for by every change. */
   async unwatched(): Promise<void> {
-    const watchers = 'SELECT service, instance_id FROM tenants.watcher';
-    await eventually(async () => expect((await this.db.query(watchers)).rows).toEqual([]), {
-      timeoutMs: 15_000,
-    });
+    await eventually(async () =>
+      expect((await this.db.query('SELECT service, instance_id FROM tenants.watcher')).rows).toEqual([]),
+    );
   }
 
   async close(): Promise<void> {

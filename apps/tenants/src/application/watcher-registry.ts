@@ -19,8 +19,6 @@ interface Member {
 export class WatcherRegistry {
   private readonly members = new Map<string, Member>();
   private readonly unwritten = new Set<string>();
-  /** Those that said that they stop, until it is noted. */
-  private readonly stopped = new Set<string>();
   private writing: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private readonly gauge: Gauge;
@@ -53,7 +51,6 @@ export class WatcherRegistry {
 
   /** From here on a change waits for this watcher. */
   async join(watcher: Watcher): Promise<void> {
-    this.stopped.delete(watcher.instanceId);
     await this.watchers.register(this.db, watcher);
     const streams = (this.members.get(watcher.instanceId)?.streams ?? 0) + 1;
     this.members.set(watcher.instanceId, { watcher, streams, confirmedVersion: 0n });
@@ -82,31 +79,18 @@ export class WatcherRegistry {
     this.members.delete(instanceId);
     this.gauge.set(this.members.size);
     if (!isDone) return;
-    this.stopped.add(instanceId);
-    await this.writing; // which may be about to note this one once more
-    await this.noteStopped();
-  }
-
-  /** What fails is tried again: changes wait for a watcher that is not known to have stopped. */
-  private async noteStopped(): Promise<void> {
-    for (const instanceId of this.stopped) {
-      try {
-        await this.watchers.delete(this.db, instanceId);
-        this.stopped.delete(instanceId);
-        this.wake.notify();
-      } catch (err) {
-        return this.log.warn(
-          { err, count: this.stopped.size },
-          'watchers that stopped count as live for now',
-        );
-      }
+    try {
+      await this.writing; // which may be about to note this one once more
+      await this.watchers.delete(this.db, instanceId);
+      this.wake.notify();
+    } catch (err) {
+      this.log.warn({ err }, 'a watcher that stopped counts as live for a minute');
     }
   }
 
   private noteAll(): void {
     for (const instanceId of this.members.keys()) this.unwritten.add(instanceId);
     this.write();
-    void this.noteStopped();
   }
 
   private write(): void {

@@ -81,7 +81,7 @@ import { HandoffStepStore } from './persistence/handoff-step.store.js';
 import { HandoffStore } from './persistence/handoff.store.js';
 import { PersonRead } from './persistence/person.read.js';
 import { ConversationStore } from './persistence/conversation.store.js';
-import { verifyingContinuity } from './persistence/log-continuity.js';
+import { verifyLogContinuity } from './persistence/log-continuity.js';
 import { AppendDatabase, KeeperDatabase, ReaderDatabase, WorkerDatabase } from './persistence/databases.js';
 import { BodyShapeStore } from './persistence/body-shape.store.js';
 import { DriftFieldRead } from './persistence/drift-field.read.js';
@@ -215,7 +215,7 @@ function platform({ config, clock, log, metrics, instanceId }: Process<Config>) 
     poolMax: config.databasePoolMax,
     applicationName: 'events',
     clock,
-    verify: verifyingContinuity(log),
+    verify: verifyLogContinuity,
   };
   const append = { poolMax: config.appendLanes, statementTimeoutMs: APPEND_STATEMENT_TIMEOUT_MS };
   return [

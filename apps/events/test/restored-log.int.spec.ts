@@ -1,15 +1,18 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { formatId } from '@posthorn/clock/id.js';
+import { AppendResult_Outcome } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { Database } from '@posthorn/postgres/database.js';
 import { migrate } from '@posthorn/postgres/migrate.js';
+import { eventually } from '@posthorn/testing/eventually.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
-import { testProcess } from '@posthorn/testing/test-process.js';
 import { AppendStore } from '../src/persistence/append.store.js';
-import { verifyingContinuity } from '../src/persistence/log-continuity.js';
+import { verifyLogContinuity } from '../src/persistence/log-continuity.js';
 import { OutboxRead } from '../src/persistence/outbox.read.js';
 import { ROLES } from '../src/persistence/roles.js';
 import { EVENTS_SCHEMA } from '../src/persistence/schema.js';
 import { eventOf, id, requestOf } from './intake.builder.js';
 import { projectorOf } from './projector.fixture.js';
+import { Rig } from './service.rig.js';
 
 const SHARD = 3;
 const [tenantId, sourceId] = [id(), id()];
@@ -27,7 +30,7 @@ beforeEach(async () => {
   verified = new Database({
     ...of,
     role: ROLES.append,
-    verify: verifyingContinuity(testProcess('events').log),
+    verify: verifyLogContinuity,
   });
 });
 afterEach(async () => {
@@ -126,4 +129,25 @@ test('B10 afterwards row-level security is forced again', async () => {
        AND NOT relforcerowsecurity`,
   );
   expect(rows).toEqual([]);
+});
+
+test('I6 A2 the service takes nothing until the migrations have run, and then goes on by itself', async () => {
+  const rig = await Rig.open();
+  try {
+    await rig.database.query(`UPDATE events.shard SET cursor_xid = '900000000000'`);
+    let isServing = false;
+    const starting = rig.start().then((service) => {
+      isServing = true;
+      return service;
+    });
+    await delay(1_000); // time in which it could start too early
+    expect(isServing).toBe(false);
+    await migrate({ ...EVENTS_SCHEMA, adminUrl: rig.database.url, password: rig.database.password });
+    const service = await starting;
+    await eventually(() => expect(service.process.health.readiness().isReady).toBe(true));
+    const { results } = await (await service.stream()).send([sent('NOW')]);
+    expect(results.map(({ outcome }) => outcome)).toEqual([AppendResult_Outcome.OUTCOME_STORED]);
+  } finally {
+    await rig.close();
+  }
 });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { uuidOfId } from '@posthorn/clock/id.js';
 import { FakeClock } from '@posthorn/clock/fake-clock.js';
 import { SystemClock } from '@posthorn/clock/clock.js';
@@ -36,6 +37,22 @@ beforeAll(async () => {
 afterAll(() => house.close());
 
 const silentWake = () => new ConfigWake({ publish: () => undefined, subscribe: () => undefined });
+
+test('I3 a replica that starts before the database takes its role waits for it', async () => {
+  // Would break: at a first install it would end and be started again until the migrations have run.
+  await house.db.admit(false);
+  let isServing = false;
+  const starting = house.start().then((instance) => {
+    isServing = true;
+    return instance;
+  });
+  await delay(700); // time in which it could end
+  expect(isServing).toBe(false);
+  await house.db.admit(true);
+  const late = await starting;
+  await eventually(() => expect(late.process.health.readiness().isReady).toBe(true));
+  await late.close();
+});
 
 test('B10 the reader role sees one tenant, and nothing without one', async () => {
   // A list that forgets its condition must come up empty-handed, not with somebody else's rows.

@@ -24,6 +24,8 @@ export interface TestDatabase {
     text: string,
     values?: readonly unknown[],
   ): Promise<pg.QueryResult<Row>>;
+  /** Whether new connections of roles are let in; the superuser's always are. */
+  admit(isOpen: boolean): Promise<void>;
   drop(): Promise<void>;
 }
 
@@ -72,6 +74,10 @@ export async function createTestDatabase(
       return own;
     },
     query: (text, values) => admin.query(text, values === undefined ? undefined : [...values]),
+    admit: async (isOpen) => {
+      const change = isOpen ? ['GRANT', 'TO'] : ['REVOKE', 'FROM'];
+      await admin.query(`${change[0]} CONNECT ON DATABASE ${database} ${change[1]} PUBLIC`);
+    },
     drop: async () => {
       await Promise.all(opened.map((own) => own.onApplicationShutdown()));
       await admin.end();

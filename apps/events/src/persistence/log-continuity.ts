@@ -1,24 +1,20 @@
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
-import type { Logger } from '@posthorn/server/logger.js';
 
 const IS_AHEAD: Statement = { name: 'log_is_ahead', text: 'SELECT events.log_is_ahead() AS ahead' };
 
 /**
  * Refuses a database whose log is ahead of its server's transactions. Of every new connection: the database may be
  * replaced while a process runs.
- * @returns what to ask of each; rejects with AppError `config.invalid`.
+ * @throws AppError `config.invalid`
  */
-export const verifyingContinuity =
-  (log: Pick<Logger, 'error'>) =>
-  async (query: Tx['query']): Promise<void> => {
-    const { rows } = await query<{ ahead: boolean }>(IS_AHEAD);
-    if (!rows[0]!.ahead) return;
-    const detail = 'the log is ahead of this server: restored from a dump? Run the migrations of events.';
-    const err = new AppError('config.invalid', { detail });
-    log.error({ err }, 'this database is not used');
-    throw err;
-  };
+export async function verifyLogContinuity(query: Tx['query']): Promise<void> {
+  const { rows } = await query<{ ahead: boolean }>(IS_AHEAD);
+  if (rows[0]!.ahead)
+    throw new AppError('config.invalid', {
+      detail: 'the log is ahead of this server: restored from a dump? Run the migrations of events.',
+    });
+}
 
 /** Tables whose rows carry numbers of transactions. Not forced meanwhile: the owner must see every row. */
 const NUMBERED = ['event_log', 'parked', 'rule'];
@@ -34,7 +30,7 @@ BEGIN
   IF NOT events.log_is_ahead() THEN
     RETURN;
   END IF;
-  LOCK TABLE events.event_log, events.parked, events.shard IN ACCESS EXCLUSIVE MODE;
+  LOCK TABLE events.shard IN ACCESS EXCLUSIVE MODE;
   ${force('NO FORCE')}
   CREATE TEMPORARY TABLE ahead ON COMMIT DROP AS
     SELECT l.tenant_id, l.event_id, row_number() OVER (ORDER BY l.xid, l.position) AS position

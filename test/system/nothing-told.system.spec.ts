@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { FakeTwilio } from '../src/fakes/twilio.js';
-import { AdminClient } from '../src/house/admin-client.js';
+import { type AdminClient } from '../src/house/admin-client.js';
 import { freePortOffset } from '../src/house/free-offset.js';
 import { RunningPlatform } from '../src/house/running-platform.js';
 import { Sink } from '../src/sink/sink.js';
@@ -47,11 +47,9 @@ beforeAll(async () => {
     Object.entries(talkative).map(([name, value]) => `${service}.${name}=${value}`),
   );
   platform = await RunningPlatform.start({ portOffset: await freePortOffset(), serviceEnv });
-  const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
-    ...{ slug: 'shop', name: 'Shop', country: 'AT', timeZone: 'Europe/Vienna' },
-  });
-  api = new AdminClient(platform.local.apiUrl, apiKey.secret);
-  made.push(apiKey.secret, platform.local.operatorKey);
+  const tenant = await platform.admin.openTenant('shop');
+  api = tenant.api;
+  made.push(tenant.key, platform.local.operatorKey);
 }, START_MS);
 
 afterAll(async () => {

@@ -8,8 +8,9 @@ const POLL_MS = 100;
 export default async function tearDown(): Promise<void> {
   const dir = process.env['POSTHORN_TEST_SHARED_PLATFORM'];
   if (dir === undefined) return;
-  const pid = Number(await readFile(join(dir, 'pid'), 'utf8').catch(() => '0'));
-  if (pid > 0 && signal(pid, 'SIGTERM')) {
+  const pids = await readFile(join(dir, 'data', 'pids.json'), 'utf8').catch(() => '{}');
+  const { platform: pid } = JSON.parse(pids) as { readonly platform?: number };
+  if (pid !== undefined && signal(pid, 'SIGTERM')) {
     const endMs = performance.now() + STOP_TIMEOUT_MS;
     while (signal(pid, 0)) {
       if (performance.now() > endMs) signal(pid, 'SIGKILL');

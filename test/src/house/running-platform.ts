@@ -34,8 +34,6 @@ export interface PlatformOptions {
   readonly dataDir?: string;
   /** `service.NAME=value`. */
   readonly serviceEnv?: readonly string[];
-  /** Told which process to end. */
-  readonly onProcess?: (pid: number) => void;
 }
 
 /** The whole platform, started as a user would start it, in a data folder of its own. */
@@ -54,8 +52,7 @@ export class RunningPlatform {
   }
 
   /** @throws Error with what the platform printed when it does not come up. */
-  static async start(options: PlatformOptions): Promise<RunningPlatform> {
-    const { portOffset, dataDir, serviceEnv = [], onProcess } = options;
+  static async start({ portOffset, dataDir, serviceEnv = [] }: PlatformOptions): Promise<RunningPlatform> {
     const data = dataDir ?? (await mkdtemp(join(tmpdir(), 'posthorn-test-')));
     const args = ['--no-demo', '--data', data, '--port-offset', String(portOffset)];
     args.push(...serviceEnv.flatMap((each) => ['--service-env', each]));
@@ -67,7 +64,6 @@ export class RunningPlatform {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
-    if (child.pid !== undefined) onProcess?.(child.pid);
     const platform = new RunningPlatform(child, data);
     const isUp = (): true | undefined => {
       if (child.exitCode !== null) throw new Error(`the platform ended:\n${platform.output}`);

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePortOffset } from './free-offset.js';
 import { SHARED_PLATFORM_DIR } from './jest-shared-setup.js';
@@ -15,10 +15,7 @@ export async function sharedPlatform(): Promise<RunningPlatform> {
   const dir = process.env[SHARED_PLATFORM_DIR];
   if (dir === undefined) throw new Error('only system tests share a platform');
   const dataDir = join(dir, 'data');
-  if (existsSync(join(dataDir, 'local.json'))) return RunningPlatform.ofRun(dataDir);
-  const started = await RunningPlatform.start({
-    ...{ dataDir, portOffset: await freePortOffset(), serviceEnv: SERVICE_ENV },
-    onProcess: (pid) => writeFileSync(join(dir, 'pid'), String(pid)),
-  });
-  return RunningPlatform.ofRun(started.dataDir);
+  if (!existsSync(join(dataDir, 'local.json')))
+    await RunningPlatform.start({ dataDir, portOffset: await freePortOffset(), serviceEnv: SERVICE_ENV });
+  return RunningPlatform.ofRun(dataDir);
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import twilio from 'twilio';
-import { AdminClient } from '../../src/house/admin-client.js';
+import { type AdminClient } from '../../src/house/admin-client.js';
 import { type RunningPlatform } from '../../src/house/running-platform.js';
 import { sharedPlatform } from '../../src/house/shared-platform.js';
 import { Sink } from '../../src/sink/sink.js';
@@ -42,17 +42,11 @@ beforeAll(async () => {
 afterAll(() => sink?.stop(), START_MS);
 
 async function createHouse(slug: string): Promise<House> {
-  const { admin, local } = platform;
-  const body = { slug, name: slug, country: 'AT', timeZone: 'Europe/Vienna' };
-  const { id, apiKey } = await admin.call<{ id: string; apiKey: { secret: string } }>(
-    'POST',
-    '/tenants',
-    body,
-  );
-  const api = new AdminClient(local.apiUrl, apiKey.secret);
+  const tenant = await platform.admin.openTenant(slug);
+  const { api } = tenant;
   const create = (provider: string, given: object): Promise<Source> =>
     api.call('POST', `/tenants/${slug}/sources`, { name: provider, provider, ...given });
-  await api.createDestination({ slug, uuid: id }, sink, `${slug}-all`);
+  await api.createDestination(tenant, sink, `${slug}-all`);
   return {
     slug,
     api,

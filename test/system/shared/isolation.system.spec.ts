@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { FakeTwilio } from '../../src/fakes/twilio.js';
-import { AdminClient } from '../../src/house/admin-client.js';
+import { type OpenTenant } from '../../src/house/admin-client.js';
 import { type RunningPlatform } from '../../src/house/running-platform.js';
 import { sharedPlatform } from '../../src/house/shared-platform.js';
 import { Sink } from '../../src/sink/sink.js';
@@ -21,13 +21,6 @@ interface Operation {
   readonly parameters?: readonly { readonly name: string; readonly in: string }[];
   readonly requestBody?: { readonly required?: boolean };
 }
-interface Tenant {
-  readonly slug: string;
-  readonly id: string;
-  readonly key: string;
-  readonly keyId: string;
-  readonly api: AdminClient;
-}
 interface Answer {
   readonly status: number;
   readonly text: string;
@@ -37,8 +30,8 @@ let [platform, sink, fake, owner, stranger] = [] as unknown as [
   RunningPlatform,
   Sink,
   FakeTwilio,
-  Tenant,
-  Tenant,
+  OpenTenant,
+  OpenTenant,
 ];
 let operations: Operation[];
 /** IDs of the owner's things, by the part of a path, or the name of a parameter, that they stand for. */
@@ -49,8 +42,8 @@ let before: Readonly<Record<string, string>>;
 beforeAll(async () => {
   [sink, fake] = [await Sink.start(), await new FakeTwilio().start()];
   platform = await sharedPlatform();
-  owner = await newTenant('owners-own', 'Owner & Sons');
-  stranger = await newTenant('stranger', 'Stranger');
+  owner = await platform.admin.openTenant('owners-own', { name: 'Owner & Sons' });
+  stranger = await platform.admin.openTenant('stranger', { name: 'Stranger' });
   const { paths } = (await (await fetch(`${platform.local.apiUrl}/openapi.json`)).json()) as {
     paths: Record<string, Record<string, object>>;
   };
@@ -62,17 +55,6 @@ beforeAll(async () => {
 }, START_MS);
 
 afterAll(() => Promise.all([sink?.stop(), fake?.stop()]), START_MS);
-
-async function newTenant(slug: string, name: string): Promise<Tenant> {
-  const body = { slug, name, country: 'AT', timeZone: 'Europe/Vienna' };
-  const { id, apiKey } = await platform.admin.call<{ id: string; apiKey: { id: string; secret: string } }>(
-    'POST',
-    '/tenants',
-    body,
-  );
-  const api = new AdminClient(platform.local.apiUrl, apiKey.secret);
-  return { slug, id, key: apiKey.secret, keyId: apiKey.id, api };
-}
 
 /** Gives the owner one of everything, made by all six services. */
 async function furnish(): Promise<Record<string, string>> {
@@ -177,7 +159,7 @@ const BY_BODY: Readonly<Record<string, { readonly of: string; readonly body: (id
 const T = '/v1/tenants/{tenant}';
 const nameOf = ({ method, path }: Operation): string => `${method} ${path.replace(T, '')}`;
 
-async function call(by: Tenant, method: string, path: string, body?: object): Promise<Answer> {
+async function call(by: OpenTenant, method: string, path: string, body?: object): Promise<Answer> {
   const response = await fetch(platform.local.apiUrl + path, {
     method,
     headers: {

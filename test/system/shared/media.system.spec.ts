@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import twilio from 'twilio';
 import { FakeMediaHost } from '../../src/fakes/media-host.js';
-import { AdminClient } from '../../src/house/admin-client.js';
+import { type AdminClient } from '../../src/house/admin-client.js';
 import { type RunningPlatform } from '../../src/house/running-platform.js';
 import { sharedPlatform } from '../../src/house/shared-platform.js';
 import { waitFor } from '../../src/wire/time.js';
@@ -36,11 +36,7 @@ let [platform, host, api, source, key] = [] as unknown as [
 beforeAll(async () => {
   host = await new FakeMediaHost().start();
   platform = await sharedPlatform();
-  const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
-    ...{ slug: 'media-shop', name: 'Shop', country: 'AT', timeZone: 'Europe/Vienna' },
-  });
-  key = apiKey.secret;
-  api = new AdminClient(platform.local.apiUrl, key);
+  ({ api, key } = await platform.admin.openTenant('media-shop'));
   source = await api.call('POST', `${TENANT}/sources`, {
     ...{ name: 'Twilio', provider: 'twilio', secret: authToken },
     settings: { accountSid, apiBaseUrl: host.url },

@@ -4,8 +4,9 @@ import { type AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { FakeFcm } from '../../src/fakes/fcm.js';
 import { FakeEndpoint } from '../../src/fakes/generic.js';
-import { AdminClient } from '../../src/house/admin-client.js';
+import { type AdminClient } from '../../src/house/admin-client.js';
 import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { type Command, untilState } from '../../src/house/sent-message.js';
 import { sharedPlatform } from '../../src/house/shared-platform.js';
 import { contactAt, dayPlace } from '../../src/races/contacts.js';
 import { waitFor } from '../../src/wire/time.js';
@@ -19,16 +20,6 @@ interface Source {
   readonly id: string;
   readonly url: string;
   readonly secret: string;
-}
-interface Command {
-  readonly id: string;
-  readonly state: string;
-  readonly transitions: readonly { readonly to: string }[];
-  readonly command: {
-    readonly errorCode: string | null;
-    readonly isWaitingForPerson: boolean;
-    readonly decision: { readonly rule: string } | null;
-  };
 }
 interface Handoff {
   readonly id: string;
@@ -47,10 +38,7 @@ beforeAll(async () => {
   fcm = await new FakeFcm().start();
   desk = await new FakeEndpoint().start();
   platform = await sharedPlatform();
-  const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
-    ...{ slug: 'push-shop', name: 'Shop', country: 'AT', timeZone: 'Europe/Vienna' },
-  });
-  api = new AdminClient(platform.local.apiUrl, apiKey.secret);
+  ({ api } = await platform.admin.openTenant('push-shop'));
   push = await createSource('fcm', { settings: { apiBaseUrl: fcm.url } }, fcm.serviceAccount);
   const own = { secret: desk.secret, settings: { apiBaseUrl: desk.url, from: OURS } };
   bot = await createSource('standard-webhooks', own, { headers: { 'x-api-key': desk.apiKey } });
@@ -75,18 +63,7 @@ async function send(source: Source, to: string, state: string, fields: object): 
     content: { text: `Hello ${randomBytes(4).toString('hex')}` },
     ...fields,
   });
-  return untilState(id, state);
-}
-
-async function untilState(id: string, state: string): Promise<Command> {
-  let last: Command | undefined;
-  const isThere = async (): Promise<Command | undefined> => {
-    last = await api.call<Command>('GET', `${TENANT}/messages/${id}`);
-    return last.state === state ? last : undefined;
-  };
-  return waitFor(`${id} is ${state}`, isThere, SEEN).catch((error: unknown) => {
-    throw new Error(`${String(error)}: ${JSON.stringify(last)}`);
-  });
+  return untilState(api, TENANT, id, state);
 }
 
 /** Posts to the bot's source, signed by the official package. */
@@ -131,7 +108,7 @@ test('D3 F8 a push is sent, and read once the app says that it was opened', asyn
   expect(await fcm.report(accepted, 'opened', { ...push, secret: bot.secret })).toEqual([403]);
   // The later state comes first, and twice; then what was before it.
   expect(await fcm.report(accepted, 'opened', push, 2)).toEqual([204, 204]);
-  await untilState(sent.id, 'read');
+  await untilState(api, TENANT, sent.id, 'read');
   expect(await fcm.report(accepted, 'delivered', push)).toEqual([204]);
   interface Told {
     readonly type: string;
@@ -149,7 +126,7 @@ test('D3 F8 a push is sent, and read once the app says that it was opened', asyn
     { type: 'message.delivered', channel: 'push' },
     { type: 'message.read', channel: 'push' },
   ]);
-  await untilState(sent.id, 'read');
+  await untilState(api, TENANT, sent.id, 'read');
   expect(await suppressionsOf(token)).toEqual([]);
 });
 
@@ -164,7 +141,7 @@ test('F8 a push whose answer got lost is resolved by the app that has it, and ne
   // Nobody else can say so, by whatever signature.
   expect(await fcm.report(accepted, 'delivered', { ...push, secret: bot.secret })).toEqual([403]);
   expect(await fcm.report(accepted, 'delivered', push)).toEqual([204]);
-  await untilState(lost.id, 'delivered');
+  await untilState(api, TENANT, lost.id, 'delivered');
   const isSettled = async () => {
     const { command } = await api.call<Command>('GET', `${TENANT}/messages/${lost.id}`);
     return command.isWaitingForPerson ? undefined : command;

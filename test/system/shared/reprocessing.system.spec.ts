@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
-import { AdminClient } from '../../src/house/admin-client.js';
+import { type AdminClient } from '../../src/house/admin-client.js';
 import { type RunningPlatform } from '../../src/house/running-platform.js';
 import { sharedPlatform } from '../../src/house/shared-platform.js';
 import { Sink } from '../../src/sink/sink.js';
@@ -35,14 +35,9 @@ let [platform, sink, api, source] = [] as unknown as [RunningPlatform, Sink, Adm
 beforeAll(async () => {
   sink = await Sink.start();
   platform = await sharedPlatform();
-  const tenant = { slug: 'reprocessing-acme', name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' };
-  const made = await platform.admin.call<{ id: string; apiKey: { secret: string } }>(
-    'POST',
-    '/tenants',
-    tenant,
-  );
-  api = new AdminClient(platform.local.apiUrl, made.apiKey.secret);
-  await api.createDestination({ slug: 'reprocessing-acme', uuid: made.id }, sink, 'reprocessing-acme-all');
+  const tenant = await platform.admin.openTenant('reprocessing-acme');
+  api = tenant.api;
+  await api.createDestination(tenant, sink, 'reprocessing-acme-all');
   source = await api.call('POST', '/tenants/reprocessing-acme/sources', {
     ...{ name: 'own system', provider: 'standard-webhooks' },
     // Somebody meant `data`.

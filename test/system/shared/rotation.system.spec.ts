@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { Client } from 'undici';
-import { AdminClient } from '../../src/house/admin-client.js';
+import { type AdminClient } from '../../src/house/admin-client.js';
 import { type RunningPlatform } from '../../src/house/running-platform.js';
 import { sharedPlatform } from '../../src/house/shared-platform.js';
 import { History } from '../../src/load/history.js';
@@ -51,10 +51,7 @@ let rotations: { standard: Promise<Rotation>; twilio: Promise<Rotation> };
 beforeAll(async () => {
   sink = await Sink.start();
   platform = await sharedPlatform();
-  const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
-    ...{ slug: 'rotation-acme', name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' },
-  });
-  api = new AdminClient(platform.local.apiUrl, apiKey.secret);
+  ({ api } = await platform.admin.openTenant('rotation-acme'));
   // Both at once, while the other tests run: each of them takes as long as uses of secrets take to be told.
   rotations = {
     standard: rotateUnderLoad(await api.createSource('rotation-acme', 'standard-webhooks')),

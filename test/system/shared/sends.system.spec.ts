@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import twilio from 'twilio';
 import { FakeTwilio } from '../../src/fakes/twilio.js';
-import { AdminClient } from '../../src/house/admin-client.js';
+import { type AdminClient } from '../../src/house/admin-client.js';
 import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { type Command, untilState } from '../../src/house/sent-message.js';
 import { sharedPlatform } from '../../src/house/shared-platform.js';
 import { contactAt, dayPlace } from '../../src/races/contacts.js';
 import { waitFor } from '../../src/wire/time.js';
@@ -21,14 +22,6 @@ interface Step {
   readonly messageId: string | null;
   readonly message: { readonly from: string | null; readonly to: string | null } | null;
 }
-interface Command {
-  readonly id: string;
-  readonly state: string;
-  readonly command: {
-    readonly errorCode: string | null;
-    readonly decision: { readonly rule: string } | null;
-  };
-}
 interface Handoff {
   readonly conversationId: string;
   readonly state: string;
@@ -45,10 +38,7 @@ let [platform, fake, api, source] = [] as unknown as [
 beforeAll(async () => {
   fake = await new FakeTwilio().start();
   platform = await sharedPlatform();
-  const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
-    ...{ slug: 'sends-shop', name: 'Shop', country: 'AT', timeZone: 'Europe/Vienna' },
-  });
-  api = new AdminClient(platform.local.apiUrl, apiKey.secret);
+  ({ api } = await platform.admin.openTenant('sends-shop'));
   const { accountSid, authToken } = fake;
   source = await api.call('POST', `${TENANT}/sources`, {
     ...{ name: 'Twilio', provider: 'twilio', secret: authToken },
@@ -84,18 +74,7 @@ async function send(to: string, state: string, fields: object): Promise<Command>
     },
     ...fields,
   });
-  return untilState(id, state);
-}
-
-async function untilState(id: string, state: string): Promise<Command> {
-  let last: Command | undefined;
-  const isThere = async (): Promise<Command | undefined> => {
-    last = await api.call<Command>('GET', `${TENANT}/messages/${id}`);
-    return last.state === state ? last : undefined;
-  };
-  return waitFor(`${id} is ${state}`, isThere, SEEN).catch((error: unknown) => {
-    throw new Error(`${String(error)}: ${JSON.stringify(last)}`);
-  });
+  return untilState(api, TENANT, id, state);
 }
 
 test('E5 the timeline of a complaint tells every step from consent to the refused message, each with its rule', async () => {
@@ -108,7 +87,7 @@ test('E5 the timeline of a complaint tells every step from consent to the refuse
   const sent = await send(address, 'sent', offer);
   const accepted = fake.accepted.find(({ to }) => to === address)!;
   expect(await fake.callback(accepted, 'delivered')).toEqual([204]);
-  await untilState(sent.id, 'delivered');
+  await untilState(api, TENANT, sent.id, 'delivered');
   await receive(address, 'STOP');
   const refused = await send(address, 'blocked', offer);
   expect(refused.command.decision).toMatchObject({ rule: 'suppression.opt_out' });

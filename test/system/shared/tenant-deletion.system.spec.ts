@@ -2,11 +2,9 @@ import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import pg from 'pg';
 import twilio from 'twilio';
 import { FakeTwilio } from '../../src/fakes/twilio.js';
-import { AdminClient } from '../../src/house/admin-client.js';
 import { type RunningPlatform } from '../../src/house/running-platform.js';
 import { sharedPlatform } from '../../src/house/shared-platform.js';
 import { contactAt, dayPlace } from '../../src/races/contacts.js';
-import { uuidOf } from '../../src/wire/ids.js';
 import { waitFor } from '../../src/wire/time.js';
 
 const START_MS = 240_000;
@@ -41,14 +39,7 @@ afterAll(async () => {
 
 /** A tenant with a person who wrote, who was sent something, whose consent has a proof, and who was suppressed by hand. */
 async function live(slug: string) {
-  const { id, apiKey } = await platform.admin.call<{ id: string; apiKey: { secret: string } }>(
-    'POST',
-    '/tenants',
-    {
-      ...{ slug, name: slug, country: 'AT', timeZone: 'Europe/Vienna' },
-    },
-  );
-  const api = new AdminClient(platform.local.apiUrl, apiKey.secret);
+  const { id, uuid, key, api } = await platform.admin.openTenant(slug);
   const { accountSid, authToken } = fake;
   const source = await api.call<{ id: string; url: string }>('POST', `/tenants/${slug}/sources`, {
     ...{ name: 'Twilio', provider: 'twilio', secret: authToken },
@@ -82,7 +73,7 @@ async function live(slug: string) {
   });
   const why = encodeURIComponent(WORDING);
   await api.call('DELETE', `/tenants/${slug}/suppressions/${suppression}?reason=${why}`);
-  return { id, uuid: uuidOf(id)!, slug, source, address, key: apiKey.secret };
+  return { id, uuid, slug, source, address, key };
 }
 
 function post(url: string, from: string): Promise<Response> {

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import pg from 'pg';
-import { AdminClient } from '../../src/house/admin-client.js';
+import { type AdminClient } from '../../src/house/admin-client.js';
 import { type RunningPlatform } from '../../src/house/running-platform.js';
 import { sharedPlatform } from '../../src/house/shared-platform.js';
 import { History } from '../../src/load/history.js';
@@ -34,10 +34,7 @@ let [platform, api, source, db] = [] as unknown as [RunningPlatform, AdminClient
 
 beforeAll(async () => {
   platform = await sharedPlatform();
-  const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
-    ...{ slug: 'keys-acme', name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' },
-  });
-  api = new AdminClient(platform.local.apiUrl, apiKey.secret);
+  ({ api } = await platform.admin.openTenant('keys-acme'));
   source = await api.createSource('keys-acme', 'standard-webhooks');
   db = new pg.Client({ connectionString: platform.local.databaseUrl });
   await db.connect();

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { AdminClient } from '../../src/house/admin-client.js';
+import { type AdminClient } from '../../src/house/admin-client.js';
 import { type RunningPlatform } from '../../src/house/running-platform.js';
 import { sharedPlatform } from '../../src/house/shared-platform.js';
 import { Sink } from '../../src/sink/sink.js';
@@ -24,14 +24,9 @@ let source: { readonly id: string; readonly url: string };
 beforeAll(async () => {
   sink = await Sink.start();
   platform = await sharedPlatform();
-  const tenant = { slug: 'parts-acme', name: 'Acme', country: 'AT', timeZone: 'Europe/Vienna' };
-  const made = await platform.admin.call<{ id: string; apiKey: { secret: string } }>(
-    'POST',
-    '/tenants',
-    tenant,
-  );
-  api = new AdminClient(platform.local.apiUrl, made.apiKey.secret);
-  await api.createDestination({ slug: 'parts-acme', uuid: made.id }, sink, 'parts-acme-all');
+  const tenant = await platform.admin.openTenant('parts-acme');
+  api = tenant.api;
+  await api.createDestination(tenant, sink, 'parts-acme-all');
   source = await api.call('POST', `${PLACE}/sources`, {
     ...{ name: 'SMS', provider: 'vonage', secret: SECRET },
     settings: { scheme: 'sms-signature', algorithm: 'sha256' },

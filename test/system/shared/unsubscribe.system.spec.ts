@@ -1,6 +1,7 @@
 import { FakeSendgrid } from '../../src/fakes/sendgrid.js';
-import { AdminClient } from '../../src/house/admin-client.js';
+import { type AdminClient } from '../../src/house/admin-client.js';
 import { type RunningPlatform } from '../../src/house/running-platform.js';
+import { type Command, untilState } from '../../src/house/sent-message.js';
 import { sharedPlatform } from '../../src/house/shared-platform.js';
 import { dayPlace } from '../../src/races/contacts.js';
 import { waitFor } from '../../src/wire/time.js';
@@ -18,21 +19,13 @@ interface Step {
   readonly eventId: string | null;
   readonly messageId: string | null;
 }
-interface Command {
-  readonly id: string;
-  readonly state: string;
-  readonly command: { readonly decision: { readonly rule: string } | null };
-}
 
 let [platform, fake, api, sourceId] = [] as unknown as [RunningPlatform, FakeSendgrid, AdminClient, string];
 
 beforeAll(async () => {
   fake = await new FakeSendgrid().start();
   platform = await sharedPlatform();
-  const { apiKey } = await platform.admin.call<{ apiKey: { secret: string } }>('POST', '/tenants', {
-    ...{ slug: 'mail-shop', name: 'Shop', country: 'GB', timeZone: 'Europe/London' },
-  });
-  api = new AdminClient(platform.local.apiUrl, apiKey.secret);
+  ({ api } = await platform.admin.openTenant('mail-shop', { country: 'GB', timeZone: 'Europe/London' }));
   const source = await api.call<{ id: string }>('POST', `${TENANT}/sources`, {
     ...{ name: 'SendGrid', provider: 'sendgrid', secret: fake.publicKey },
     settings: { apiBaseUrl: fake.url, from: 'Shop <news@shop.example>' },
@@ -50,14 +43,7 @@ async function send(state: string, program: string): Promise<Command> {
     ...{ content: { subject: 'Offers', text: 'Out: %unsubscribe_url%' } },
     timeZone: dayPlace(Date.now()).zone,
   });
-  let last: Command | undefined;
-  const isThere = async (): Promise<Command | undefined> => {
-    last = await api.call<Command>('GET', `${TENANT}/messages/${id}`);
-    return last.state === state ? last : undefined;
-  };
-  return waitFor(`${id} is ${state}`, isThere, SEEN).catch((error: unknown) => {
-    throw new Error(`${String(error)}: ${JSON.stringify(last)}`);
-  });
+  return untilState(api, TENANT, id, state);
 }
 
 test('E1 E5 one POST to the link in the headers of a marketing mail, and the next one is refused', async () => {

@@ -24,6 +24,7 @@ import { Database } from '@posthorn/postgres/database.js';
 import { AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import { AuditRelay } from '@posthorn/postgres/audit-relay.js';
 import { Partitions } from '@posthorn/postgres/partitions.js';
+import { KeepStatistics } from '@posthorn/postgres/statistics.js';
 import { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import { TenantPurge } from '@posthorn/postgres/tenant-purge.js';
 import { AuditAppend } from '@posthorn/server/audit-append.js';
@@ -211,6 +212,11 @@ const persistence = () => [
     Partitions,
     (db: Database, clock: Clock, log: Logger) => new Partitions(db, clock, log, SCHEMA),
     ...([Database, Clock, Logger] as const),
+  ),
+  provideFactory(
+    KeepStatistics,
+    (db: Database, log: Logger) => new KeepStatistics(db, log, SCHEMA),
+    ...([Database, Logger] as const),
   ),
   provide(DropPartitions, Database, Clock, Logger),
   provideFactory(

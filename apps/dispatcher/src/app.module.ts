@@ -20,6 +20,7 @@ import { NatsLink } from '@posthorn/jetstream/nats-link.js';
 import { AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import { AuditRelay } from '@posthorn/postgres/audit-relay.js';
 import { Partitions } from '@posthorn/postgres/partitions.js';
+import { KeepStatistics } from '@posthorn/postgres/statistics.js';
 import { AuditAppend } from '@posthorn/server/audit-append.js';
 import { natsConnection } from '@posthorn/server/config.js';
 import { type GrpcExposure, processProviders } from '@posthorn/server/grpc-service.js';
@@ -157,7 +158,7 @@ function platform({ config, clock, log, metrics, instanceId }: Process<Config>) 
     clock,
   };
   return [
-    provideValue(WorkerDatabase, new WorkerDatabase({ ...database, role: ROLES.worker })),
+    provideValue(WorkerDatabase, new WorkerDatabase({ ...database, role: ROLES.worker, isKeyed: true })),
     provideValue(ReaderDatabase, new ReaderDatabase({ ...database, role: ROLES.reader })),
     provideValue(
       NatsLink,
@@ -166,6 +167,11 @@ function platform({ config, clock, log, metrics, instanceId }: Process<Config>) 
     provideFactory(
       Partitions,
       (db: WorkerDatabase) => new Partitions(db, clock, log, SCHEMA),
+      WorkerDatabase,
+    ),
+    provideFactory(
+      KeepStatistics,
+      (db: WorkerDatabase) => new KeepStatistics(db, log, SCHEMA),
       WorkerDatabase,
     ),
     provideFactory(

@@ -81,7 +81,6 @@ import { HandoffStepStore } from './persistence/handoff-step.store.js';
 import { HandoffStore } from './persistence/handoff.store.js';
 import { PersonRead } from './persistence/person.read.js';
 import { ConversationStore } from './persistence/conversation.store.js';
-import { verifyLogContinuity } from './persistence/log-continuity.js';
 import { AppendDatabase, KeeperDatabase, ReaderDatabase, WorkerDatabase } from './persistence/databases.js';
 import { BodyShapeStore } from './persistence/body-shape.store.js';
 import { DriftFieldRead } from './persistence/drift-field.read.js';
@@ -103,7 +102,6 @@ import { MessageRead } from './persistence/message.read.js';
 import { OutboxRead } from './persistence/outbox.read.js';
 import { ParkedRead } from './persistence/parked.store.js';
 import { ProjectionStore } from './persistence/projection.store.js';
-import { ROLES } from './persistence/roles.js';
 import { purgeProviders } from './purge-providers.js';
 import { mediaProviders } from './media-providers.js';
 import { ruleProviders } from './rule-providers.js';
@@ -119,6 +117,7 @@ import { RefusalController } from './transport/refusals.grpc.js';
 import { ReprocessingController } from './transport/reprocessing.grpc.js';
 import { FactController } from './transport/facts.grpc.js';
 import { RuleController } from './transport/rule.grpc.js';
+import { storeProviders } from './store-providers.js';
 import { statusProviders } from './status-providers.js';
 import { MediaController } from './transport/media.grpc.js';
 import { ShapeController } from './transport/shapes.grpc.js';
@@ -202,43 +201,13 @@ export class AppModule {
   }
 }
 
-/** Less than ingress waits for: a statement that takes longer frees its lane and is answered as unknown. */
-const APPEND_STATEMENT_TIMEOUT_MS = 1_200;
-
-/** Refusals are rare, and what is too old can wait. */
-const KEEPER_CONNECTIONS = 3;
-
-function platform({ config, clock, log, metrics, instanceId }: Process<Config>) {
-  const database = {
-    url: config.databaseUrl,
-    passwordFile: config.databasePasswordFile,
-    poolMax: config.databasePoolMax,
-    applicationName: 'events',
-    clock,
-    verify: verifyLogContinuity,
-  };
-  const append = { poolMax: config.appendLanes, statementTimeoutMs: APPEND_STATEMENT_TIMEOUT_MS };
+function platform(process: Process<Config>) {
+  const { config, log, metrics } = process;
   return [
-    provideValue(AppendDatabase, new AppendDatabase({ ...database, ...append, role: ROLES.append })),
-    provideValue(WorkerDatabase, new WorkerDatabase({ ...database, role: ROLES.worker })),
-    provideValue(ReaderDatabase, new ReaderDatabase({ ...database, role: ROLES.reader })),
-    provideValue(
-      KeeperDatabase,
-      new KeeperDatabase({ ...database, poolMax: KEEPER_CONNECTIONS, role: ROLES.keeper }),
-    ),
+    ...storeProviders(process),
     provideValue(
       NatsLink,
       measuredBroker(metrics, new NatsLink({ ...natsConnection(config), name: 'events' }, log)),
-    ),
-    provideFactory(
-      Partitions,
-      (db: WorkerDatabase) => new Partitions(db, clock, log, EVENTS_SCHEMA.schema),
-      WorkerDatabase,
-    ),
-    provideFactory(
-      LogLeases,
-      (db: WorkerDatabase) => new LogLeases(db, clock, log, { schema: EVENTS_SCHEMA.schema, instanceId }),
-      WorkerDatabase,
     ),
     provideFactory(
       FactPublisher,

@@ -30,7 +30,7 @@ export async function projectorOf(
   edge: ConstructorParameters<typeof PausedSources>[1] = NOTHING_PAUSED,
   wanting: ConstructorParameters<typeof PlanMedia>[1] = NO_MEDIA,
 ) {
-  const db = database.database(ROLES.worker);
+  const db = database.database(ROLES.worker, { isKeyed: true });
   const clock = new FakeClock(new SystemClock().nowMs());
   const { tracer, log } = testProcess('events');
   const published: { shard: number; fact: Fact }[] = [];

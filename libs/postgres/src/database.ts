@@ -21,6 +21,18 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** Weaker settings answer COMMIT before the log is on this machine's disk and on its synchronous standbys. */
 const DURABLE_COMMITS: readonly string[] = ['on', 'remote_apply'];
 
+/**
+ * Every join reads the rows of one side by an index for each row of the other, and a statement is planned once.
+ * Why: queues whose depth changes within seconds are not what the statistics say of them, and planning a statement of
+ * many small arrays anew each time took a fifth of Postgres' time at 200 events a second (3.8 → 3.0 ms an event, 2026-11).
+ */
+const KEYED_PLANS = [
+  'plan_cache_mode=force_generic_plan',
+  ...['seqscan', 'hashjoin', 'mergejoin', 'material'].map((plan) => `enable_${plan}=off`),
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
+
 /** Where a service's tables are and as whom it logs in. */
 export interface DatabaseOptions {
   readonly url: string;
@@ -35,6 +47,8 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number;
   readonly lockTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
+  /** Its named statements find rows by key, whatever the statistics say of their tables: see `KEYED_PLANS`. */
+  readonly isKeyed?: boolean;
   /** Asked once of every new connection, over it; when it rejects the connection is not used. */
   readonly verify?: (query: Tx['query']) => Promise<void>;
 }
@@ -94,6 +108,7 @@ export class Database {
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       keepAlive: true,
       pipeline: true,
+      ...(options.isKeyed === true && { options: KEYED_PLANS }),
       ...(options.verify === undefined ? {} : { verify: verifying(options.verify) }),
     };
     this.pool = new pg.Pool(config);

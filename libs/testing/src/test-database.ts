@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { Database } from '@posthorn/postgres/database.js';
+import { Database, type DatabaseOptions } from '@posthorn/postgres/database.js';
 import { migrate, type SchemaDefinition } from '@posthorn/postgres/migrate.js';
 import { testServers } from './test-servers.js';
 
@@ -17,7 +17,7 @@ export interface TestDatabase {
   /** A pool for one of the service's roles; closed by `drop`. */
   database(
     role: string,
-    options?: { readonly poolMax?: number; readonly statementTimeoutMs?: number },
+    options?: Partial<Pick<DatabaseOptions, 'poolMax' | 'statementTimeoutMs' | 'isKeyed'>>,
   ): Database;
   /** Runs a statement as the superuser, whom row-level security does not stop. */
   query<Row extends pg.QueryResultRow = Record<string, unknown>>(

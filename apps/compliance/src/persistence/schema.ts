@@ -9,6 +9,7 @@ import { AUDIT_OUTGOING } from './migrations/0007-audit-outgoing.js';
 import { TENANT_PURGE } from './migrations/0008-tenant-purge.js';
 import { MAIL_DELIVERIES } from './migrations/0009-mail-deliveries.js';
 import { PERSON_KEYS, REVIEW_PERSONS } from './migrations/0010-person-keys.js';
+import { STATISTICS } from './migrations/0011-statistics.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
@@ -27,5 +28,6 @@ export const COMPLIANCE_SCHEMA: SchemaDefinition = {
     MAIL_DELIVERIES,
     PERSON_KEYS,
     REVIEW_PERSONS,
+    STATISTICS,
   ],
 };

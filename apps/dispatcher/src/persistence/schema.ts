@@ -5,6 +5,7 @@ import { ERASURE } from './migrations/0003-erasure.js';
 import { RETENTION } from './migrations/0004-retention.js';
 import { AUDIT_OUTGOING } from './migrations/0005-audit-outgoing.js';
 import { TENANT_PURGE } from './migrations/0006-tenant-purge.js';
+import { STATISTICS } from './migrations/0007-statistics.js';
 import { ROLES } from './roles.js';
 
 export const SCHEMA = 'dispatch';
@@ -13,5 +14,5 @@ export const SCHEMA = 'dispatch';
 export const DISPATCH_SCHEMA: SchemaDefinition = {
   schema: SCHEMA,
   roles: Object.values(ROLES),
-  migrations: [DELIVERIES, COMMANDS, ERASURE, RETENTION, AUDIT_OUTGOING, TENANT_PURGE],
+  migrations: [DELIVERIES, COMMANDS, ERASURE, RETENTION, AUDIT_OUTGOING, TENANT_PURGE, STATISTICS],
 };

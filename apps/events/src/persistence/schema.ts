@@ -14,6 +14,7 @@ import { SOURCE_HOURS } from './migrations/0014-source-hours.js';
 import { MEDIA } from './migrations/0015-media.js';
 import { MESSAGE_PARTS } from './migrations/0016-message-parts.js';
 import { LOG_CONTINUITY } from './migrations/0017-log-continuity.js';
+import { STATISTICS } from './migrations/0018-statistics.js';
 import { REBASE_LOG } from './log-continuity.js';
 import { ROLES } from './roles.js';
 
@@ -38,6 +39,7 @@ export const EVENTS_SCHEMA: SchemaDefinition = {
     MEDIA,
     MESSAGE_PARTS,
     LOG_CONTINUITY,
+    STATISTICS,
   ],
   repairs: [REBASE_LOG],
 };

@@ -3,6 +3,8 @@ import type { LoggerLike, PostgresLogFields } from './logger-like.js';
 
 const PAGE_MAX = 500;
 const POLL_MS = 250;
+/** So long at least after all was relayed: what is told meanwhile shares the four round trips of a page. */
+const INTERVAL_MS = 25;
 const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 5_000;
 
@@ -68,7 +70,10 @@ export class OutgoingRelay<Row extends { readonly number: bigint }> {
       try {
         const hasMore = await this.relayPage();
         this.failures = 0;
-        if (!hasMore) await this.pause(POLL_MS, true);
+        if (!hasMore) {
+          await this.pause(INTERVAL_MS, false);
+          await this.pause(POLL_MS, true);
+        }
       } catch (err) {
         if (this.failures === 0) this.log.warn({ err, stage: 'relay' }, 'outgoing events were not relayed');
         const ceiling = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(this.failures, 10));
@@ -78,6 +83,7 @@ export class OutgoingRelay<Row extends { readonly number: bigint }> {
     }
   }
 
+  /** @returns whether more is known to wait. */
   private async relayPage(): Promise<boolean> {
     if (!this.link.isMine()) {
       this.link.onDepth(0); // counted where it is relayed
@@ -89,12 +95,14 @@ export class OutgoingRelay<Row extends { readonly number: bigint }> {
     const page = await this.link.page(relayed, PAGE_MAX);
     if (page.length === 0) return false;
     try {
-      await this.link.relayed(await this.link.append(page));
+      const through = await this.link.append(page);
+      await this.link.relayed(through);
+      return through < numbered;
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'request.invalid') throw error;
       await this.skip(page[0]!.number, error);
+      return true;
     }
-    return true;
   }
 
   /** The first of a page can never be stored: without this step nothing after it would be, either. */
@@ -111,7 +119,7 @@ export class OutgoingRelay<Row extends { readonly number: bigint }> {
     this.rest.end();
   }
 
-  /** @param isShortened whether a wake ends it; a pause after a failure is only ended by the shutdown. */
+  /** @param isShortened whether a wake ends it, a past one too; others are only ended by the shutdown. */
   private async pause(ms: number, isShortened: boolean): Promise<void> {
     if (this.isClosed || (isShortened && this.isWoken)) return;
     await new Promise<void>((end) => {

@@ -2,7 +2,7 @@ import { FakeClock } from '@posthorn/clock/fake-clock.js';
 import { newUuid } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { Metrics } from '@posthorn/server/metrics.js';
-import type { IntakeRequest } from '../domain/intake.js';
+import type { EventAttributes, IntakeRequest } from '../domain/intake.js';
 import type { Inserted } from '../persistence/append.store.js';
 import { APPEND_LIMITS } from './append-limits.js';
 import { AppendMetrics } from './append-metrics.js';
@@ -32,6 +32,18 @@ const request = (tenantId = newUuid(1)): IntakeRequest => ({
     },
   ],
 });
+
+const STOP: EventAttributes = {
+  ...{
+    providerEventId: '',
+    providerMessageId: 'SM1',
+    channel: 'sms',
+    direction: 'inbound',
+    status: 'received',
+  },
+  ...{ providerStatus: '', errorCode: '', campaign: '', signal: 'opt_out', conversationHash: NONE },
+  ...{ providerType: '', causedBy: NONE, note: '', messageId: NONE, replyToProviderMessageId: '' },
+};
 
 /** A store whose transactions end when the test says so. */
 class HeldStore {
@@ -115,6 +127,21 @@ test('A3 the pressure follows what is under way, and is gone soon after all of i
   // The next batch may come any moment.
   expect(append.pressure).toBe('high');
   clock.advance(50);
+  expect(append.pressure).toBe('none');
+});
+
+// If this failed, projection would compete with compliance while senders of opt-outs wait for their answers.
+test('A3 E1 opt-outs count as under way for a while after their commit', async () => {
+  const { store, append, clock } = setUp();
+  const optOut = request();
+  const events = optOut.events.map((event) => ({ ...event, attributes: STOP }));
+  const answers = append.run(Array.from({ length: 40 }, () => ({ ...optOut, events })));
+  await turn();
+  store.batches[0]!.end();
+  await answers;
+  clock.advance(60);
+  expect(append.pressure).toBe('high');
+  clock.advance(60);
   expect(append.pressure).toBe('none');
 });
 

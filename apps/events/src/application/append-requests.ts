@@ -3,7 +3,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { isDataError, sqlState } from '@posthorn/postgres/database-error.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { FairQueue, type Weight } from '../domain/fair-queue.js';
-import { intakeFault, type IntakeRequest } from '../domain/intake.js';
+import { intakeFault, type IntakeEvent, type IntakeRequest } from '../domain/intake.js';
 import type { Pressure } from '../domain/projection-pause.js';
 import type { AppendStore, Inserted } from '../persistence/append.store.js';
 import { APPEND_LIMITS, type AppendLimits } from './append-limits.js';
@@ -44,6 +44,10 @@ const BUSY_REQUESTS = 4;
 const SATURATED_REQUESTS = 32;
 /** Between two batches nothing is under way for a moment, and that is no pause of the senders. */
 const PRESSURE_HOLD_MS = 50;
+/** So long, on a busy machine, an opt-out waits for compliance once it is committed; its sender has no answer yet. */
+const OPT_OUT_MS = 100;
+/** What is answered only once it is in force. */
+const OPT_OUTS: ReadonlySet<string> = new Set(['opt_out', 'complaint']);
 
 /**
  * Merges what all streams brought into few transactions.
@@ -55,6 +59,8 @@ export class AppendRequests {
   private busyLanes = 0;
   /** Requests that wait or are being committed. */
   private underWay = 0;
+  /** When requests with an opt-out were committed, as long as they count as under way. */
+  private readonly optOutsAtMs: number[] = [];
   private highUntilMs = -Infinity;
   private lateLanes = 0;
   private isPumpScheduled = false;
@@ -86,8 +92,9 @@ export class AppendRequests {
    */
   get pressure(): Pressure {
     if (this.clock.monotonicMs() < this.highUntilMs) return 'high';
-    if (this.underWay < BUSY_REQUESTS) return 'none';
-    return this.underWay < SATURATED_REQUESTS ? 'some' : 'high';
+    const { unanswered } = this;
+    if (unanswered < BUSY_REQUESTS) return 'none';
+    return unanswered < SATURATED_REQUESTS ? 'some' : 'high';
   }
 
   /** Whether commits fail: three times within two seconds. */
@@ -120,6 +127,13 @@ export class AppendRequests {
   async beforeApplicationShutdown(): Promise<void> {
     this.isClosed = true;
     await this.whenIdle();
+  }
+
+  /** Requests whose senders still wait, here or for compliance. */
+  private get unanswered(): number {
+    const sinceMs = this.clock.monotonicMs() - OPT_OUT_MS;
+    while (this.optOutsAtMs.length > 0 && this.optOutsAtMs[0]! <= sinceMs) this.optOutsAtMs.shift();
+    return this.underWay + this.optOutsAtMs.length;
   }
 
   private enqueue(request: IntakeRequest, call: Call, index: number, waitsUntilMs: number): void {
@@ -174,7 +188,7 @@ export class AppendRequests {
     this.busyLanes += 1;
     let isLate = false;
     const startMs = this.clock.monotonicMs();
-    if (this.underWay >= SATURATED_REQUESTS) this.highUntilMs = startMs + PRESSURE_HOLD_MS;
+    if (this.unanswered >= SATURATED_REQUESTS) this.highUntilMs = startMs + PRESSURE_HOLD_MS;
     const timer = setTimeout(() => {
       isLate = true;
       this.lateLanes += 1;
@@ -231,6 +245,7 @@ export class AppendRequests {
     const { events } = entry.request;
     const stored = events.length - duplicates;
     if (stored > 0) for (const { shard } of events) shards.add(shard);
+    if (stored > 0 && events.some(isOptOut)) this.optOutsAtMs.push(this.clock.monotonicMs());
     this.metrics.events('stored', stored);
     if (duplicates > 0) this.metrics.events('duplicate', duplicates);
     this.sources.count(entry.request, stored);
@@ -267,6 +282,8 @@ export class AppendRequests {
     if (call.open === 0) call.resolve(call.outcomes);
   }
 }
+
+const isOptOut = ({ attributes }: IntakeEvent): boolean => OPT_OUTS.has(attributes?.signal ?? '');
 
 const refused = (detail: string): AppendOutcome => ({
   outcome: 'refused',

@@ -1,4 +1,4 @@
-import { formatId, newUuid, parseId, uuidText } from '@posthorn/clock/id.js';
+import { formatId, newUuid, parseId, uuidText, uuidTimeMs } from '@posthorn/clock/id.js';
 import type { RequestPermitRequest } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import type { Fact } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import type { Database } from '@posthorn/postgres/database.js';
@@ -54,7 +54,7 @@ const close = (permitId: string, outcome = 'sent') =>
   one.permits.closePermit({ tenantId: acme.id, permitId, outcome }, CALL);
 
 /** An opt-out as intake knows it. */
-const stop = (address: string, eventId = newUuid(clock.nowMs()), atMs = clock.nowMs()) => ({
+const stop = (address: string, eventId = newUuid(clock.nowMs()), atMs = uuidTimeMs(eventId)) => ({
   ...{
     tenantId: acme.uuid,
     eventId,

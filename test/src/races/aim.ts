@@ -5,6 +5,8 @@ const STEP_MS = 1;
 const CORRECTION_MS_MAX = 300;
 /** An answer that took longer was held: it says nothing about the usual way. */
 const HELD_MS = 450;
+/** A message that took longer waited for a service that was away; the next ones will not. */
+const LATE_MS = 1_000;
 const REMEMBERED_MAX = 15;
 
 /** When to say STOP after a message was asked for, so that either may be first. */
@@ -24,7 +26,7 @@ export class Aim {
   }
 
   onArrival(ms: number): void {
-    remember(this.sendMs, ms);
+    if (ms <= LATE_MS) remember(this.sendMs, ms);
   }
 
   /** Moves towards where both win equally often. */

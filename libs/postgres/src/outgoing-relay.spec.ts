@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type OutgoingLink, OutgoingRelay } from './outgoing-relay.js';
 
@@ -73,6 +74,32 @@ test('a wake ends the pause, and whoever does not hold the lane relays nothing',
   wake();
   await until(() => rows.relayedThrough === 2n);
   expect(rows.taken).toEqual([1n, 2n]);
+});
+
+test('what is told soon after a page shares the next one', async () => {
+  // Would break: while people say STOP, each of them would cost four round trips more.
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick'] });
+  try {
+    const pages: number[] = [];
+    rows.answer = (page) => {
+      pages.push(page.length);
+      return Promise.resolve(page.at(-1)!.number);
+    };
+    rows.numbered = 1n;
+    relay.onApplicationBootstrap();
+    await until(() => rows.relayedThrough === 1n);
+    for (const told of [2n, 3n, 4n, 5n]) {
+      rows.numbered = told;
+      wake();
+      await new Promise((next) => setImmediate(next));
+    }
+    expect(pages).toEqual([1]);
+    jest.advanceTimersByTime(25);
+    await until(() => rows.relayedThrough === 5n);
+    expect(pages).toEqual([1, 4]);
+  } finally {
+    jest.useRealTimers();
+  }
 });
 
 test('G5 a row that can never be stored is counted and skipped; a log that is away is asked again for the same', async () => {

@@ -2,6 +2,7 @@ import { uuidText } from '@posthorn/clock/id.js';
 import { BatchInsert, type InsertColumn, unnest } from '@posthorn/postgres/batch-insert.js';
 import { columnArrays } from '@posthorn/postgres/column-array.js';
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
+import { filter } from '@posthorn/postgres/filter.js';
 import { type Delivery, type DeliverableFact } from '../domain/delivery.js';
 import { type AttemptResult, type Verdict } from '../domain/retry-policy.js';
 import { type DueCursor, type DuePage } from './due-page.js';
@@ -36,18 +37,14 @@ const timeText = (ms: number): string => new Date(ms).toISOString();
 
 const OUTCOME_TYPES = OUTCOME_COLUMNS.map(({ type }) => type);
 
-/**
- * Deliveries changed and attempts inserted together.
- * Why IS TRUE: the bare condition is that of the index of waiting deliveries, and the planner, which takes that for
- * nearly empty, would read all that waits for each batch.
- */
+/** Deliveries changed and attempts inserted together. */
 const OUTCOME_STATEMENT: Statement = {
   name: 'record_outcomes',
   text: `WITH v AS (SELECT * FROM ${unnest(OUTCOME_COLUMNS)} AS v (${OUTCOME_COLUMNS.map(({ name }) => name).join(', ')})),
     changed AS (
       UPDATE dispatch.delivery d SET state = v.state, attempt_count = v.attempt_count,
         next_attempt_at = coalesce(v.next_attempt_at, d.next_attempt_at), finished_at = v.finished_at
-      FROM v WHERE d.tenant_id = v.tenant_id AND d.delivery_id = v.delivery_id AND (d.finished_at IS NULL) IS TRUE)
+      FROM v WHERE d.tenant_id = v.tenant_id AND d.delivery_id = v.delivery_id AND ${filter('d.finished_at IS NULL')})
     INSERT INTO dispatch.attempt
       (tenant_id, delivery_id, number, started_at, duration_ms, status_code, outcome, detail)
     SELECT tenant_id, delivery_id, attempt_count, started_at, duration_ms, status_code, outcome, detail

@@ -1,5 +1,6 @@
 import { uuidBytes, uuidText } from '@posthorn/clock/id.js';
 import type { Database, Statement } from '@posthorn/postgres/database.js';
+import { filter } from '@posthorn/postgres/filter.js';
 import type { DataClass } from '../domain/retention.js';
 
 /** Tables that leave together, a day at a time. */
@@ -69,7 +70,7 @@ WITH gone AS (
     SELECT k.message_id FROM dispatch.command_content k
     WHERE k.tenant_id = $1 AND k.message_id < $2::uuid AND ${isTold('k.message_id')}
       AND NOT EXISTS (SELECT FROM dispatch.command c
-        WHERE c.tenant_id = $1 AND c.message_id = k.message_id AND c.finished_at IS NULL)
+        WHERE c.tenant_id = $1 AND c.message_id = k.message_id AND ${filter('c.finished_at IS NULL')})
     ORDER BY k.message_id LIMIT $3::int)) RETURNING 1
 )
 SELECT count(*)::int AS main, 0 AS more FROM gone`,

@@ -46,8 +46,8 @@ const SATURATED_REQUESTS = 32;
 const PRESSURE_HOLD_MS = 50;
 /** So long, on a busy machine, an opt-out waits for compliance once it is committed; its sender has no answer yet. */
 const OPT_OUT_MS = 100;
-/** What is answered only once it is in force. */
-const OPT_OUTS: ReadonlySet<string> = new Set(['opt_out', 'complaint']);
+/** Signals that are answered only once they are in force. */
+const AWAITED: ReadonlySet<string> = new Set(['opt_out', 'complaint']);
 
 /**
  * Merges what all streams brought into few transactions.
@@ -245,7 +245,7 @@ export class AppendRequests {
     const { events } = entry.request;
     const stored = events.length - duplicates;
     if (stored > 0) for (const { shard } of events) shards.add(shard);
-    if (stored > 0 && events.some(isOptOut)) this.optOutsAtMs.push(this.clock.monotonicMs());
+    if (stored > 0 && events.some(isAwaited)) this.optOutsAtMs.push(this.clock.monotonicMs());
     this.metrics.events('stored', stored);
     if (duplicates > 0) this.metrics.events('duplicate', duplicates);
     this.sources.count(entry.request, stored);
@@ -283,7 +283,7 @@ export class AppendRequests {
   }
 }
 
-const isOptOut = ({ attributes }: IntakeEvent): boolean => OPT_OUTS.has(attributes?.signal ?? '');
+const isAwaited = ({ attributes }: IntakeEvent): boolean => AWAITED.has(attributes?.signal ?? '');
 
 const refused = (detail: string): AppendOutcome => ({
   outcome: 'refused',

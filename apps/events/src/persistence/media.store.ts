@@ -1,6 +1,7 @@
 import { uuidBytes, uuidText } from '@posthorn/clock/id.js';
 import type { Database, Statement, Tx } from '@posthorn/postgres/database.js';
 import { int2Array, textArray, timeArray, uuidArray } from '@posthorn/postgres/pg-arrays.js';
+import { filter } from '@posthorn/postgres/filter.js';
 import type { MediumEnd, MediumName, MediumState, PlannedMedium } from '../domain/media.js';
 import { firstUuidOf } from '../domain/page.js';
 
@@ -55,7 +56,7 @@ UPDATE events.media m SET holder = $4, attempts = m.attempts + 1,
 FROM due d WHERE m.tenant_id = d.tenant_id AND m.event_id = d.event_id AND m.place = d.place AND m.event_id >= $1::uuid
 RETURNING m.tenant_id, m.event_id, m.place, m.source_id, m.provider, m.expires_at <= clock_timestamp() AS is_expired`,
 };
-const HELD = `tenant_id = $1 AND event_id = $2 AND place = $3 AND state = 'pending' AND holder = $4`;
+const HELD = `tenant_id = $1 AND event_id = $2 AND place = $3 AND ${filter("state = 'pending'")} AND holder = $4`;
 const STORE: Statement = {
   name: 'media_store',
   text: `UPDATE events.media SET state = 'stored', reason = '', holder = '', settled_at = clock_timestamp(), content_type = $5,

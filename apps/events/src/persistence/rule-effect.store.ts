@@ -6,6 +6,7 @@ import type { Firing } from '../domain/rule-firing.js';
 import { messageKey } from '../domain/rule-key.js';
 import type { RuleAction, RuleDefinition } from '../domain/rule.js';
 import { byteaArray, int4Array, textArray, uuidArray } from '@posthorn/postgres/pg-arrays.js';
+import { filter } from '@posthorn/postgres/filter.js';
 
 /** A firing that is to be committed. IDs are 16 bytes. */
 export interface NewEffect {
@@ -120,13 +121,13 @@ const FINISH = {
   name: 'rule_effect_finish',
   text: `UPDATE events.rule_effect SET state = $3, result = $4, error_code = $5, detail = $6,
            finished_at = clock_timestamp()
-         WHERE tenant_id = $1 AND effect_id = $2 AND state = 'pending'`,
+         WHERE tenant_id = $1 AND effect_id = $2 AND ${filter("state = 'pending'")}`,
 };
 const POSTPONE = {
   name: 'rule_effect_postpone',
   text: `UPDATE events.rule_effect SET next_attempt_at = clock_timestamp() + $3 * interval '1 ms', error_code = $4,
            detail = $5
-         WHERE tenant_id = $1 AND effect_id = $2 AND state = 'pending'`,
+         WHERE tenant_id = $1 AND effect_id = $2 AND ${filter("state = 'pending'")}`,
 };
 const TAG = {
   name: 'tag_add',

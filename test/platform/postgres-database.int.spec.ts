@@ -347,3 +347,21 @@ test('a server that may forget what it acknowledged is refused', async () => {
   });
   await test_.query('ALTER ROLE platform_reader RESET synchronous_commit');
 });
+
+test('a keyed pool joins by index and keeps its plans', async () => {
+  // Would break: a plan from the time when a table was small, or a queue empty, would read all of it.
+  const settings = (of: Database) =>
+    of.query<{ name: string; setting: string }>(
+      `SELECT name, setting FROM pg_settings WHERE name IN
+         ('plan_cache_mode', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_material') ORDER BY name`,
+    );
+  const keyed = await settings(test_.database('platform_worker', { isKeyed: true }));
+  expect(keyed.rows.map(({ setting }) => setting)).toEqual([
+    'off',
+    'off',
+    'off',
+    'off',
+    'force_generic_plan',
+  ]);
+  expect((await settings(db)).rows.map(({ setting }) => setting)).toEqual(['on', 'on', 'on', 'on', 'auto']);
+});

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '@posthorn/testing/eventually.js';
+import { startBlocked } from '@posthorn/testing/start-blocked.js';
 import { House } from './harness.js';
 
 test('I3 a replica that starts before the database takes its role waits for it', async () => {
@@ -7,15 +7,10 @@ test('I3 a replica that starts before the database takes its role waits for it',
   const house = await House.open('compliance late');
   try {
     await house.db.admit(false);
-    let isServing = false;
-    const starting = house.start().then((instance) => {
-      isServing = true;
-      return instance;
-    });
-    await delay(700); // time in which it could end
-    expect(isServing).toBe(false);
-    await house.db.admit(true);
-    const late = await starting;
+    const late = await startBlocked(
+      () => house.start(),
+      () => house.db.admit(true),
+    );
     await eventually(() => expect(late.process.health.readiness().isReady).toBe(true), { timeoutMs: 15_000 });
   } finally {
     await house.close();

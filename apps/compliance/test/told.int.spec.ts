@@ -1,6 +1,7 @@
 import { newUuid, idOfUuid, uuidText, uuidTimeMs } from '@posthorn/clock/id.js';
 import type { Fact, ServiceEvent } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { eventually } from '@posthorn/testing/eventually.js';
+import { analyzedByItsService } from '@posthorn/testing/grown-table.js';
 import { CALL, clock, House, type Tenant, UNAVAILABLE } from './harness.js';
 
 const ACTOR = 'key_test';
@@ -230,4 +231,9 @@ test('E3 a double opt-in that was asked too long ago is not answered by a YES, n
   await says(intime, IN);
   await settled();
   for (const address of [late, strict, unanswered]) expect(saidOf(address)).toEqual([]);
+});
+
+test('a table that grows is analyzed by the service', async () => {
+  // Would break: each new day, and each new installation, would get slower until autovacuum comes.
+  await analyzedByItsService(house.db, 'compliance');
 });

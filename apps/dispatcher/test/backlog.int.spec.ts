@@ -1,4 +1,5 @@
 import { eventually } from '@posthorn/testing/eventually.js';
+import { analyzedByItsService } from '@posthorn/testing/grown-table.js';
 import { clock, CommandHouse, type Running } from './commands.fixture.js';
 import { FakeEndpoint } from './provider-fakes.fixture.js';
 
@@ -68,4 +69,9 @@ test('H2 the age of the oldest command that is due grows while nothing decides, 
   house.compliance.decide = () => ({});
   await reached(id, 'sent');
   await eventually(async () => expect(await oldest()).toBe(0), SEEN);
+});
+
+test('a table that grows is analyzed by the service', async () => {
+  // Would break: each new day, and each new installation, would get slower until autovacuum comes.
+  await analyzedByItsService(house.db, 'dispatch');
 });

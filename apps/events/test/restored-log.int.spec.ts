@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { formatId } from '@posthorn/clock/id.js';
 import { AppendResult_Outcome } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { Database } from '@posthorn/postgres/database.js';
 import { migrate } from '@posthorn/postgres/migrate.js';
 import { eventually } from '@posthorn/testing/eventually.js';
+import { startBlocked } from '@posthorn/testing/start-blocked.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
 import { AppendStore } from '../src/persistence/append.store.js';
 import { verifyLogContinuity } from '../src/persistence/log-continuity.js';
@@ -135,15 +135,10 @@ test('I6 A2 the service takes nothing until the migrations have run, and then go
   const rig = await Rig.open();
   try {
     await rig.database.query(`UPDATE events.shard SET cursor_xid = '900000000000'`);
-    let isServing = false;
-    const starting = rig.start().then((service) => {
-      isServing = true;
-      return service;
-    });
-    await delay(1_000); // time in which it could start too early
-    expect(isServing).toBe(false);
-    await migrate({ ...EVENTS_SCHEMA, adminUrl: rig.database.url, password: rig.database.password });
-    const service = await starting;
+    const service = await startBlocked(
+      () => rig.start(),
+      () => migrate({ ...EVENTS_SCHEMA, adminUrl: rig.database.url, password: rig.database.password }),
+    );
     await eventually(() => expect(service.process.health.readiness().isReady).toBe(true));
     const { results } = await (await service.stream()).send([sent('NOW')]);
     expect(results.map(({ outcome }) => outcome)).toEqual([AppendResult_Outcome.OUTCOME_STORED]);

@@ -11,6 +11,7 @@ import { SealedBox, sealAad } from '@posthorn/crypto/sealed-box.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
 import { FACTS_SUBJECTS, HEADS_SUBJECT } from '@posthorn/jetstream/subjects.js';
 import { eventually } from '@posthorn/testing/eventually.js';
+import { analyzedByItsService } from '@posthorn/testing/grown-table.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
 import type { IntakeRequest } from '../src/domain/intake.js';
 import { attributesOf, eventOf, id, requestOf } from './intake.builder.js';
@@ -304,4 +305,9 @@ test('I3 on shutdown streams are answered and ended, and the lanes are given bac
   await stream.ended;
   const { rows } = await rig.database.query('SELECT instance_id FROM events.worker');
   expect(rows).toEqual([{ instance_id: service.process.instanceId }]);
+});
+
+test('a table that grows is analyzed by the service', async () => {
+  // Would break: each new day, and each new installation, would get slower until autovacuum comes.
+  await analyzedByItsService(rig.database, 'events');
 });

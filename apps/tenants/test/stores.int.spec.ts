@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { uuidOfId } from '@posthorn/clock/id.js';
 import { FakeClock } from '@posthorn/clock/fake-clock.js';
 import { SystemClock } from '@posthorn/clock/clock.js';
 import { type Database } from '@posthorn/postgres/database.js';
 import { eventually } from '@posthorn/testing/eventually.js';
+import { startBlocked } from '@posthorn/testing/start-blocked.js';
 import { BeginRequest } from '../src/application/begin-request.js';
 import { CompleteRequest } from '../src/application/complete-request.js';
 import { ConfigWake } from '../src/application/config-wake.js';
@@ -41,15 +41,10 @@ const silentWake = () => new ConfigWake({ publish: () => undefined, subscribe: (
 test('I3 a replica that starts before the database takes its role waits for it', async () => {
   // Would break: at a first install it would end and be started again until the migrations have run.
   await house.db.admit(false);
-  let isServing = false;
-  const starting = house.start().then((instance) => {
-    isServing = true;
-    return instance;
-  });
-  await delay(700); // time in which it could end
-  expect(isServing).toBe(false);
-  await house.db.admit(true);
-  const late = await starting;
+  const late = await startBlocked(
+    () => house.start(),
+    () => house.db.admit(true),
+  );
   await eventually(() => expect(late.process.health.readiness().isReady).toBe(true));
   await late.close();
 });

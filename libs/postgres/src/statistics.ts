@@ -1,3 +1,4 @@
+import { Rounds } from '@posthorn/clock/rounds.js';
 import type { Database } from './database.js';
 import type { LoggerLike } from './logger-like.js';
 
@@ -38,8 +39,7 @@ export const statisticsFunctionSql = (schema: string, callers: readonly string[]
  * one batch of conversations, 2.4 ms for one of opt-outs).
  */
 export class KeepStatistics {
-  private timer: NodeJS.Timeout | undefined;
-  private isStopped = false;
+  private readonly rounds = new Rounds(ROUND_MS, () => this.round());
 
   /** @param db as a role that may call the function. */
   constructor(
@@ -49,18 +49,17 @@ export class KeepStatistics {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.next();
+    this.rounds.start();
   }
 
-  onApplicationShutdown(): void {
-    this.isStopped = true;
-    clearTimeout(this.timer);
+  onApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** Until nothing has grown, or so many are done. @returns the tables that were analyzed. */
   async refresh(): Promise<string[]> {
     const analyzed: string[] = [];
-    while (analyzed.length < TABLES_PER_ROUND_MAX && !this.isStopped) {
+    while (analyzed.length < TABLES_PER_ROUND_MAX && !this.rounds.isStopped) {
       const { rows } = await this.db.query<{ grown: string | null }>(
         `SELECT ${this.schema}.analyze_grown() AS grown`,
       );
@@ -71,16 +70,11 @@ export class KeepStatistics {
     return analyzed;
   }
 
-  private next(): void {
-    if (!this.isStopped) this.timer = setTimeout(() => void this.round(), ROUND_MS);
-  }
-
   private async round(): Promise<void> {
     try {
       await this.refresh();
     } catch (err) {
       this.log.warn({ err }, 'statistics of tables are not kept');
     }
-    this.next();
   }
 }

@@ -1,7 +1,7 @@
 import { uuidText, uuidTimeMs } from '@posthorn/clock/id.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { Rounds } from '@posthorn/server/rounds.js';
+import { Rounds } from '@posthorn/clock/rounds.js';
 import { signalOf, type PersonOf } from '../domain/observed-signal.js';
 import type { PersonKeys } from '../domain/person-keys.js';
 import type { PendingSignal, PendingStore } from '../persistence/pending.store.js';

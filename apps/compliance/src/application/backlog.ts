@@ -2,7 +2,7 @@ import type { Clock } from '@posthorn/clock/clock.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { SHARD_COUNT } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { Rounds } from '@posthorn/server/rounds.js';
+import { Rounds } from '@posthorn/clock/rounds.js';
 import type { EventsClient } from '../clients/events.client.js';
 import { type Heads, ShardLevels } from '../domain/shard-levels.js';
 import type { PositionStore } from '../persistence/position.store.js';

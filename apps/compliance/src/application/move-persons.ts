@@ -3,7 +3,7 @@ import { uuidText } from '@posthorn/clock/id.js';
 import type { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { Rounds } from '@posthorn/server/rounds.js';
+import { Rounds } from '@posthorn/clock/rounds.js';
 import type { PersonKeysClient } from '../clients/person-keys.client.js';
 import type { PersonKeys } from '../domain/person-keys.js';
 import { MOVE_STEPS, type KeyChange, type PersonKeyStore } from '../persistence/person-key.store.js';

@@ -3,7 +3,7 @@ import type { EdgeConfig, EdgeTenant } from '@posthorn/edge-config/edge-config.j
 import type { Database } from '@posthorn/postgres/database.js';
 import { keywordTable } from '@posthorn/providers/tenant-keywords.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { Rounds } from '@posthorn/server/rounds.js';
+import { Rounds } from '@posthorn/clock/rounds.js';
 import type { KeywordsClient } from '../clients/keywords.client.js';
 import { DEFAULT_POLICY } from '../domain/sending-rules/tenant-policy.js';
 import type { PolicyKeywords, PolicyStore } from '../persistence/policy.store.js';

@@ -1,6 +1,6 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { Rounds } from '@posthorn/server/rounds.js';
+import { Rounds } from '@posthorn/clock/rounds.js';
 import type { DeliveryLeases } from '../persistence/delivery-leases.js';
 import type { RetainData } from './retain-data.js';
 

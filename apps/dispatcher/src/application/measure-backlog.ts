@@ -6,7 +6,7 @@ import type { CommandMetrics } from './command-metrics.js';
 import type { DeliveryMetrics } from './delivery-metrics.js';
 import type { RunCommands } from './run-commands.js';
 import type { RunDeliveries } from './run-deliveries.js';
-import { Rounds } from '@posthorn/server/rounds.js';
+import { Rounds } from '@posthorn/clock/rounds.js';
 
 const INTERVAL_MS = 5_000;
 

@@ -8,7 +8,7 @@ import type { Database } from '@posthorn/postgres/database.js';
 import type { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import { foldKeyword, KEYWORD_TEXT_LENGTH_MAX, keywordSignal } from '@posthorn/providers/opt-out-keywords.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { Rounds } from '@posthorn/server/rounds.js';
+import { Rounds } from '@posthorn/clock/rounds.js';
 import type { IntakeRequest } from '../domain/intake.js';
 import type { LoggedEvent } from '../domain/project-event.js';
 import { textsOf } from '../domain/text-parts.js';

@@ -1,7 +1,7 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import type { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { Rounds } from '@posthorn/server/rounds.js';
+import { Rounds } from '@posthorn/clock/rounds.js';
 import type { DestroyKeys } from './destroy-keys.js';
 import type { ErasePerson } from './erase-person.js';
 import type { PassOnErasures } from './pass-on-erasures.js';

@@ -1,6 +1,6 @@
 import type { Database } from '@posthorn/postgres/database.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { Rounds } from '@posthorn/server/rounds.js';
+import { Rounds } from '@posthorn/clock/rounds.js';
 import { NO_SOURCE, type IntakeRequest } from '../domain/intake.js';
 import { addRequest, emptyTally, type SourceTally } from '../domain/source-tally.js';
 import type { SourceTallyStore } from '../persistence/source-tally.store.js';

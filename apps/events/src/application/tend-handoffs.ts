@@ -3,7 +3,7 @@ import { newUuid, uuidBytes } from '@posthorn/clock/id.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { Rounds } from '@posthorn/server/rounds.js';
+import { Rounds } from '@posthorn/clock/rounds.js';
 import type { HandoffStep } from '../domain/handoff-step.js';
 import type { HandoffStepStore } from '../persistence/handoff-step.store.js';
 import type { ExpiredOffer, HandoffStore } from '../persistence/handoff.store.js';

@@ -5,7 +5,7 @@ import type { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { ShardLeases } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
-import { Rounds } from '@posthorn/server/rounds.js';
+import { Rounds } from '@posthorn/clock/rounds.js';
 import { judgeWatch, OPEN_STATES } from '../domain/message-watch.js';
 import type { IntakeRequest } from '../domain/intake.js';
 import { OWN_SERVICE } from '../domain/project-event.js';

@@ -38,11 +38,12 @@ const suppressed = (address: string, is = true) =>
 const outgoingOf = (address: string) =>
   [...house.events.appended.values()].filter(({ personHash }) => personHash.equals(acme.hashOf(address)));
 
-/** Until everything given so far is applied: a signal that comes after it in the same shard is. */
+/** Until everything given so far is applied and told: a signal that comes after it in the same shard is. */
 async function settled(shard: number): Promise<void> {
   const probe = newPhone();
   house.events.add(shard, signal('opt_out', probe));
   await suppressed(probe);
+  await eventually(() => expect(outgoingOf(probe)).toHaveLength(1));
 }
 
 test('E1 E4 a STOP is in force on every channel within a second, and is told to the log with its cause', async () => {

@@ -102,13 +102,17 @@ test('E3 an opt-out that staff took back stays back, until the person opts out a
 test('E8 an opt-out taken by phone is told to the log; a STOP after it widens it to all channels', async () => {
   const address = newPhone();
   await create(address, { reason: 'opt_out', channel: 'sms' });
-  const told = () =>
-    [...house.events.appended.values()].filter(({ personHash }) => personHash.equals(acme.hashOf(address)));
+  const told = (of = address) =>
+    [...house.events.appended.values()].filter(({ personHash }) => personHash.equals(acme.hashOf(of)));
   await eventually(() => expect(told()).toHaveLength(1));
   expect(told()[0]).toMatchObject({ type: 'consent.opted_out', attributes: { causedBy: Buffer.alloc(0) } });
   stop(address);
   await eventually(async () => expect((await check(address, 'email')).isSuppressed).toBe(true));
   expect((await check(address)).suppressions.map(({ channel }) => channel).sort()).toEqual(['all', 'sms']);
+  // What is told goes in order: had the STOP been told, it would be there with what came after it.
+  const later = newPhone();
+  await create(later, { reason: 'opt_out' });
+  await eventually(() => expect(told(later)).toHaveLength(1));
   expect(told()).toHaveLength(1);
 });
 

@@ -68,8 +68,8 @@ export class ModelWorld {
   private readonly acknowledged = new Map<string, ObservedSignal>();
   /** When the link of a pair was committed. */
   private readonly linkedAt: Map<readonly Person[], number>;
-  /** Moments by which a first byte has to be written. */
-  private readonly stalls = new Set<number>();
+  /** First bytes that have to be written by a moment; two may have the same one. */
+  private readonly stalls = new Set<{ readonly byMs: number }>();
   /** Moments at which a permit, a stall or a hold ends. */
   private readonly ends: number[] = [];
 
@@ -98,7 +98,7 @@ export class ModelWorld {
 
   /** Time passes, but no process stalls for longer than assumed. */
   pass(ms: number): void {
-    this.nowMs += Math.min(ms, ...[...this.stalls].map((byMs) => byMs - this.nowMs));
+    this.nowMs += Math.min(ms, ...[...this.stalls].map(({ byMs }) => byMs - this.nowMs));
   }
 
   /** Time passes until just before, or just after, a permit, a stall or a hold ends. */
@@ -368,11 +368,11 @@ export class ModelWorld {
     if (!closesAfterwards) this.start('compliance', this.closePermit(permitId));
     yield; // the intent is being committed
     if (this.clock('dispatcher') < validUntilMs) {
-      const byMs = this.nowMs + stallMsMax;
-      this.stalls.add(byMs);
-      this.ends.push(byMs);
+      const stall = { byMs: this.nowMs + stallMsMax };
+      this.stalls.add(stall);
+      this.ends.push(stall.byMs);
       yield; // between the look at the clock and the first byte
-      this.stalls.delete(byMs);
+      this.stalls.delete(stall);
       this.begin(call);
       yield; // on the wire
     }

@@ -159,6 +159,30 @@ test.each(PLANTED)('E1 E2 the same test finds the fault: %s', (_name, fault) => 
   expect(failed).toBe(true);
 });
 
+test('E2 two sends that look at the clock in the same millisecond stall for no longer than one', () => {
+  const moves: Move[] = [
+    { kind: 'send', back: 0, category: 'transactional' },
+    { kind: 'send', back: 0, category: 'transactional' },
+    { kind: 'run', n: 0, steps: 1 }, // each asks
+    { kind: 'run', n: 0, steps: 1 },
+    { kind: 'run', n: 0, steps: 20 }, // each is permitted
+    { kind: 'run', n: 1, steps: 20 },
+    { kind: 'run', n: 0, steps: 2 }, // each has looked at the clock
+    { kind: 'run', n: 1, steps: 2 },
+    { kind: 'run', n: 0, steps: 1 }, // the first byte of one
+    { kind: 'stop', back: 0, which: 0 },
+    { kind: 'run', n: 2, steps: 20 },
+    { kind: 'pass', ms: 600 },
+    { kind: 'run', n: 2, steps: 1 },
+    { kind: 'run', n: 1, steps: 1 }, // of the other
+  ];
+  const { violation, tally } = play(
+    { rates: { ingress: 1, dispatcher: 1, store: 1 }, areLinked: false, moves },
+    AS_BUILT,
+  );
+  expect([tally.sends, violation]).toEqual([2, undefined]);
+});
+
 test.each([
   [AS_BUILT.stallMsMax, false],
   [150, true],

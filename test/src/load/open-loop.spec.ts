@@ -38,6 +38,32 @@ const sourcesAt = (origin: string): SourceTarget[] => [
   },
 ];
 
+// If requests waited for a connection in the sender, its own queue would be counted as the server's answer time.
+test('nothing waits in the sender: a server that answers none before all have come gets them all', async () => {
+  const [rate, seconds] = [1_000, 0.6];
+  const history = new History();
+  const held: ServerResponse[] = [];
+  await served(
+    (_request, _body, response) => {
+      held.push(response);
+      if (held.length === rate * seconds) for (const one of held) one.writeHead(204).end();
+    },
+    async (origin) => {
+      const random = new Random(3);
+      const workload = new Workload(sourcesAt(origin), random);
+      const load = {
+        ratePerSecond: rate,
+        durationMs: seconds * 1_000,
+        next: () => workload.next(),
+        history,
+        random,
+      };
+      const { statuses } = await new OpenLoop(load).run();
+      expect(statuses).toEqual({ 204: rate * seconds });
+    },
+  );
+});
+
 test('requests are signed as the official packages expect, forged ones are not, and each body is unique', async () => {
   const history = new History();
   const verdicts = new Map<string, boolean>();

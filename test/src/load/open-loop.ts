@@ -11,6 +11,7 @@ export interface OpenLoopOptions {
   readonly next: () => PlannedRequest;
   readonly history: History;
   readonly random: Random;
+  /** As many as there are requests in flight unless this is less: what waits for a connection then looks slow. */
   readonly connections?: number;
   /** Where the requests go when it is not where their URLs say: they come to a name that a proxy would answer to. */
   readonly origin?: string;
@@ -44,6 +45,7 @@ const RETRY_FACTOR = 2;
 const RETRY_DELAY_MS_MAX = 2_000;
 const SPONTANEOUS_DELAY_MS = 400;
 const TICK_MS = 1;
+const IN_FLIGHT_MAX = 4_000;
 
 /**
  * Sends on a fixed schedule, whatever the answers do. Why: a sender that waits for answers stops asking
@@ -63,7 +65,7 @@ export class OpenLoop {
 
   /** @returns when every request has its answer or used up its grace. */
   async run(): Promise<LoadResult> {
-    const { ratePerSecond, durationMs, inFlightMax = 4_000, isOver = () => false } = this.options;
+    const { ratePerSecond, durationMs, inFlightMax = IN_FLIGHT_MAX, isOver = () => false } = this.options;
     this.startMs = monotonicMs();
     this.endMs = this.startMs + durationMs;
     const total = Math.floor((ratePerSecond * durationMs) / 1000);
@@ -145,7 +147,7 @@ export class OpenLoop {
   private pool(origin: string): Pool {
     let pool = this.pools.get(origin);
     if (pool === undefined) {
-      const { connections = 256, timeoutMs = 5_000 } = this.options;
+      const { inFlightMax = IN_FLIGHT_MAX, connections = inFlightMax, timeoutMs = 5_000 } = this.options;
       pool = new Pool(origin, { connections, pipelining: 1, connect: { timeout: timeoutMs } });
       this.pools.set(origin, pool);
     }

@@ -7,10 +7,13 @@ export interface ChaosArguments {
   readonly isKept: boolean;
   /** Of STOP against queued sends, all faults together. */
   readonly races: number;
+  /** Where rounds of races are written down, and gone on with: a million take longer than a machine may be free. */
+  readonly journal: string | undefined;
 }
 
 const RACES = { short: 1_000, long: 1_000_000 };
-const USAGE = 'usage: npm run chaos -- [--long] [--seed N] [--only F1,C4] [--races N] [--keep]';
+const USAGE =
+  'usage: npm run chaos -- [--long] [--seed N] [--only F1,C4] [--races N] [--journal FILE] [--keep]';
 
 /** @throws Error with the usage line. */
 export function parseChaosArguments(args: readonly string[], faults: readonly string[]): ChaosArguments {
@@ -20,6 +23,7 @@ export function parseChaosArguments(args: readonly string[], faults: readonly st
     only: [] as string[],
     isKept: false,
     races: Number.NaN,
+    journal: undefined as string | undefined,
   };
   const rest = [...args];
   for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
@@ -27,6 +31,7 @@ export function parseChaosArguments(args: readonly string[], faults: readonly st
     else if (argument === '--keep') parsed.isKept = true;
     else if (argument === '--seed') parsed.seed = Number(rest.shift());
     else if (argument === '--races') parsed.races = Number(rest.shift());
+    else if (argument === '--journal') parsed.journal = rest.shift();
     else if (argument === '--only') parsed.only.push(...(rest.shift() ?? '').toUpperCase().split(','));
     else throw new Error(`unknown argument ${argument}\n${USAGE}`);
   }

@@ -24,6 +24,8 @@ export interface RaceFault {
   readonly strikes: number;
   /** Fewer than usual, where a strike stops all sends for seconds: races that happen meanwhile are no close ones. */
   readonly ratePerSecond?: number;
+  /** In one round, where a race takes so long that as many as of the others would take a day. */
+  readonly racesMax?: number;
   /** @returns what was done, in a few words. */
   readonly strike: (context: RaceFaultContext) => Promise<string>;
 }
@@ -75,5 +77,12 @@ export const RACE_FAULTS: readonly RaceFault[] = [
   { id: 'C1', title: 'kill -9 compliance', strikes: 5, strike: kill('compliance') },
   { id: 'C2', title: 'compliance lags', strikes: 10, strike: lag },
   { id: 'C3', title: 'kill -9 nats-server', strikes: 4, strike: kill('nats') },
-  { id: 'C4', title: 'kill -9 dispatcher', strikes: 6, ratePerSecond: 12, strike: killBetween },
+  {
+    id: 'C4',
+    title: 'kill -9 dispatcher',
+    strikes: 6,
+    ratePerSecond: 12,
+    racesMax: 400,
+    strike: killBetween,
+  },
 ];

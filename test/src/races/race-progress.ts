@@ -1,4 +1,4 @@
-import { type RaceVerdict } from './judge-races.js';
+import { type FaultTally } from './race-journal.js';
 
 const number = (value: number): string => value.toLocaleString('en');
 
@@ -14,19 +14,23 @@ export class RaceProgress {
   /** @param planned races of all rounds. */
   constructor(private readonly planned: number) {}
 
-  /** @param isClean no violation, and nothing that makes the round say nothing. */
-  add({ races, sentFirst, refused, violations }: RaceVerdict, isClean: boolean): void {
-    const late = violations.filter(({ invariant }) => invariant === 'I5').length;
+  add({ races, sentFirst, refused, afterStop, others, problems }: FaultTally): void {
     this.races += races;
     this.sentFirst += sentFirst;
     this.refused += refused;
-    this.afterStop += late;
-    this.others += violations.length - late;
-    this.hasProblems ||= !isClean;
+    this.afterStop += afterStop;
+    this.others += others;
+    this.hasProblems ||= afterStop + others + problems.length > 0;
   }
 
+  /** No violation, and no races that say nothing. */
   get isClean(): boolean {
     return !this.hasProblems;
+  }
+
+  /** How many are to come. */
+  get left(): number {
+    return Math.max(0, this.planned - this.races);
   }
 
   /** One line. @param megabytes of memory that this process holds. */

@@ -26,6 +26,7 @@ export interface RaceRunOptions {
   readonly seed: number;
   readonly races: number;
   readonly ratePerSecond: number;
+  readonly underWayMax: number;
 }
 
 /** How the races under one fault went. */
@@ -65,7 +66,8 @@ export class RaceRun {
     await platform.untilReady(READY_TIMEOUT_MS);
     const { apiUrl, ingressUrl } = platform.local;
     const runner = new RaceRunner({
-      ...{ apiUrl, ingressUrl, contacts: this.cast.contacts, ratePerSecond: options.ratePerSecond },
+      ...{ apiUrl, ingressUrl, contacts: this.cast.contacts },
+      ...{ ratePerSecond: options.ratePerSecond, underWayMax: options.underWayMax },
       random: new Random(options.seed),
     });
     this.cast.fake.onSend = (send) => {

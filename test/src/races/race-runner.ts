@@ -18,14 +18,14 @@ const RETRY_MS = 250;
 /** The first try has no answer yet. */
 const STILL_RUNNING = 'idempotency.in_progress';
 const TICK_MS = 2;
-/** Races under way. A platform that slows down is asked for less: late races are no close ones. */
-const UNDER_WAY_MAX = 8;
 
 export interface RaceRunnerOptions {
   readonly apiUrl: string;
   readonly ingressUrl: string;
   readonly contacts: readonly RaceContact[];
   readonly ratePerSecond: number;
+  /** Races under way. A platform that slows down is asked for less: late races are no close ones. */
+  readonly underWayMax: number;
   readonly random: Random;
 }
 
@@ -62,12 +62,12 @@ export class RaceRunner {
 
   /** @returns when each race is over. @throws Error when an answer makes no sense. */
   async run(): Promise<Race[]> {
-    const { contacts, ratePerSecond } = this.options;
+    const { contacts, ratePerSecond, underWayMax } = this.options;
     const underWay = new Set<Promise<void>>();
     const startMs = monotonicMs();
     while (this.begun < contacts.length && this.failure === undefined) {
       const due = Math.min(contacts.length, ((monotonicMs() - startMs) * ratePerSecond) / 1_000);
-      while (this.begun < due && underWay.size < UNDER_WAY_MAX) {
+      while (this.begun < due && underWay.size < underWayMax) {
         const work = this.race(contacts[this.begun++]!);
         underWay.add(work);
         void work.catch((error: unknown) => (this.failure ??= error)).finally(() => underWay.delete(work));

@@ -1,60 +1,86 @@
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { type ChaosArguments } from '../chaos/arguments.js';
 import { complaintsOf, isClean, writeLines } from '../chaos/report.js';
-import { type RunningPlatform } from '../house/running-platform.js';
+import { ROOT, type RunningPlatform } from '../house/running-platform.js';
 import { RACE_FAULTS } from './race-faults.js';
+import { type FaultTally, RaceJournal, type RaceRound } from './race-journal.js';
+import { type PlannedRaces, planRaces } from './race-plan.js';
 import { RaceProgress } from './race-progress.js';
 import { type RaceResult, RaceRun } from './race-run.js';
 
-const RATE_PER_SECOND = 100;
-/**
- * Of one fault in one round: what a run remembers is bounded. A round is judged, and forgotten, before the next one begins;
- * so a million races need no more memory than the races of one round.
- */
-const RACES_MAX = 4_000;
+/** Many under way are more races, fewer of them close: for a short run each has to count. */
+const SHORT = { ratePerSecond: 100, underWayMax: 8 };
+const LONG = { ratePerSecond: 200, underWayMax: 24 };
 const MEGABYTE = 1024 * 1024;
+/** Seeds of one round keep their distance from those of the next one. */
+const SEEDS_OF_ROUND = 1_000;
 
 /** STOP against queued sends, under one fault after the other. @returns whether all of it was clean. */
 export async function runRaces(
   platform: RunningPlatform,
-  { only, races, seed }: Pick<ChaosArguments, 'only' | 'races' | 'seed'>,
+  args: Pick<ChaosArguments, 'isLong' | 'only' | 'races' | 'seed' | 'journal'>,
 ): Promise<boolean> {
+  const { only, races, seed } = args;
   const faults = RACE_FAULTS.filter(({ id }) => only.length === 0 || only.includes(id));
   if (faults.length === 0 || races === 0) return true;
-  const each = Math.ceil(races / faults.length);
-  const progress = new RaceProgress(each * faults.length);
-  for (const { round, races: ofRound } of roundsOf(each)) {
-    const runs: RaceRun[] = [];
-    for (const [at, fault] of faults.entries()) {
-      const { ratePerSecond = RATE_PER_SECOND } = fault;
-      const options = { seed: seed + 1_000 * round + 10 * at, ratePerSecond, races: ofRound };
-      const run = new RaceRun(platform, fault, options);
-      runs.push(run);
-      // Before the first fault: a change of configuration waits for those whom a kill has left behind.
-      await run.prepare();
-    }
-    for (const run of runs) await run.load();
-    for (const run of runs) {
-      const result = await run.finish();
-      progress.add(result.verdict, await report(platform, result));
-    }
-    console.log(progress.line(process.memoryUsage.rss() / MEGABYTE));
+  const progress = new RaceProgress(races);
+  const journal = args.journal === undefined ? undefined : new RaceJournal(args.journal);
+  const before = (await journal?.read()) ?? [];
+  for (const tally of before.flatMap((round) => round.faults)) progress.add(tally);
+  if (before.length > 0) report(progress);
+  const revision = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: ROOT, encoding: 'utf8' });
+  for (const [round, planned] of planRaces(faults, progress.left).entries()) {
+    const seedOfRound = seed + SEEDS_OF_ROUND * round;
+    const tallies = await runRound(platform, planned, { ...(args.isLong ? LONG : SHORT), seed: seedOfRound });
+    for (const tally of tallies) progress.add(tally);
+    report(progress);
+    const line = { revision: revision.trim(), seed: seedOfRound, faults: tallies };
+    await journal?.append({ at: new Date().toISOString(), ...line } satisfies RaceRound);
   }
   return progress.isClean;
 }
 
-/** The rounds of one fault, of equal size: a small last one would prove nothing. @param races of all rounds together. */
-export function roundsOf(races: number): { readonly round: number; readonly races: number }[] {
-  const rounds = Math.ceil(races / RACES_MAX);
-  return Array.from({ length: rounds }, (_value, round) => ({
-    round,
-    races: Math.floor(((round + 1) * races) / rounds) - Math.floor((round * races) / rounds),
-  }));
+async function runRound(
+  platform: RunningPlatform,
+  planned: readonly PlannedRaces[],
+  options: { readonly seed: number; readonly ratePerSecond: number; readonly underWayMax: number },
+): Promise<FaultTally[]> {
+  const runs: RaceRun[] = [];
+  for (const [at, { fault, races }] of planned.entries()) {
+    const ratePerSecond = fault.ratePerSecond ?? options.ratePerSecond;
+    const run = new RaceRun(platform, fault, {
+      ...{ seed: options.seed + 10 * at, races, ratePerSecond, underWayMax: options.underWayMax },
+    });
+    runs.push(run);
+    // Before the first fault: a change of configuration waits for those whom a kill has left behind.
+    await run.prepare();
+  }
+  for (const run of runs) await run.load();
+  const tallies: FaultTally[] = [];
+  for (const run of runs) {
+    const result = await run.finish();
+    tallies.push(tallyOf(result));
+    await reportFault(platform, result);
+  }
+  return tallies;
 }
 
-async function report({ dataDir }: RunningPlatform, result: RaceResult): Promise<boolean> {
+function tallyOf({ fault, verdict, strikes, problems }: RaceResult): FaultTally {
+  const { races, sentFirst, refused, close, unclear, violations } = verdict;
+  const afterStop = violations.filter(({ invariant }) => invariant === 'I5').length;
+  return {
+    ...{ id: fault.id, races, sentFirst, refused, afterStop, others: violations.length - afterStop },
+    ...{ close, unclear, strikes: strikes.length, problems },
+  };
+}
+
+const report = (progress: RaceProgress): void =>
+  console.log(progress.line(process.memoryUsage.rss() / MEGABYTE));
+
+async function reportFault({ dataDir }: RunningPlatform, result: RaceResult): Promise<void> {
   console.log(lineOf(result));
-  if (isClean(result)) return true;
+  if (isClean(result)) return;
   for (const line of complaintsOf(result)) console.log(line);
   const { fault, options, evidence, verdict } = result;
   const folder = await writeLines(join(dataDir, `evidence-${fault.id}-${options.seed}`), {
@@ -62,7 +88,6 @@ async function report({ dataDir }: RunningPlatform, result: RaceResult): Promise
     violations: verdict.violations,
   });
   console.log(`       evidence: ${folder}`);
-  return false;
 }
 
 function lineOf(result: RaceResult): string {

@@ -24,7 +24,7 @@ export interface RaceFault {
   readonly strikes: number;
   /** Fewer than usual, where a strike stops all sends for seconds: races that happen meanwhile are no close ones. */
   readonly ratePerSecond?: number;
-  /** In one round, where a race takes so long that as many as of the others would take a day. */
+  /** In one round, where races take so long that as many as of the others would take a day. */
   readonly racesMax?: number;
   /** @returns what was done, in a few words. */
   readonly strike: (context: RaceFaultContext) => Promise<string>;
@@ -74,7 +74,14 @@ async function killBetween(context: RaceFaultContext): Promise<string> {
 /** C0 before any of them strikes; C4 last: for seconds after it sends are late, and races with those are not close. */
 export const RACE_FAULTS: readonly RaceFault[] = [
   { id: 'C0', title: 'no fault', strikes: 0, strike: () => Promise.resolve('nothing') },
-  { id: 'C1', title: 'kill -9 compliance', strikes: 5, strike: kill('compliance') },
+  {
+    id: 'C1',
+    title: 'kill -9 compliance',
+    strikes: 5,
+    ratePerSecond: 25,
+    racesMax: 1_000,
+    strike: kill('compliance'),
+  },
   { id: 'C2', title: 'compliance lags', strikes: 10, strike: lag },
   { id: 'C3', title: 'kill -9 nats-server', strikes: 4, strike: kill('nats') },
   {

@@ -88,6 +88,7 @@ export class AppendClient {
   private isClosed = false;
   private failures = 0;
   private sweepTimer: NodeJS.Timeout | undefined;
+  private sweepDueMs = Infinity;
   private reconnectTimer: NodeJS.Timeout | undefined;
 
   /**
@@ -133,11 +134,14 @@ export class AppendClient {
     ) {
       return Promise.reject(new AppError('store.overloaded', { retryAfterMs: RETRY_AFTER_MS }));
     }
+    const nowMs = this.clock.monotonicMs();
+    // While a turn takes requests by the hundred no timer runs: those that wait are answered before more are taken.
+    if (nowMs >= this.sweepDueMs) this.sweep();
     return new Promise((resolve, reject) => {
       this.waiting.push({
         request,
         bytes,
-        deadlineAtMs: this.clock.monotonicMs() + deadlineMs,
+        deadlineAtMs: nowMs + deadlineMs,
         resolve,
         reject,
         isSettled: false,
@@ -145,7 +149,7 @@ export class AppendClient {
       this.waitingBytes += bytes;
       this.observer.waiting(this.waiting.length);
       this.scheduleFlush();
-      this.sweepTimer ??= setTimeout(() => this.sweep(), SWEEP_MS);
+      if (this.sweepTimer === undefined) this.scheduleSweep(nowMs);
     });
   }
 
@@ -302,8 +306,15 @@ export class AppendClient {
     }
     if (expired > 0) this.observer.waiting(this.waiting.length);
     for (const stream of silent) stream.destroy(new Error('a batch was not answered'));
-    this.sweepTimer =
-      this.waiting.length + this.inFlight.size > 0 ? setTimeout(() => this.sweep(), SWEEP_MS) : undefined;
+    clearTimeout(this.sweepTimer);
+    this.sweepTimer = undefined;
+    this.sweepDueMs = Infinity;
+    if (this.waiting.length + this.inFlight.size > 0) this.scheduleSweep(nowMs);
+  }
+
+  private scheduleSweep(nowMs: number): void {
+    this.sweepDueMs = nowMs + SWEEP_MS;
+    this.sweepTimer = setTimeout(() => this.sweep(), SWEEP_MS);
   }
 }
 

@@ -2,15 +2,15 @@ import type { IntakeSignal } from '@posthorn/contracts/posthorn/compliance/v1/co
 import { SignalClient } from './signal.client.js';
 
 const signal = (provider: string): IntakeSignal => ({ provider }) as IntakeSignal;
-const clock = { monotonicMs: () => performance.now() };
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Calls that are answered when the test says so. */
+/** Calls that are answered, and a time that passes, when the test says so. */
 function answeredByHand() {
+  const time = { nowMs: 0 };
   const calls: { signals: readonly IntakeSignal[]; answer: (answers: boolean[]) => void }[] = [];
   const apply = (signals: readonly IntakeSignal[]) =>
     new Promise<readonly boolean[]>((answer) => calls.push({ signals, answer }));
-  return { calls, client: new SignalClient(apply, clock) };
+  return { calls, time, client: new SignalClient(apply, { monotonicMs: () => time.nowMs }) };
 }
 
 describe('SignalClient', () => {
@@ -21,9 +21,10 @@ describe('SignalClient', () => {
   });
 
   test('E1 opt-outs that come soon after a call share the next one, and each gets its own answer', async () => {
-    const { calls, client } = answeredByHand();
+    const { calls, time, client } = answeredByHand();
     const answers = ['a', 'b', 'c'].map((provider) => client.isInForce(signal(provider)));
     expect(calls).toHaveLength(1);
+    time.nowMs = 10;
     while (calls.length < 2) await pause(1);
     expect(calls[1]!.signals.map(({ provider }) => provider)).toEqual(['b', 'c']);
     calls[1]!.answer([false, true]);
@@ -32,10 +33,10 @@ describe('SignalClient', () => {
   });
 
   test('E1 a call that takes long holds up nobody but its own, and only so many are under way', async () => {
-    const { calls, client } = answeredByHand();
+    const { calls, time, client } = answeredByHand();
     for (const provider of ['a', 'b', 'c', 'd', 'e', 'f']) {
       void client.isInForce(signal(provider));
-      await pause(15);
+      time.nowMs += 15;
     }
     expect(calls).toHaveLength(4);
     calls[0]!.answer([true]);
@@ -44,7 +45,7 @@ describe('SignalClient', () => {
   });
 
   test('E1 a call that fails says so to all that shared it', async () => {
-    const client = new SignalClient(() => Promise.reject(new Error('gone')), clock);
+    const client = new SignalClient(() => Promise.reject(new Error('gone')), { monotonicMs: () => 0 });
     await expect(client.isInForce(signal('a'))).rejects.toMatchObject({ code: 'internal.error' });
   });
 });

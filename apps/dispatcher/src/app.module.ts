@@ -329,7 +329,7 @@ const commandParts = () => [
     ...([WorkerDatabase, CommandStore, CommandKeyStore, OutgoingStore, AuditOutgoing] as const),
     ...([RelayWake, NatsLink, Clock, CommandMetrics] as const),
   ),
-  provide(CreateMessage, SendRoutes, CommitMessages, Clock),
+  provide(CreateMessage, SendRoutes, EventsClient, CommitMessages, Clock),
   provide(EndMessage, WorkerDatabase, CommandStore, RecordCommands, AuditOutgoing),
   provide(ErasureStore),
   provide(ErasePerson, WorkerDatabase, ErasureStore, OutgoingStore, Clock, Logger),

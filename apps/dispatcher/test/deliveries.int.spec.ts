@@ -257,6 +257,22 @@ test('what is waiting for a destination that is deleted or disabled is canceled'
   expect(await states(disabled.type)).toEqual(['canceled']); // the later fact made no delivery
 });
 
+test('I8 nothing is delivered for a suspended tenant, and all of it afterwards', async () => {
+  const { type, path } = destinationOf();
+  config.changeTenant(tenant.id, { status: 'suspended' });
+  await config.settled();
+  try {
+    facts.add(SHARD, { tenantId: tenant.uuid, type });
+    await eventually(async () => expect(await states(type)).toEqual(['pending']));
+    await new Promise((done) => setTimeout(done, 300));
+    expect(sink.ids(path)).toEqual([]);
+  } finally {
+    config.changeTenant(tenant.id, { status: 'active' });
+  }
+  await eventually(async () => expect(await states(type)).toEqual(['succeeded']));
+  expect(sink.ids(path)).toHaveLength(1);
+});
+
 test('F7 a key that fails holds only itself, and nothing of it overtakes', async () => {
   const { type, path } = destinationOf({ ordering: 'key', maxAttempts: 50 });
   const keys = [Buffer.alloc(16, 1), Buffer.alloc(16, 2), Buffer.alloc(16, 3)];

@@ -31,22 +31,19 @@ test('E2 whoever sends is told when that person last wrote on that channel, and 
     attributes: { ...chat, status: 'sent' },
   });
   const whom = { tenantId, conversationId, personHash, channel: 'chat' };
-  const ask = async (over: Partial<typeof whom> = {}) =>
-    (await service.owners.checkOwner({ ...whom, ...over }, CALL)).lastInboundAtMs;
+  const owner = (over: Partial<typeof whom> = {}) => service.owners.checkOwner({ ...whom, ...over }, CALL);
+  const ask = async (over: Partial<typeof whom> = {}) => (await owner(over)).lastInboundAtMs;
 
-  expect(await ask()).toBe(0);
+  expect(await owner()).toMatchObject({ lastInboundAtMs: 0, contact: 'unknown' });
   // Late ones do not move it back, and what we send does not move it at all.
   for (const event of [wrote(AT_MS + 5_000), wrote(AT_MS), sent]) {
     const { results } = await stream.send([requestOf([event], { tenantId, sourceId })]);
     expect(results).toMatchObject([{ eventsStored: 1 }]);
   }
   await eventually(async () => expect(await ask()).toBe(AT_MS + 5_000));
-  for (const over of [
-    { personHash: randomBytes(16) },
-    { personHash: Buffer.alloc(0) },
-    { channel: 'sms' },
-    { conversationId: randomBytes(16) },
-    { tenantId: other.uuid },
-  ])
-    expect(await ask(over)).toBe(0);
+  expect((await owner()).contact).toBe('same');
+  for (const over of [{ personHash: randomBytes(16) }, { personHash: Buffer.alloc(0) }, { channel: 'sms' }])
+    expect(await owner(over)).toMatchObject({ lastInboundAtMs: 0, contact: 'other' });
+  for (const over of [{ conversationId: randomBytes(16) }, { tenantId: other.uuid }])
+    expect(await owner(over)).toMatchObject({ lastInboundAtMs: 0, contact: 'unknown' });
 });

@@ -61,8 +61,8 @@ export class AppModule {
     const { config, clock } = process;
     const trust = { proxies: new AddressList(config.trustedProxies), hops: config.trustedProxyHops };
     const place = new IntakePlace(trust, config.publicIngressUrl, config.clientCertificateHeader);
-    const { intakeRatePerSecond: ratePerSecond, intakeBurst: burst, ingressProcesses } = config;
-    const quota = new TenantQuota({ ratePerSecond, burst }, ingressProcesses);
+    const { intakeRatePerSecond: ratePerSecond, intakeBurst: burst } = config;
+    const quota = new TenantQuota({ ratePerSecond, burst });
     const egress = new EgressClient(clock, { ...KEY_FETCH, allowLoopback: config.allowLoopbackKeys });
     return {
       module: AppModule,
@@ -74,8 +74,8 @@ export class AppModule {
         provideValue(EgressClient, egress),
         provideValue(IntakePlace, place),
         provideValue(TenantQuota, quota),
-        provideValue(UnsubscribeQuota, new UnsubscribeQuota(UNSUBSCRIBES, ingressProcesses)),
-        provideValue(SourceSettings, new SourceSettings(config.ingressProcesses)),
+        provideValue(UnsubscribeQuota, new UnsubscribeQuota(UNSUBSCRIBES)),
+        provideValue(SourceSettings, new SourceSettings()),
         provideValue(LoopLoad, new LoopLoad(config.loopDelayMsMax)),
         provide(IntakeReport, Metrics, Logger, Clock),
         provide(EnforceOptOuts, SignalClient, Clock, Logger, Metrics),

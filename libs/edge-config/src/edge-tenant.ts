@@ -29,7 +29,7 @@ export class EdgeTenant {
   readonly isSendingPaused: boolean;
   /** The lanes of the log this tenant uses. */
   readonly shards: readonly number[];
-  /** Requests its providers may send, over all processes; undefined: as many as those of every tenant. */
+  /** Requests its providers may send, at each process of ingress; undefined: as many as those of every tenant. */
   readonly intakeQuota: { readonly ratePerSecond: number; readonly burst: number } | undefined;
   /** Media of its messages are fetched and kept, up to so many bytes each; undefined: none are. */
   readonly media: { readonly maxBytes: number } | undefined;

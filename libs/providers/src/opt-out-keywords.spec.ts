@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { anyText } from './any-text.js';
-import { keywordSignal } from './opt-out-keywords.js';
+import { foldKeyword, keywordMeaning, keywordSignal } from './opt-out-keywords.js';
 
 test.each([
   'STOP',
@@ -21,6 +21,19 @@ test.each([
   'Abmelden',
   'NO MÁS',
   'Cancel?',
+  '"STOP"',
+  '“Stop”',
+  '(stop)',
+  '*STOP*',
+  '#stop',
+  '¡ALTO!',
+  'STOP 🛑',
+  '🛑🛑 stop ✋🏽',
+  '⚠️ STOP ⚠️',
+  'СТОП',
+  '停止',
+  'إيقاف',
+  'Stoppen.',
 ])('E1 %j is an opt-out', (text) => expect(keywordSignal(text)).toBe('opt_out'));
 test.each([
   ['start', 'opt_in'],
@@ -49,9 +62,10 @@ test.each([
   expect(keywordSignal(text)).toBeUndefined();
 });
 
-test('E1 case, blanks around and punctuation behind never hide a keyword', () => {
+test('E1 case, and blanks, punctuation and pictures around it, never hide a keyword', () => {
   const word = fc.constantFrom('stop', 'unsubscribe', 'stop all', 'quit');
   const blanks = fc.stringMatching(/^[ \t\n]{0,3}$/);
+  const around = fc.string({ unit: fc.constantFrom(...'.!?,;:… "\'“”¡¿()*#🛑⚠\ufe0f'), maxLength: 5 });
   const cased = fc
     .tuple(word, fc.infiniteStream(fc.boolean()))
     .map(([text, upper]) =>
@@ -61,12 +75,34 @@ test('E1 case, blanks around and punctuation behind never hide a keyword', () =>
     fc.property(
       cased,
       blanks,
-      fc.stringMatching(/^[.!?,;:… ]{0,5}$/),
-      (text, before, after) => keywordSignal(before + text + after) === 'opt_out',
+      around,
+      around,
+      (text, blank, before, after) => keywordSignal(before + blank + text + after) === 'opt_out',
     ),
   );
 });
 
 test('no text makes it throw', () => {
   fc.assert(fc.property(anyText(200), (text) => (keywordSignal(text), true)));
+});
+
+test('E1 a word that version 0.1.0 folded is found as it was, and by what it means now', () => {
+  const words = new Map([
+    ['¡basta', 'opt_out'],
+    ['weg', 'opt_out'],
+  ]);
+  expect(['¡Basta!', '"weg"', 'basta'].map((text) => keywordMeaning(words, text))).toEqual([
+    'opt_out',
+    'opt_out',
+    undefined,
+  ]);
+});
+
+test('what is folded already stays as it is', () => {
+  fc.assert(
+    fc.property(anyText(200), (text) => {
+      const folded = foldKeyword(text);
+      expect(foldKeyword(folded)).toBe(folded);
+    }),
+  );
 });

@@ -34,7 +34,22 @@ const KEYWORDS: Readonly<Record<Signal, readonly string[]>> = {
       'cancelar',
       'baja',
     ],
-    ...['no mas', 'no más', 'sair', 'ferma', 'annulla'],
+    ...['no mas', 'no más', 'sair', 'ferma', 'annulla', 'detener', 'desuscribir', 'desinscrever'],
+    ...['désabonner', 'desabonner', 'disiscrivimi', 'stoppen', 'afmelden', 'afmeld', 'avsluta', 'wypisz'],
+    ...[
+      'стоп',
+      'отписаться',
+      'iptal',
+      'إيقاف',
+      'ايقاف',
+      'إلغاء',
+      '停止',
+      '配信停止',
+      '退订',
+      '退訂',
+      '取消订阅',
+      '수신거부',
+    ],
   ],
   opt_in: ['start', 'unstop', 'yes', 'resume', 'go'],
   help: ['help', 'info', 'aide', 'ayuda', 'hilfe'],
@@ -51,16 +66,29 @@ export const KEYWORD_TEXT_LENGTH_MAX = 160;
 /** What folding leaves as it is, apart from case, blanks and punctuation. */
 const ASCII = /^[\t\n\r\x20-\x7e]*$/;
 
+/** Punctuation, and pictures with what colours or frames them. */
+const BEFORE = /^[\p{P}\p{So}\p{Sk}\ufe0f\u20e3\s]+/u;
+const BEHIND = /[\p{P}\p{So}\p{Sk}\ufe0f\u20e3\s]+$/u;
+
 /**
  * Folds a text as the keyword table is folded: NFKC, lower case, no invisible characters, single blanks,
- * no punctuation at the end. What is folded already stays as it is.
+ * no punctuation and no pictures around it. What is folded already stays as it is.
  */
-export function foldKeyword(text: string): string {
+export const foldKeyword = (text: string): string => foldBehind(text).replace(BEFORE, '');
+
+function foldBehind(text: string): string {
   const plain = ASCII.test(text) ? text.toLowerCase() : foldLetters(text);
-  return plain
-    .replace(/\s+/g, ' ')
-    .replace(/[\p{P}\s]+$/u, '')
-    .trim();
+  return plain.replace(/\s+/g, ' ').replace(BEHIND, '').trim();
+}
+
+/**
+ * What a text that is one of these words and nothing else means. Words that were folded by version 0.1.0, which kept what
+ * stands before them, are found as well.
+ */
+export function keywordMeaning<M>(words: ReadonlyMap<string, M>, text: string): M | undefined {
+  if (text.length > KEYWORD_TEXT_LENGTH_MAX) return undefined;
+  const behind = foldBehind(text);
+  return words.get(behind.replace(BEFORE, '')) ?? words.get(behind);
 }
 
 /** Normal form again at the end: without an invisible character, or without its dot, a letter takes its accent. */

@@ -191,7 +191,7 @@ export const COMMON_SETTINGS = z.strictObject({
     .max(1_000_000)
     .optional()
     .describe(
-      'Requests a second that are taken; more are asked to come again later. Unset: as many as the tenant may',
+      'Requests a second that each process of ingress takes; more are asked to come again later. Unset: as many as the tenant may',
     ),
   verification: z
     .enum(['enforce', 'monitor'])

@@ -1,6 +1,12 @@
 import type { FieldError } from '@posthorn/errors/app-error.js';
 import { mailSignal } from './mail.js';
-import { foldKeyword, keywordSignal, KEYWORD_TEXT_LENGTH_MAX, type Signal } from './opt-out-keywords.js';
+import {
+  foldKeyword,
+  KEYWORD_TEXT_LENGTH_MAX,
+  keywordMeaning,
+  keywordSignal,
+  type Signal,
+} from './opt-out-keywords.js';
 import type { ProviderEvent } from './provider.js';
 
 /** Words of one meaning. */
@@ -97,7 +103,6 @@ export function tenantSignal(event: ProviderEvent, words: ReadonlyMap<string, Si
   if (words.size === 0 || signal !== '' || type !== 'message.received' || direction === 'outbound')
     return undefined;
   if (isPart === true || content === undefined) return undefined;
-  const signalOf = (text: string): Signal | undefined =>
-    text.length > KEYWORD_TEXT_LENGTH_MAX ? undefined : words.get(foldKeyword(text));
+  const signalOf = (text: string): Signal | undefined => keywordMeaning(words, text);
   return channel === 'email' ? mailSignal(content.subject, content.text, signalOf) : signalOf(content.text);
 }

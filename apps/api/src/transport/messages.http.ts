@@ -87,7 +87,7 @@ export class MessagesController {
     body: createMessage,
     status: 202,
     response: command,
-    errors: ['source.not_found', 'source.cannot_send', 'data_key.unavailable'],
+    errors: ['source.not_found', 'source.cannot_send', 'conversation.not_found', 'data_key.unavailable'],
   })
   async create(@CallOf() call: Call<z.infer<typeof createMessage>>) {
     const { idempotencyKey, traceparent } = call;

@@ -125,7 +125,7 @@ export class CreateConsent {
     if (!(atMs > 0 && atMs <= nowMs)) throw invalid('occurredAt', 'must not be in the future');
     if (actorId === '') throw invalid('actorId', 'is missing');
     const person =
-      personId === '' ? this.tenants.personAt(tenantId, address) : this.tenants.personOf(tenantId, personId);
+      personId === '' ? this.tenants.personAt(tenantId, address, channel) : this.tenants.personOf(tenantId, personId);
     const id = uuidText(derivedUuid(atMs, 'consent', person.tenantId, person.hash, kind, channel, program));
     return {
       ...{

@@ -1,7 +1,7 @@
 import { keyedHash } from '@posthorn/crypto/keyed-hash.js';
 import type { EdgeConfig, EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
-import { normalizeAddress } from '@posthorn/providers/address.js';
+import { addressProblem, normalizeAddress } from '@posthorn/providers/address.js';
 import { idOfUuid, parseId, uuidText } from '@posthorn/clock/id.js';
 import type { Person } from '../domain/person.js';
 import type { PersonKeys } from '../domain/person-keys.js';
@@ -19,11 +19,21 @@ export class EdgeTenants {
   }
 
   /**
-   * The person at an address; the address goes no further.
+   * The person at an address that somebody wrote down; the address goes no further.
+   * @param channel that it is named for. A person who is known by a phone number may be kept from emails, so that says
+   * little of the address; only chats and apps have names of their own.
    * @throws AppError `tenant.not_found`, `data_key.unavailable` when the tenant's hash key is not in memory,
-   * `request.invalid` for an empty address.
+   * `request.invalid` for what is no address, or a phone number without its country.
    */
-  personAt(tenantId: string, address: string): Person {
+  personAt(tenantId: string, address: string, channel: string): Person {
+    const kind = channel === 'chat' || channel === 'push' ? channel : '';
+    const problem = addressProblem(address, kind);
+    if (problem !== undefined) throw invalid('address', problem);
+    return this.recipientAt(tenantId, address);
+  }
+
+  /** The same for one that a message goes to: it was looked at when that was taken, or is a provider's. */
+  recipientAt(tenantId: string, address: string): Person {
     const { uuid, hashKey } = this.find(tenantId);
     const normal = normalizeAddress(address);
     if (normal === '') throw invalid('address', 'is empty');

@@ -51,7 +51,7 @@ export class LinkPersons {
     if (addresses.length + personIds.length >= LINKED_MAX) throw tooMany();
     const named = distinctPersons([
       this.tenants.personOf(tenantId, request.personId),
-      ...addresses.map((address) => this.tenants.personAt(tenantId, address)),
+      ...addresses.map((address) => this.tenants.personAt(tenantId, address, '')),
       ...personIds.map((id) => this.tenants.personOf(tenantId, id, 'personIds')),
     ]);
     for (let tries = 1; ; tries += 1) {

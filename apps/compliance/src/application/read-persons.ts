@@ -48,7 +48,7 @@ export class ReadPersons {
   ): Promise<{ hashes: Buffer[]; suppressions: Suppression[] }> {
     const { address, personId } = who;
     const person =
-      personId === '' ? this.tenants.personAt(tenantId, address) : this.tenants.personOf(tenantId, personId);
+      personId === '' ? this.tenants.personAt(tenantId, address, '') : this.tenants.personOf(tenantId, personId);
     return this.about(person, async (tx) => ({
       hashes: (await this.persons.linked(tx, person)).map(logHashOf),
       suppressions: await this.keyStore.named(tx, person.tenantId, () =>

@@ -43,7 +43,7 @@ export class ReadSuppressions {
   async at(tenantId: string, address: string, channel: string): Promise<Suppression[]> {
     const on = channel || 'all';
     if (!isChannel(on)) throw invalid('channel', `must be one of ${CHANNELS.join(', ')}`);
-    const person = this.tenants.personAt(tenantId, address);
+    const person = this.tenants.personAt(tenantId, address, on);
     return this.named(person.tenantId, person, (tx) => this.suppressions.inForce(tx, person, on));
   }
 

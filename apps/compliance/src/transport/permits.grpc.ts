@@ -63,7 +63,7 @@ export class PermitController implements PermitServiceController {
       ...{ channel, address, program, messageId, isReplay: request.isReplay, isTemplate: request.isTemplate },
       // What is not said to be transactional is marketing.
       category: category === 'transactional' ? category : 'marketing',
-      person: this.tenants.personAt(tenantId, address),
+      person: this.tenants.recipientAt(tenantId, address),
       sourceId: request.sourceId === '' ? undefined : idOr(request.sourceId, 'src', 'sourceId'),
       answersEventId:
         request.answersEventId === '' ? undefined : idOr(request.answersEventId, 'evt', 'answersEventId'),

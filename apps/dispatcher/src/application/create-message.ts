@@ -4,7 +4,8 @@ import { keyedHash } from '@posthorn/crypto/keyed-hash.js';
 import type { EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { AuditActor } from '@posthorn/postgres/audit-outgoing.js';
-import { normalizeAddress } from '@posthorn/providers/address.js';
+import { addressProblem, normalizeAddress } from '@posthorn/providers/address.js';
+import type { EventsClient } from '../clients/events.client.js';
 import {
   type Category,
   type Channel,
@@ -56,14 +57,15 @@ export interface MessageRequest {
 export class CreateMessage {
   constructor(
     private readonly routes: Pick<SendRoutes, 'find'>,
+    private readonly events: Pick<EventsClient, 'checkOwner'>,
     private readonly messages: Pick<CommitMessages, 'add'>,
     private readonly clock: Clock,
   ) {}
 
   /**
-   * @throws AppError `tenant.not_found`, `source.not_found`, `source.cannot_send`, `data_key.unavailable`,
-   * `service.unavailable`, `store.overloaded`, `request.invalid`; `idempotency.conflict` when the key was used with
-   * another body.
+   * @throws AppError `tenant.not_found`, `source.not_found`, `source.cannot_send`, `conversation.not_found`,
+   * `data_key.unavailable`, `service.unavailable`, `store.overloaded`, `request.invalid`; `idempotency.conflict` when
+   * the key was used with another body.
    */
   async create(request: MessageRequest): Promise<MadeMessage> {
     const route = this.routes.find(request.tenantId, request.sourceId, request.channel);
@@ -71,21 +73,42 @@ export class CreateMessage {
     const { hashKey } = route.tenant;
     if (hashKey === undefined || route.tenant.shards.length === 0) throw new AppError('data_key.unavailable');
     const nowMs = this.clock.nowMs();
-    const command = newCommand(request, route, hashKey, nowMs);
+    const { command, isOwnConversation } = newCommand(request, route, hashKey, nowMs);
+    // A rule answers in the conversation of its event.
+    if (!isOwnConversation && request.ruleId.length === 0) await this.checkConversation(command);
     return this.messages.add({ command, key: keyOf(request, hashKey, nowMs), by: request.by });
+  }
+
+  /** What is said to one person is no part of a conversation with another, and goes by who owns that person's own. */
+  private async checkConversation(command: NewCommand): Promise<void> {
+    const { contact } = await this.events.checkOwner(command);
+    if (contact === 'unknown') throw new AppError('conversation.not_found');
+    if (contact === 'other')
+      throw invalid('replyTo', 'is a conversation with somebody else, or on another channel');
   }
 }
 
-function newCommand(request: MessageRequest, route: SendRoute, hashKey: Buffer, nowMs: number): NewCommand {
+/** `isOwnConversation`: it is part of the one that it would be in without being told. */
+function newCommand(
+  request: MessageRequest,
+  route: SendRoute,
+  hashKey: Buffer,
+  nowMs: number,
+): { readonly command: NewCommand; readonly isOwnConversation: boolean } {
   const { tenant, source } = route;
   const body = withSender(request.body, route);
+  const problem =
+    request.ruleId.length > 0 ? undefined : addressProblem(body.to, request.channel, isBare(source));
   const person = normalizeAddress(body.to);
-  if (person === '') throw invalid('to', 'is empty');
+  if (problem !== undefined || person === '') throw invalid('to', problem ?? 'is empty');
   const personHash = keyedHash(hashKey, 'person', person);
   const isScheduled = request.notBeforeMs > nowMs;
   const dueAtMs = isScheduled ? request.notBeforeMs : nowMs;
   const messageId = newUuid(nowMs);
-  return {
+  const ours = normalizeAddress(body.from);
+  const ownConversation = keyedHash(hashKey, 'conversation', request.channel, person, ours);
+  const conversationId = request.replyTo.length > 0 ? request.replyTo : ownConversation;
+  const command: NewCommand = {
     messageId,
     tenantId: tenant.uuid,
     sourceUuid: source.uuid,
@@ -95,10 +118,7 @@ function newCommand(request: MessageRequest, route: SendRoute, hashKey: Buffer, 
     program: request.program,
     campaign: request.campaign,
     personHash,
-    conversationId:
-      request.replyTo.length > 0
-        ? request.replyTo
-        : keyedHash(hashKey, 'conversation', request.channel, person, normalizeAddress(body.from)),
+    conversationId,
     sender: request.sender,
     fencingToken: request.fencingToken,
     answersEventId: request.answersEventId,
@@ -113,6 +133,7 @@ function newCommand(request: MessageRequest, route: SendRoute, hashKey: Buffer, 
     dueAtMs,
     sealed: sealContent(tenant, messageId, body, dueAtMs),
   };
+  return { command, isOwnConversation: conversationId.equals(ownConversation) };
 }
 
 /** Our own address: the one asked for, else the source's. */
@@ -138,6 +159,9 @@ function keyOf(request: MessageRequest, hashKey: Buffer, nowMs: number): Command
   const keyHash = hash('command-key', idempotencyKey);
   return { kind: 'idempotency', keyHash, bodyHash, expiresAtMs: nowMs + IDEMPOTENCY_MS };
 }
+
+/** Vonage writes numbers without their +. Source: Vonage SMS API, "to", read 2026-11. */
+const isBare = ({ provider }: SendRoute['source']): boolean => provider === 'vonage';
 
 const invalid = (path: string, message: string): AppError =>
   new AppError('request.invalid', { fields: [{ path, message }] });

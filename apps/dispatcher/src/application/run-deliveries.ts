@@ -1,5 +1,5 @@
 import type { Clock } from '@posthorn/clock/clock.js';
-import { formatId, uuidText } from '@posthorn/clock/id.js';
+import { formatId, parseId, uuidText } from '@posthorn/clock/id.js';
 import type { EdgeConfig, EdgeDestination } from '@posthorn/edge-config/edge-config.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { beganAtMs, type Delivery, OPT_OUT_TYPE } from '../domain/delivery.js';
@@ -47,7 +47,7 @@ export class RunDeliveries implements DueLine<Delivery> {
   ) {
     outcomes.onRecorded((done, released) => this.onRecorded(done, released));
     leases.onChange((_gained, lost) => this.onLost(lost));
-    edge.onChange(({ destinations }) => this.onChanged(destinations));
+    edge.onChange(({ tenants, destinations }) => this.onChanged(tenants, destinations));
   }
 
   /** Whether it is in memory. @param key of the delivery. */
@@ -117,6 +117,7 @@ export class RunDeliveries implements DueLine<Delivery> {
     }
     this.inMemory.set(key, delivery);
     this.queue.push(gate.tenantKey, destinationId, delivery);
+    this.refreshTenant(gate.tenantKey);
     return true;
   }
 
@@ -220,7 +221,8 @@ export class RunDeliveries implements DueLine<Delivery> {
     this.pump();
   }
 
-  private onChanged(destinationIds: readonly string[]): void {
+  private onChanged(tenantIds: readonly string[], destinationIds: readonly string[]): void {
+    for (const id of tenantIds) this.refreshTenant(parseId('ten', id)!.toString('hex'));
     for (const id of destinationIds) {
       const gate = this.gates.get(id);
       if (gate !== undefined) this.refreshGate(id, gate);
@@ -280,7 +282,14 @@ export class RunDeliveries implements DueLine<Delivery> {
     const count = (this.tenantsInFlight.get(tenantKey) ?? 0) + change;
     if (count === 0) this.tenantsInFlight.delete(tenantKey);
     else this.tenantsInFlight.set(tenantKey, count);
-    this.queue.setTenantBlocked(tenantKey, count >= this.limits.tenantInFlightMax);
+    this.refreshTenant(tenantKey);
+  }
+
+  /** What is for a suspended tenant waits until it is one no more. @param tenantKey its UUID in hex. */
+  private refreshTenant(tenantKey: string): void {
+    const isFull = (this.tenantsInFlight.get(tenantKey) ?? 0) >= this.limits.tenantInFlightMax;
+    const tenant = this.edge.tenant(formatId('ten', Buffer.from(tenantKey, 'hex')));
+    this.queue.setTenantBlocked(tenantKey, isFull || tenant?.isSuspended === true);
   }
 
   /** How much of what a destination and its tenant may have in memory they have: 1 = all. */

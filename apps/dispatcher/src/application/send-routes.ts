@@ -52,6 +52,8 @@ export class SendRoutes {
     const source = this.edge.source(sourceId);
     if (source === undefined || source.tenantId !== tenantId)
       return { errorCode: 'source.not_found', detail: '' };
+    // Nobody would hear its STOPs.
+    if (source.status === 'disabled') return cannot('the source is disabled');
     const adapter = this.senders.of(source.provider);
     if (adapter === undefined) return cannot(`nothing can be sent through ${source.provider}`);
     if (!adapter.channels.includes(channel)) return cannot(`${source.provider} does not send ${channel}`);

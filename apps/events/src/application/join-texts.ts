@@ -6,7 +6,7 @@ import type { EdgeConfig, EdgeTenant } from '@posthorn/edge-config/edge-config.j
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import type { ShardLeases } from '@posthorn/postgres/shard-leases.js';
-import { foldKeyword, KEYWORD_TEXT_LENGTH_MAX, keywordSignal } from '@posthorn/providers/opt-out-keywords.js';
+import { keywordMeaning, keywordSignal } from '@posthorn/providers/opt-out-keywords.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { Rounds } from '@posthorn/clock/rounds.js';
 import type { IntakeRequest } from '../domain/intake.js';
@@ -188,7 +188,5 @@ const laterOf = (a: LoggedEvent, b: LoggedEvent): LoggedEvent => (b.receivedAtMs
 
 /** What the whole text asks for: by a usual keyword, or by one of the tenant's own. */
 function signalIn(text: string, keywords: EdgeTenant['keywords']): string {
-  const usual = keywordSignal(text);
-  if (usual !== undefined) return usual;
-  return text.length > KEYWORD_TEXT_LENGTH_MAX ? '' : (keywords.get(foldKeyword(text)) ?? '');
+  return keywordSignal(text) ?? keywordMeaning(keywords, text) ?? '';
 }

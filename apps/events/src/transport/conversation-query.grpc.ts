@@ -124,10 +124,10 @@ export class ConversationQueryController {
       throw new AppError('request.invalid', { detail: 'tenant and conversation must be IDs of 16 bytes' });
     const name = [uuidText(tenantId), uuidText(conversationId)] as const;
     // Sent together: they travel in one round trip.
-    const [open, lastInboundAtMs] = await this.db.tenantTransaction(name[0], (tx) =>
+    const [open, known] = await this.db.tenantTransaction(name[0], (tx) =>
       Promise.all([
         this.conversations.openHandoff(tx, ...name),
-        this.conversations.lastInboundMs(tx, ...name, request),
+        this.conversations.contact(tx, ...name, request),
       ]),
     );
     const isOwned = open?.state === 'claimed';
@@ -135,7 +135,7 @@ export class ConversationQueryController {
       owner: isOwned ? 'agent' : 'bot',
       fencingToken: isOwned ? open.fencingToken : 0n,
       handoffState: open?.state ?? '',
-      lastInboundAtMs,
+      ...known,
     };
   }
 

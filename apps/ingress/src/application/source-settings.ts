@@ -34,9 +34,6 @@ interface SchemaSettings {
 export class SourceSettings {
   private readonly rules = new WeakMap<EdgeSource, SourceRules | Error>();
 
-  /** @param processes that share the port: each enforces its share of a source's quota. */
-  constructor(private readonly processes: number) {}
-
   /** @returns an Error when this version of the code cannot use the source's settings. */
   of(source: EdgeSource): SourceRules | Error {
     let rules = this.rules.get(source);
@@ -54,12 +51,12 @@ export class SourceSettings {
         .parse(JSON.parse(source.settingsJson || '{}')) as unknown as CommonSettings;
       const { ratePerSecond, ipAllowlist } = settings;
       const { jsonSchema, schemaFailure } = settings as SchemaSettings;
-      const rate = (ratePerSecond ?? 0) / this.processes;
       return {
         provider,
         settings,
         allowlist: new AddressList(ipAllowlist),
-        bucket: ratePerSecond === undefined ? undefined : new TokenBucket(rate, Math.max(1, rate)),
+        // At each process, for the reason that TenantQuota gives.
+        bucket: ratePerSecond === undefined ? undefined : new TokenBucket(ratePerSecond, ratePerSecond),
         keyUrl: provider.keyUrl?.(settings),
         schema: jsonSchema === undefined ? undefined : schemaOf(jsonSchema),
         isSchemaEnforced: schemaFailure === 'refuse',

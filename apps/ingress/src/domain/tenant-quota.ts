@@ -1,6 +1,6 @@
 import { TokenBucket } from './token-bucket.js';
 
-/** Requests of one tenant, over all processes. */
+/** Requests of one tenant, at one process. */
 export interface Quota {
   readonly ratePerSecond: number;
   /** At once after a rest. */
@@ -15,13 +15,11 @@ export class TenantQuota {
   private readonly buckets = new Map<string, { readonly quota: Quota; readonly bucket: TokenBucket }>();
 
   /**
+   * Why the whole quota at each process of those that share the port: a sender may come by one connection, and one that
+   * keeps below its quota must never be refused. Who comes by many may have it as many times as there are processes.
    * @param usual of a tenant that has no quota of its own.
-   * @param processes that share the port: connections spread evenly over them, so each enforces its share.
    */
-  constructor(
-    private readonly usual: Quota,
-    private readonly processes: number,
-  ) {}
+  constructor(private readonly usual: Quota) {}
 
   /**
    * Takes one token.
@@ -35,14 +33,10 @@ export class TenantQuota {
       known.quota.ratePerSecond !== quota.ratePerSecond ||
       known.quota.burst !== quota.burst
     ) {
-      const bucket = new TokenBucket(this.share(quota.ratePerSecond), this.share(quota.burst));
+      const bucket = new TokenBucket(quota.ratePerSecond, Math.max(1, quota.burst));
       this.buckets.set(tenantId, (known = { quota, bucket }));
     }
     return known.bucket.take(nowMs);
-  }
-
-  private share(whole: number): number {
-    return Math.max(1, whole / this.processes);
   }
 }
 

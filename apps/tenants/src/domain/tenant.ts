@@ -4,7 +4,7 @@ import { FieldErrors, isName, NAME_RULE } from './field-errors.js';
 /** suspended: intake goes on storing; nothing is sent, and the tenant's API keys only read. */
 export type TenantStatus = 'active' | 'suspended' | 'deleted';
 
-/** Requests that a tenant's providers may send, over all processes of ingress. */
+/** Requests that a tenant's providers may send, at each process of ingress. */
 export interface IntakeQuota {
   readonly ratePerSecond: number;
   /** At once after a rest. */

@@ -1191,7 +1191,11 @@ export interface CheckOwnerResponse {
   /** escalated | claimed | empty */
   handoffState: string;
   /** When that person last wrote into the conversation; 0 = never. */
-  lastInboundAtMs?: number | undefined;
+  lastInboundAtMs?:
+    | number
+    | undefined;
+  /** Whether the conversation is with that person on that channel: same | other | unknown (there is none). */
+  contact?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -13209,6 +13213,9 @@ export const CheckOwnerResponse: MessageFns<CheckOwnerResponse> = {
     if (message.lastInboundAtMs !== undefined) {
       writer.uint32(33).double(message.lastInboundAtMs);
     }
+    if (message.contact !== undefined) {
+      writer.uint32(42).string(message.contact);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -13263,6 +13270,14 @@ export const CheckOwnerResponse: MessageFns<CheckOwnerResponse> = {
             }
 
             message.lastInboundAtMs = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.contact = reader.string();
             continue;
           }
         }

@@ -121,7 +121,7 @@ export interface MediaPolicy {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Requests that a tenant's providers may send, over all processes together. */
+/** Requests that a tenant's providers may send, at each process of ingress. */
 export interface IntakeQuota {
   /** 1–1,000,000. */
   ratePerSecond: number;

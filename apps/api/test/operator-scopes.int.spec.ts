@@ -63,7 +63,12 @@ test('B9 with its scope an operation is open, and tenants’ operations by wheth
 
 test('B9 a limited key gets nobody a key that may do more, neither a new one nor another’s successor', async () => {
   const { id, call } = keys.get('keys:write')!;
-  for (const scopes of [[], ['payloads:read'], ['keys:write', 'tenants:write']])
+  for (const scopes of [
+    [],
+    ['payloads:read'],
+    ['keys:write', 'payloads:read'],
+    ['keys:write', 'tenants:write'],
+  ])
     expect(await makeKey(call, scopes)).toMatchObject({
       status: 403,
       body: { code: 'principal.forbidden' },
@@ -76,6 +81,20 @@ test('B9 a limited key gets nobody a key that may do more, neither a new one nor
   expect(own).toMatchObject({ status: 201, body: { scopes: ['keys:write'] } });
   const successor = api.caller(own.body.secret);
   expect((await makeKey(successor, [])).status).toBe(403);
+});
+
+test('B9 a tenant key that may make keys makes none that may do more than itself; an operator makes any', async () => {
+  const path = `/v1/tenants/${slug}/api-keys`;
+  const make = (by: Caller, scopes: readonly string[]) => by('POST', path, { body: { name: 'k', scopes } });
+  const maker = await make(api.operator, ['api-keys:write', 'events:read']);
+  expect(maker.status).toBe(201);
+  const call = api.caller(maker.body.secret);
+  const refused = await make(call, ['events:read', 'payloads:read']);
+  expect(refused).toMatchObject({ status: 403, body: { code: 'principal.forbidden' } });
+  expect(refused.body.detail).toContain('payloads:read');
+  expect(refused.body.detail).not.toContain('events:read');
+  expect((await make(call, ['events:read'])).status).toBe(201);
+  expect((await make(api.operator, ['payloads:read'])).status).toBe(201);
 });
 
 test('B10 the operator sets a tenant’s intake quota and takes it back; the tenant itself may not', async () => {

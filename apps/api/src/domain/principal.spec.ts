@@ -1,4 +1,12 @@
-import { hasScope, isOperatorFor, mayGive, OPERATOR_SCOPES, type Principal } from './principal.js';
+import {
+  hasScope,
+  isOperatorFor,
+  mayGive,
+  OPERATOR_SCOPES,
+  type Principal,
+  SCOPES,
+  scopesNotToGive,
+} from './principal.js';
 
 const operator = (...scopes: string[]): Principal => ({
   ...{ keyId: 'key_1', kind: 'operator', scopes, tenant: undefined },
@@ -33,4 +41,22 @@ test('B9 a limited key makes none that may do more', () => {
     expect(mayGive(keys, unlimited)).toBe(false);
     expect(mayGive(operator(), unlimited)).toBe(true);
   }
+});
+
+test('B9 who may not read payloads makes no key that may, unless it may do all else', () => {
+  const wanted = ['platform:read', 'payloads:read'];
+  expect(mayGive(operator('keys:write', 'platform:read'), wanted)).toBe(false);
+  expect(mayGive(operator('keys:write', ...wanted), wanted)).toBe(true);
+  for (const all of [operator(), operator(...limits)]) expect(mayGive(all, wanted)).toBe(true);
+});
+
+test('B9 a tenant key gives what it has and nothing else, an operator any scope', () => {
+  const key: Principal = { ...operator('api-keys:write', 'events:read'), kind: 'tenant' };
+  expect(scopesNotToGive(key, ['events:read'])).toEqual([]);
+  expect(scopesNotToGive(key, ['events:read', 'payloads:read', 'audit:read'])).toEqual([
+    'payloads:read',
+    'audit:read',
+  ]);
+  expect(scopesNotToGive({ ...key, scopes: SCOPES }, SCOPES)).toEqual([]);
+  expect(scopesNotToGive(operator('tenants:write'), SCOPES)).toEqual([]);
 });

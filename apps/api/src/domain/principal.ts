@@ -88,11 +88,23 @@ export function isOperatorFor({ kind, scopes }: Principal, scope: OperatorScope)
   );
 }
 
-/** Whether an operator may have a key made with these scopes: one that is limited makes no key that may do more. */
+/**
+ * Whether an operator may have a key made with these scopes: one that is limited makes no key that may do more. What is
+ * had by name only is given by who has it, and by who may do all else: somebody must give it first.
+ */
 export function mayGive(principal: Principal, scopes: readonly string[]): boolean {
+  const isFor = (scope: OperatorScope): boolean => isOperatorFor(principal, scope);
   const given = OPERATOR_LIMITS.filter((scope) => scopes.includes(scope));
-  return (given.length === 0 ? OPERATOR_LIMITS : given).every((scope) => isOperatorFor(principal, scope));
+  const named = OPERATOR_EXPLICIT_SCOPES.filter((scope) => scopes.includes(scope));
+  return (
+    (given.length === 0 ? OPERATOR_LIMITS : given).every(isFor) &&
+    (named.every((scope) => principal.scopes.includes(scope)) || OPERATOR_LIMITS.every(isFor))
+  );
 }
+
+/** Those of a tenant key's scopes that this principal may not give: a tenant's key gives what it has, operators all. */
+export const scopesNotToGive = (principal: Principal, scopes: readonly string[]): readonly string[] =>
+  principal.kind === 'operator' ? [] : scopes.filter((scope) => !principal.scopes.includes(scope));
 
 /** Whether personal data that an answer has beside other things may be in it: an operator needs the scope for it. */
 export const maySeePersonalData = (principal: Principal): boolean =>

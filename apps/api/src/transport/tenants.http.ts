@@ -1,7 +1,9 @@
 import { Controller } from '@nestjs/common';
+import { AppError } from '@posthorn/errors/app-error.js';
 import { type z } from 'zod';
 import { DeleteTenant } from '../application/delete-tenant.js';
 import { TenantsClient } from '../clients/tenants.client.js';
+import { scopesNotToGive } from '../domain/principal.js';
 import { actorOf, applied } from './applied.js';
 import { tenantDeletion } from './receipts.dto.js';
 import { type Call, CallOf, Route } from './route.js';
@@ -137,7 +139,7 @@ export class TenantsController {
     method: 'POST',
     path: '/v1/tenants/{tenant}/api-keys',
     tag: 'API keys',
-    summary: 'Create an API key',
+    summary: 'Create an API key; a tenant key gives only scopes that it has',
     access: { principal: 'tenant', scope: 'api-keys:write' },
     body: createApiKey,
     status: 201,
@@ -146,6 +148,11 @@ export class TenantsController {
   })
   async createKey(@CallOf() call: Call<z.infer<typeof createApiKey>>) {
     const { name, scopes, expiresAt } = call.body;
+    const lacking = scopesNotToGive(call.principal, scopes);
+    if (lacking.length > 0)
+      throw new AppError('principal.forbidden', {
+        detail: `your key lacks what it would give: ${lacking.join(', ')}`,
+      });
     const answer = await this.tenants.admin.createApiKey(
       {
         actor: actorOf(call),

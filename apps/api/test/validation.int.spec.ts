@@ -1,3 +1,4 @@
+import { type z } from 'zod';
 import { ROUTES } from '../src/transport/controllers.js';
 import { type RouteOptions } from '../src/transport/route.js';
 import { startApi, type TestApi, uniqueSlug } from './harness.js';
@@ -65,6 +66,58 @@ test.each(rows(withQuery))('B5 $name: a parameter that is not there is named', a
   const answer = await send(route, '?surprise=1');
   expect(answer).toMatchObject({ status: 400, body: { code: 'request.invalid' } });
   expect(pathsOf(answer.body)).toContain('query.surprise');
+});
+
+test.each(rows(withQuery))(
+  'I8 $name: U+0000 in a parameter is named, and nobody is asked',
+  async ({ route }) => {
+    const asked = api.played.calls.length;
+    for (const name of Object.keys((route.query as z.ZodObject).shape)) {
+      const answer = await send(route, `?${name}=a%00`);
+      expect(answer).toMatchObject({ status: 400, body: { code: 'request.invalid' } });
+      expect(pathsOf(answer.body)).toEqual([`query.${name}`]);
+    }
+    expect(api.played.calls.length).toBe(asked);
+  },
+);
+
+test.each(rows(withBody))('I8 $name: U+0000 and half a character in a field are named', async ({ route }) => {
+  for (const text of ['a\0', '\ud83d']) {
+    const answer = await send(route, '', { ...sampleOf(route).body, some: [{ inner: text }] });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'request.invalid' } });
+    expect(pathsOf(answer.body)).toEqual(['some.0.inner']);
+  }
+});
+
+const withParams = ROUTES.filter(({ path }) => path.includes('{'));
+test.each(rows(withParams))('I8 $name: U+0000 in the path is named', async ({ route: { method, path } }) => {
+  const call = api.caller(await operatorKey());
+  for (const [, name] of path.matchAll(/\{(\w+)\}/g)) {
+    const target = path.replaceAll(/\{(\w+)\}/g, (_, each) => (each === name ? 'a%00' : slug));
+    const answer = await call(method, target, ['GET', 'DELETE'].includes(method) ? {} : { body: {} });
+    expect(answer).toMatchObject({ status: 400, body: { errors: [{ path: `path.${name}` }] } });
+  }
+});
+
+test('I8 a body that is not UTF-8 is refused, not mended; a row with U+0000 fails no other', async () => {
+  const post = async (what: string, type: string, body: Buffer) => {
+    const headers = { authorization: `Bearer ${await operatorKey()}`, 'content-type': type };
+    const url = `${api.url}/v1/tenants/${slug}/${what}`;
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what it is, the test says
+    return (await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) })).json() as any;
+  };
+  const broken = Buffer.from('{"address":"+43660000001","program":"\xff"}', 'latin1');
+  for (const [what, type] of [
+    ['consents', 'application/json'],
+    ['consents/import', 'application/x-ndjson'],
+    ['suppressions/import', 'text/csv'],
+  ] as const)
+    expect(await post(what, type, broken)).toMatchObject({ status: 400, code: 'request.malformed' });
+  const lines = ['{"address":"+43660000002","scope":"a\\u0000"}', '{"address":"+43660000002"}'].join('\n');
+  expect(await post('suppressions/import', 'application/x-ndjson', Buffer.from(lines))).toMatchObject({
+    ...{ rows: 2, created: 1, refused: 1 },
+    errors: [{ row: 1, path: 'scope' }],
+  });
 });
 
 describe('B5 what is not valid of a message to send, or of a person', () => {

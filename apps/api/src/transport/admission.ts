@@ -11,9 +11,9 @@ import { NoteRefusals } from '../application/note-refusals.js';
 import { TenantsClient } from '../clients/tenants.client.js';
 import { KeyQuota } from '../domain/key-quota.js';
 import { hasScope, isOperatorFor, isOwnTenant, type Principal, type TenantRef } from '../domain/principal.js';
-import { fieldsOf, invalid } from './field-errors.js';
+import { fieldsOf, invalid, unstorable } from './field-errors.js';
 import { Answer, type Call, ROUTE, type RouteOptions } from './route.js';
-import { readUpload } from './upload.js';
+import { readUpload, textOf } from './upload.js';
 
 const IDEMPOTENCY_KEY_MAX = 255;
 const NO_PRINCIPAL: Principal = { keyId: '', kind: 'tenant', scopes: [], tenant: undefined };
@@ -68,6 +68,8 @@ export class Admission implements NestInterceptor {
       route.access.principal === 'public'
         ? NO_PRINCIPAL
         : await this.authenticate(request.headers.authorization, request.ip);
+    // Before a tenant is looked up by what Postgres cannot take.
+    refuseUnstorable(params, ['path']);
     const tenant = await this.authorized(route, principal, params['tenant'], request.ip);
     request.call = {
       principal,
@@ -197,15 +199,23 @@ function jsonBody(route: RouteOptions, request: FastifyRequest): unknown {
   if (!/^application\/(json|[\w.-]+\+json)(;|$)/i.test(type)) {
     throw new AppError('request.unsupported_media_type', { detail: 'send application/json' });
   }
+  const text = textOf(raw);
   try {
-    return JSON.parse(raw.toString('utf8'));
+    return JSON.parse(text);
   } catch (cause) {
     throw new AppError('request.malformed', { detail: 'the body is not JSON', cause });
   }
 }
 
+/** @throws AppError `request.invalid` */
+function refuseUnstorable(value: unknown, prefix: readonly string[]): void {
+  const fields = unstorable(value, prefix);
+  if (fields.length > 0) throw invalid(fields);
+}
+
 function parse(schema: z.ZodType | undefined, value: unknown, part: 'query' | 'body'): unknown {
   if (schema === undefined) return undefined;
+  refuseUnstorable(value, part === 'query' ? ['query'] : []);
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const prefix = part === 'query' ? ['query'] : [];

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { type ReadRow } from '../application/import-rows.js';
 import { csvLine } from '../domain/csv.js';
-import { fieldsOf } from './field-errors.js';
+import { fieldsOf, unstorable } from './field-errors.js';
 import { CSV_TYPE, JSON_LINES_TYPE, type UploadedRow } from './upload.js';
 
 /** What became of an upload. */
@@ -22,6 +22,8 @@ export const importReport = z.object({
 export const readRows = <Row>(rows: readonly UploadedRow[], schema: z.ZodType<Row>): ReadRow<Row>[] =>
   rows.map(({ number, value }) => {
     if (value === undefined) return { number, errors: [{ path: '', message: 'cannot be read' }] };
+    const errors = unstorable(value, []);
+    if (errors.length > 0) return { number, errors };
     const result = schema.safeParse(value);
     if (result.success) return { number, row: result.data };
     return { number, errors: result.error.issues.flatMap((issue) => fieldsOf(issue, [])) };

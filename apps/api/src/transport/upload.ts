@@ -73,7 +73,11 @@ function record(names: readonly string[], cells: readonly string[]): Record<stri
   return { ...row };
 }
 
-function textOf(bytes: Buffer): string {
+/**
+ * The text of a body; a byte order mark is none of it.
+ * @throws AppError `request.malformed`
+ */
+export function textOf(bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {

@@ -127,6 +127,11 @@ describe('B5 what is not valid of a message to send, or of a person', () => {
     ['messages', 'content.mediaUrls.0', { content: { mediaUrls: ['file:///etc/passwd'] } }],
     ['messages', 'fencingToken', { sender: 'agent' }],
     ['messages', 'replyTo', { replyTo: 'cnv_1' }],
+    ['messages', 'timeZone', { timeZone: 'Europe/Nowhere' }],
+    ['messages', 'timeZone', { timeZone: '+01:00' }],
+    ['messages', 'country', { country: 'austria' }],
+    ['messages', 'country', { country: 'XQ' }],
+    ['conversations/none/handoff', 'timeZone', { timeZone: 'Europe/Nowhere' }],
     ['messages', 'notBefore', { notBefore: 'tomorrow' }],
     ['consents', 'proof.eventId', { proof: { eventId: 'evt_1' } }],
     ['consents', 'proof.ip', { proof: { ip: 'home' } }],
@@ -134,7 +139,7 @@ describe('B5 what is not valid of a message to send, or of a person', () => {
     ['people/lookup', 'address', { address: 'x' }],
   ] as const;
   test.each(cases)('%s: %s of %j', async (what, path, change) => {
-    const sample = SAMPLES[`POST /v1/tenants/{tenant}/${what.replace('per_x', '{id}')}`]!.body;
+    const sample = SAMPLES[`POST /v1/tenants/{tenant}/${what.replace(/per_x|none/, '{id}')}`]!.body;
     const body = { ...sample, ...change };
     const answer = await api.operator('POST', `/v1/tenants/${slug}/${what}`, { body });
     expect(answer).toMatchObject({ status: 400, body: { code: 'request.invalid', errors: [{ path }] } });

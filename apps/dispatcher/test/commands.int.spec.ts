@@ -389,8 +389,12 @@ test('requests are refused with every field that is wrong', async () => {
     channel: 'fax',
     notBeforeMs: 9e15,
     content: undefined,
+    timeZone: 'Europe/Nowhere',
+    country: 'austria',
   });
   await expect(failed).rejects.toMatchObject({ code: 'request.invalid' });
   const error = (await failed.catch((caught: unknown) => caught)) as { fields: { path: string }[] };
-  expect(error.fields.map(({ path }) => path).sort()).toEqual(['channel', 'content', 'notBefore', 'to']);
+  expect(error.fields.map(({ path }) => path).sort()).toEqual([
+    ...['channel', 'content', 'country', 'notBefore', 'timeZone', 'to'],
+  ]);
 });

@@ -2,7 +2,7 @@ import { formatId } from '@posthorn/clock/id.js';
 import { type Conversation, type Handoff } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { z } from 'zod';
 import { message } from './messages.dto.js';
-import { channel, idOf, json, moment, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
+import { channel, idOf, json, moment, page, textOf, time, timeAt, timeOf, timeZone } from './shapes.dto.js';
 
 const CONVERSATION_STATES = ['open', 'replied', 'escalated', 'claimed', 'opted_out', 'closed'] as const;
 export const HANDOFF_REASONS = [
@@ -59,7 +59,7 @@ const context = {
   providerThreadIds: z.array(name).max(LIST_MAX).optional(),
   contactId: name.optional(),
   locale: name.optional(),
-  timeZone: name.optional(),
+  timeZone: timeZone.optional(),
 };
 export const createHandoff = z
   .strictObject({

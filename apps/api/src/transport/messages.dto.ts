@@ -5,7 +5,20 @@ import {
 import { type Message } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { type Actor } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { z } from 'zod';
-import { bodyMoment, channel, idOf, moment, msOf, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
+import {
+  bodyMoment,
+  channel,
+  country,
+  idOf,
+  moment,
+  msOf,
+  page,
+  textOf,
+  time,
+  timeAt,
+  timeOf,
+  timeZone,
+} from './shapes.dto.js';
 
 export const MESSAGE_STATES = [
   'deferred',
@@ -101,8 +114,8 @@ export const createMessage = z
     notAfter: bodyMoment.optional().describe('given up then; three days after notBefore, when absent'),
     sender: z.enum(['bot', 'agent']).default('bot'),
     fencingToken: fencingToken.optional().describe('of the claim; for an agent'),
-    timeZone: name.describe("the recipient's, where known: IANA name"),
-    country: name,
+    timeZone: timeZone.optional().describe("the recipient's, where known: IANA name"),
+    country: country.optional().describe("the recipient's, where known: ISO 3166-1 alpha-2"),
     postalCode: name,
     answersEventId: idOf('evt')
       .optional()

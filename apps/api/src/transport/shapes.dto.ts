@@ -1,4 +1,5 @@
 import { type IdPrefix, parseId } from '@posthorn/clock/id.js';
+import { COUNTRY_RULE, isCountry, isTimeZone, TIME_ZONE_RULE } from '@posthorn/clock/region.js';
 import { z } from 'zod';
 
 /** Pieces that several resources share. */
@@ -33,6 +34,19 @@ export const CHANNELS = ['sms', 'email', 'chat', 'push'] as const;
 export const channel = z.enum(CHANNELS);
 /** Of a suppression or consent: `all` stands for every channel that reaches the person. */
 export const anyChannel = z.enum([...CHANNELS, 'all']);
+
+/** Of a tenant or of a recipient: where their law and their clock are. */
+export const country = z
+  .string()
+  .regex(/^[A-Z]{2}$/, { error: COUNTRY_RULE, abort: true })
+  .refine(isCountry, COUNTRY_RULE)
+  .describe('ISO 3166-1 alpha-2');
+export const timeZone = z
+  .string()
+  .min(1, { abort: true })
+  .max(64, { abort: true })
+  .refine(isTimeZone, TIME_ZONE_RULE)
+  .describe('IANA name, such as Europe/Vienna');
 
 /** A list's answer. */
 export const listOf = <T extends z.ZodType>(item: T) =>

@@ -5,35 +5,15 @@ import {
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { z } from 'zod';
 import { SCOPES } from '../domain/principal.js';
-import { pending, time, timeAt, timeOf } from './shapes.dto.js';
+import { country, pending, time, timeAt, timeOf, timeZone } from './shapes.dto.js';
 
 const NAME_MAX = 200;
-
-function isTimeZone(name: string): boolean {
-  try {
-    // Offsets ("+01:00") are taken by newer engines; they know no daylight saving time.
-    return !/^[+-]/.test(name) && Intl.DateTimeFormat('en', { timeZone: name }) !== undefined;
-  } catch {
-    return false;
-  }
-}
 
 const slug = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/)
   .describe('lower-case letters, digits and hyphens; 1–63; part of the intake URL');
 const name = z.string().trim().min(1).max(NAME_MAX);
-const country = z
-  .string()
-  .regex(/^[A-Z]{2}$/)
-  .describe('ISO 3166-1 alpha-2');
-const timeZone = z
-  .string()
-  .min(1)
-  .max(64)
-  .refine(isTimeZone, 'not a time zone of the IANA database')
-  .describe('IANA name, such as Europe/Vienna');
-
 const QUOTA_MAX = 1_000_000;
 const intakeQuota = z.strictObject({
   ratePerSecond: z.int().min(1).max(QUOTA_MAX),

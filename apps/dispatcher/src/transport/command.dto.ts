@@ -1,4 +1,5 @@
 import { type IdPrefix, parseId, uuidOfId } from '@posthorn/clock/id.js';
+import { COUNTRY_RULE, isCountry, isTimeZone, TIME_ZONE_RULE } from '@posthorn/clock/region.js';
 import {
   CreateMessageRequest,
   type ErasePersonRequest,
@@ -60,6 +61,12 @@ class Fields {
     return found ?? known[0]!;
   }
 
+  /** A name from a list that is not ours, empty for none: one that is not in it would count as none. */
+  named(value: string, path: string, isName: (name: string) => boolean, rule: string): string {
+    this.check(value === '' || isName(value), path, rule);
+    return value;
+  }
+
   /** The bytes of an ID, empty for none. */
   id(prefix: IdPrefix, value: string, path: string): Buffer {
     const bytes = value === '' ? NONE : parseId(prefix, value);
@@ -86,8 +93,8 @@ export function messageRequestOf(request: CreateMessageRequest, nowMs: number): 
       from: fields.text(request.from, 'from', ADDRESS_LENGTH_MAX),
       content: contentOf(request.content, fields),
       contact: {
-        timeZone: fields.text(request.timeZone, 'timeZone', NAME_LENGTH_MAX),
-        country: fields.text(request.country, 'country', NAME_LENGTH_MAX),
+        timeZone: fields.named(request.timeZone, 'timeZone', isTimeZone, TIME_ZONE_RULE),
+        country: fields.named(request.country, 'country', isCountry, COUNTRY_RULE),
         postalCode: fields.text(request.postalCode, 'postalCode', NAME_LENGTH_MAX),
       },
     },

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { COUNTRY_RULE, isCountry, isTimeZone, TIME_ZONE_RULE } from '@posthorn/clock/region.js';
 import { FieldErrors, isName, NAME_RULE } from './field-errors.js';
 
 /** suspended: intake goes on storing; nothing is sent, and the tenant's API keys only read. */
@@ -46,9 +47,6 @@ const QUOTA_MAX = 1_000_000;
 /** Of one medium: it travels in one message between services, which take 16 MiB. */
 export const MEDIA_BYTES_MAX = 15 * 1_048_576;
 const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-const COUNTRY = /^[A-Z]{2}$/;
-const TIME_ZONE = /^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/;
-const UNKNOWN_REGION = 'ZZ';
 
 /** @throws AppError `request.invalid` that names every wrong field; absent fields are not checked. */
 export function checkTenant(fields: Partial<TenantFields>): void {
@@ -57,10 +55,8 @@ export function checkTenant(fields: Partial<TenantFields>): void {
   if (slug !== undefined)
     errors.require(SLUG.test(slug), 'slug', '1 to 63 lower-case letters, digits and inner hyphens');
   if (name !== undefined) errors.require(isName(name), 'name', NAME_RULE);
-  if (country !== undefined)
-    errors.require(isCountry(country), 'country', 'there is no such country (ISO 3166-1 alpha-2)');
-  if (timeZone !== undefined)
-    errors.require(isTimeZone(timeZone), 'timeZone', 'there is no such time zone (IANA name)');
+  if (country !== undefined) errors.require(isCountry(country), 'country', COUNTRY_RULE);
+  if (timeZone !== undefined) errors.require(isTimeZone(timeZone), 'timeZone', TIME_ZONE_RULE);
   errors.throwIfAny();
 }
 
@@ -85,21 +81,6 @@ export function checkMediaPolicy({ maxBytes }: MediaPolicy): void {
     `a whole number from 1 to ${MEDIA_BYTES_MAX}`,
   );
   errors.throwIfAny();
-}
-
-function isCountry(code: string): boolean {
-  if (!COUNTRY.test(code) || code === UNKNOWN_REGION) return false;
-  return new Intl.DisplayNames(['en'], { type: 'region', fallback: 'none' }).of(code) !== undefined;
-}
-
-function isTimeZone(name: string): boolean {
-  // An offset such as +02:00 is taken by newer engines, and knows no summer time.
-  if (!TIME_ZONE.test(name)) return false;
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
-  } catch {
-    return false;
-  }
 }
 
 /** Distinct lanes for a new tenant. @param random a whole number from 0 to SHARD_COUNT - 1. */

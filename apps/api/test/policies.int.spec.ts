@@ -85,3 +85,19 @@ test('E1 while one who takes requests has not confirmed the words: 202 that name
   stream.destroy();
   channel.onApplicationShutdown();
 }, 20_000);
+
+test('B5 the hours of a place name each day, as the document says: none is closed by being forgotten', async () => {
+  const closed = { sun: '', mon: '', tue: '', wed: '', thu: '', fri: '', sat: '' };
+  const putWeek = (week: object) =>
+    call('PUT', `${path}/policies`, {
+      body: { expectedVersion: 3, quietHours: { hours: [{ place: 'FR', week }] } },
+    });
+  const { sun: _, ...withoutSunday } = { ...closed, mon: '09:00-18:00' };
+  expect(await putWeek(withoutSunday)).toMatchObject({
+    status: 400,
+    body: { errors: [{ path: 'quietHours.hours.0.week.sun' }] },
+  });
+  expect((await putWeek({ ...closed, mon: '09:00-18:00' })).status).toBe(200);
+  const { body: document } = await call('GET', '/openapi.json');
+  expect(JSON.stringify(document)).toContain(`"required":${JSON.stringify(Object.keys(closed))}`);
+});

@@ -37,9 +37,13 @@ const ruleBody = {
   then: { action: 'send', category: 'transactional', text: 'Thanks' },
   enabled: true,
 };
+const week = {
+  ...{ sun: '', mon: '09:00-18:00', tue: '09:00-18:00', wed: '09:00-18:00' },
+  ...{ thu: '09:00-18:00', fri: '09:00-18:00', sat: '' },
+};
 const policy = {
   expectedVersion: 3,
-  quietHours: { hours: [{ place: 'FR', week: { mon: '09:00-18:00', sun: '' } }], channels: ['email'] },
+  quietHours: { hours: [{ place: 'FR', week }], channels: ['email'] },
   caps: [{ count: 2, windowHours: 24 }],
   keywords: { optOut: ['basta'] },
 };

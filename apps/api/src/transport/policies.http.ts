@@ -25,8 +25,7 @@ const hours = z
     /^$|^(?:[01]\d|2[0-3]):[0-5]\d-(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/,
     'must be like 09:00-18:00, or empty',
   )
-  .optional()
-  .describe('open from-to, in the recipient’s time; empty or absent: closed');
+  .describe('open from-to, in the recipient’s time; empty: closed');
 const placeHours = z.strictObject({
   place: z.string().min(2).max(16).describe('country, US state such as US-FL, or `all`'),
   week: z.strictObject({

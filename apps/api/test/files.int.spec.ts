@@ -1,6 +1,6 @@
 import { Declared } from './declared.js';
 import { type Caller, startApi, type TestApi, uniqueSlug } from './harness.js';
-import { LINKED_ID, PERSON_ID } from './played-things.js';
+import { CONSENT, LINKED_ID, PERSON_ID } from './played-things.js';
 
 const T = '/v1/tenants/{tenant}';
 let api: TestApi;
@@ -52,6 +52,18 @@ test('E8 files: taken as JSON Lines and CSV with a result for each row, given pa
       Array.from({ length: 4 }, () =>
         expect.objectContaining({ personId: PERSON_ID, scope: 'news, "and" more' }),
       ),
+    );
+  }
+  for (const accept of ['application/x-ndjson', 'text/csv']) {
+    const file = await sampled(call, 'GET', `${T}/consents/export`, {}, { accept });
+    const type = file.headers.get('content-type')!;
+    const into = `/v1/tenants/${tenant.slug}/consents/import`;
+    const again = await call('POST', into, { raw: file.body, headers: { 'content-type': type } });
+    expect(again.body).toMatchObject({ refused: 0, errors: [] });
+    expect(again.body.rows).toBeGreaterThan(0);
+    // What the entry says, not where the person stands now.
+    expect(api.played.lastOf('importConsents')['rows']).toContainEqual(
+      expect.objectContaining({ id: CONSENT.id, personId: PERSON_ID, status: 'opted_in', channel: 'sms' }),
     );
   }
   const consents = await sampled(call, 'GET', `${T}/consents/export`, {}, { accept: 'text/csv' });

@@ -133,6 +133,7 @@ describe('B5 what is not valid of a message to send, or of a person', () => {
     ['messages', 'country', { country: 'XQ' }],
     ['conversations/none/handoff', 'timeZone', { timeZone: 'Europe/Nowhere' }],
     ['messages', 'notBefore', { notBefore: 'tomorrow' }],
+    ['consents', 'program', { program: '' }],
     ['consents', 'proof.eventId', { proof: { eventId: 'evt_1' } }],
     ['consents', 'proof.ip', { proof: { ip: 'home' } }],
     ['people/per_x/link', 'addresses', { addresses: [] }],

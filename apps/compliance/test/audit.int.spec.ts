@@ -78,7 +78,10 @@ test('B8 E8 an import leaves an entry for each row that changed something, and n
     personId: '',
     occurredAtMs: 1_000,
   }));
-  const imported = await one.consents.importConsents({ ...by(), rows: consents }, CALL);
+  const imported = await one.consents.importConsents(
+    { ...by(), rows: consents.map((row) => ({ ...row, id: '' })) },
+    CALL,
+  );
   expect(imported.results.map(({ outcome }) => outcome).sort()).toEqual(['created', 'known']);
   expect(await entriesOf(1, personAt(fresh))).toMatchObject([{ action: 'consent.created' }]);
   expect((await numbered()) - before).toBe(2n);

@@ -221,7 +221,14 @@ test('E8 imports say what became of each row, change nothing the second time, an
   const second = (await take()).results;
   expect(second.map(({ outcome }) => outcome)).toEqual(['known', 'known', 'refused', 'refused']);
   expect(second.map(({ id }) => id)).toEqual(first.map(({ id }) => id));
-  const consentRow = { address: a, personId: '', channel: 'sms', program: 'news', status: 'opted_in' };
+  const consentRow = {
+    id: '',
+    address: a,
+    personId: '',
+    channel: 'sms',
+    program: 'news',
+    status: 'opted_in',
+  };
   const consentRows = [{ ...consentRow, proof: PROOF, occurredAtMs: clock.nowMs() - MINUTE }];
   const takeConsents = () =>
     one.consents.importConsents({ tenantId: acme.id, actorId: ACTOR, rows: consentRows }, CALL);
@@ -231,6 +238,36 @@ test('E8 imports say what became of each row, change nothing the second time, an
   await expect(one.changes.importSuppressions(tooMany, CALL)).rejects.toMatchObject({
     code: 'request.invalid',
   });
+});
+
+test('E8 an export of consents brought back changes nothing, whoever made its entries; what differs is another entry', async () => {
+  const address = newPhone();
+  await create(address, 'opted_in', { occurredAtMs: clock.nowMs() - 10 * MINUTE });
+  house.events.add(7, fact('opt_out', address));
+  await eventually(async () => expect(await reasons(address)).toEqual(['opt_out']));
+  house.events.add(7, fact('complaint', address));
+  await eventually(async () => expect(await reasons(address)).toContain('complaint'));
+  const filter = { tenantId: acme.id, limit: 0, cursor: '', personId: personIdOf(address) };
+  const entries = async () => (await one.consentQuery.listConsents(filter, CALL)).consents;
+  const before = await entries();
+  expect(before.map(({ kind }) => kind).sort()).toEqual(['complaint', 'opted_in', 'opted_out']);
+  const exported = before.map(({ id, kind, channel, program, occurredAtMs, personId, proof }) => ({
+    ...{ address: '', personId, id, status: kind, channel, program, proof, occurredAtMs },
+  }));
+  const take = async (rows: typeof exported) => {
+    const request = { tenantId: acme.id, actorId: ACTOR, rows };
+    return (await one.consents.importConsents(request, CALL)).results.map(({ outcome, path }) => [
+      outcome,
+      path,
+    ]);
+  };
+  expect(await take(exported)).toEqual(before.map(() => ['known', '']));
+  expect(await entries()).toEqual(before);
+  const elsewhere = exported.map((row) => ({ ...row, personId: personIdOf(newPhone()) }));
+  const made = elsewhere.map(({ status }) =>
+    status === 'complaint' ? ['refused', 'kind'] : ['created', ''],
+  );
+  expect(await take(elsewhere)).toEqual(made);
 });
 
 test('E8 a suppression is corrected with a reason, and both rows say so', async () => {

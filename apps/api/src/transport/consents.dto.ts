@@ -13,6 +13,7 @@ const URL_MAX = 2_048;
 const NOTE_MAX = 500;
 const METHODS = ['web_form', 'keyword', 'paper', 'phone', 'api', 'import'] as const;
 const STATUSES = ['pending', 'opted_in', 'opted_out'] as const;
+const NOW = ['unknown', ...STATUSES, 'suppressed'] as const;
 
 const proofFields = z.strictObject({
   eventId: idOf('evt').optional().describe('the event that it came with'),
@@ -25,7 +26,7 @@ const proofFields = z.strictObject({
 });
 const entry = {
   channel: anyChannel.default('all'),
-  program: z.string().max(NAME_MAX).default('').describe('what it is limited to; empty: nothing'),
+  program: z.string().min(1).max(NAME_MAX).default('all').describe('what it is limited to; all: nothing'),
   status: z.enum(STATUSES).describe('pending: double opt-in was asked for'),
   proof: proofFields.optional(),
   occurredAt: bodyMoment.optional().describe('when it was given; now, when absent'),
@@ -33,16 +34,48 @@ const entry = {
 export const consentsQuery = page.extend({ personId: idOf('per').optional() });
 export const consentsExportQuery = consentsQuery.omit({ limit: true, cursor: true });
 export const createConsent = z.strictObject({ address, ...entry });
+/** An export writes what is not there as null. */
+const proofRow = z.strictObject({
+  eventId: proofFields.shape.eventId.nullable(),
+  wording: proofFields.shape.wording.nullable(),
+  wordingVersion: proofFields.shape.wordingVersion.nullable(),
+  method: proofFields.shape.method.nullable(),
+  url: proofFields.shape.url.nullable(),
+  ip: proofFields.shape.ip.nullable(),
+  note: proofFields.shape.note.nullable(),
+});
+const ignored = z.unknown().optional().describe('of an export; it does not matter here');
 export const consentRow = z
   .strictObject({
     address: address.optional(),
     personId: idOf('per').optional().describe('of an earlier export, in place of the address'),
     ...entry,
+    status: z
+      .enum(NOW)
+      .optional()
+      .describe('pending, opted_in or opted_out; beside `kind` it is where the person stood, and is ignored'),
+    kind: z
+      .string()
+      .max(NAME_MAX)
+      .optional()
+      .describe('of an export, in place of `status`: what the entry says'),
+    id: idOf('evt')
+      .optional()
+      .describe(
+        'of an export: an entry that is here stays as it is; what only an event makes is not made anew',
+      ),
+    eventId: idOf('evt').nullable().optional().describe('of an export: such an entry is about every channel'),
+    ...{ createdAt: ignored, actorId: ignored },
+    proof: proofRow.nullable().optional(),
     occurredAt: bodyMoment.describe('needed here: the same row again is the same entry'),
   })
   .refine((row) => (row.address === undefined) !== (row.personId === undefined), {
     path: ['address'],
     message: 'either address or personId must be given',
+  })
+  .refine(({ kind, status }) => kind !== undefined || (STATUSES as readonly unknown[]).includes(status), {
+    path: ['status'],
+    message: `must be one of ${STATUSES.join(', ')}`,
   });
 
 const proof = z.object({
@@ -60,9 +93,7 @@ export const consent = z.object({
   channel: z.string(),
   program: z.string(),
   kind: z.string().describe('what the entry says; of events also opt_in, complaint, hard_bounce'),
-  status: z
-    .enum(['unknown', 'pending', 'opted_in', 'opted_out', 'suppressed'])
-    .describe('where the person stands now'),
+  status: z.enum(NOW).describe('where the person stands now'),
   occurredAt: time.nullable(),
   createdAt: time,
   eventId: z.string().nullable(),
@@ -70,7 +101,7 @@ export const consent = z.object({
   proof: proof.nullable().describe('null after an erasure, and for operators without payloads:read'),
 });
 
-const proofMessage = (from: z.infer<typeof proofFields> | undefined): ConsentProof | undefined =>
+const proofMessage = (from: z.infer<typeof proofRow> | undefined): ConsentProof | undefined =>
   from && {
     ...{
       eventId: from.eventId ?? '',
@@ -80,15 +111,23 @@ const proofMessage = (from: z.infer<typeof proofFields> | undefined): ConsentPro
     ...{ method: from.method ?? '', url: from.url ?? '', ip: from.ip ?? '', note: from.note ?? '' },
   };
 
-/** An entry or a row of an import, for compliance. */
-export const consentRowOf = (
-  from: z.infer<typeof createConsent> | z.infer<typeof consentRow>,
-): ConsentRow => ({
-  ...{ address: from.address ?? '', personId: 'personId' in from ? (from.personId ?? '') : '' },
-  ...{ channel: from.channel, program: from.program, status: from.status },
+/** An entry that is made, for compliance. */
+export const consentEntryOf = (from: z.infer<typeof createConsent>) => ({
+  ...{ address: from.address, channel: from.channel, program: from.program, status: from.status },
   proof: proofMessage(from.proof),
   occurredAtMs: msOf(from.occurredAt),
 });
+
+/** A row of an import, for compliance. */
+export const consentRowOf = (from: z.infer<typeof consentRow>): ConsentRow => ({
+  ...{ address: from.address ?? '', personId: from.personId ?? '', id: from.id ?? '' },
+  // An export shows of an event the channel that it came by.
+  channel: isOf(from.eventId) ? 'all' : from.channel,
+  ...{ program: from.program, status: from.kind ?? from.status ?? '' },
+  proof: proofMessage(from.proof ?? undefined),
+  occurredAtMs: msOf(from.occurredAt),
+});
+const isOf = (eventId: string | null | undefined): boolean => eventId !== undefined && eventId !== null;
 
 /** An entry of the history as the API shows it. */
 export const consentOf = (from: Consent, isProofShown: boolean): z.infer<typeof consent> => ({

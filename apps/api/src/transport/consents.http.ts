@@ -6,6 +6,7 @@ import { maySeePersonalData } from '../domain/principal.js';
 import { askedBy } from './applied.js';
 import {
   consent,
+  consentEntryOf,
   consentOf,
   consentRow,
   consentRowOf,
@@ -84,7 +85,7 @@ export class ConsentsController {
   })
   async create(@CallOf() call: Call<z.infer<typeof createConsent>>) {
     const answer = await this.compliance.consents.createConsent(
-      { ...consentRowOf(call.body), ...askedBy(call) },
+      { ...consentEntryOf(call.body), ...askedBy(call) },
       this.compliance.call,
     );
     return consentOf(answer.consent!, maySeePersonalData(call.principal));
@@ -94,7 +95,7 @@ export class ConsentsController {
     method: 'POST',
     path: `${BASE}/import`,
     tag: 'Consents',
-    summary: 'Add many; each row has its own result, and the same file again changes nothing',
+    summary: 'Add many, also an export; each row has its own result, and the same file again changes nothing',
     access: write,
     upload: consentRow,
     status: 200,

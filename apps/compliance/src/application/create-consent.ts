@@ -1,5 +1,5 @@
 import type { Clock } from '@posthorn/clock/clock.js';
-import { derivedUuid, formatId, idOfUuid, uuidText } from '@posthorn/clock/id.js';
+import { derivedUuid, formatId, idOfUuid, uuidOfId, uuidText } from '@posthorn/clock/id.js';
 import {
   auditActor,
   type AuditAct,
@@ -11,7 +11,7 @@ import type { Logger } from '@posthorn/server/logger.js';
 import { PROOF_BYTES_MAX, PROOF_METHODS, type ConsentProof } from '../domain/consent-proof.js';
 import { openUntilMs } from '../domain/consent-state.js';
 import type { ObservedSignal } from '../domain/observed-signal.js';
-import { logHashOf, personKey } from '../domain/person.js';
+import { logHashOf, type Person, personKey } from '../domain/person.js';
 import { isChannel, SCOPE_ALL } from '../domain/suppression.js';
 import type { ConsentStore } from '../persistence/consent.store.js';
 import type { PermitStore } from '../persistence/permit.store.js';
@@ -34,6 +34,8 @@ export interface ConsentRequest {
   readonly status: string;
   readonly proof: ConsentProof | undefined;
   readonly occurredAtMs: number;
+  /** `evt_…` of an entry that was exported; empty or missing for none. */
+  readonly id?: string;
 }
 
 const KINDS: ReadonlyMap<string, 'pending' | 'grant' | 'opt_out'> = new Map([
@@ -44,7 +46,8 @@ const KINDS: ReadonlyMap<string, 'pending' | 'grant' | 'opt_out'> = new Map([
 
 /** What came of it. */
 export interface MadeConsent {
-  readonly signal: ObservedSignal;
+  /** UUID text of the entry. */
+  readonly id: string;
   readonly isNew: boolean;
   /** Of an opt-out: permits that were given before; it is not to be answered while one of them is open. */
   readonly openPermits: readonly string[];
@@ -82,6 +85,8 @@ export class CreateConsent {
   /** The same for one row of many, whose caller waits for the permits of all. */
   async take(request: ConsentRequest): Promise<MadeConsent> {
     const nowMs = this.clock.nowMs();
+    const known = await this.known(request, nowMs);
+    if (known !== undefined) return known;
     const signal = this.signalOf(request, nowMs);
     const { proof } = request;
     const actor = auditActor(request.principal, request.actorId);
@@ -98,7 +103,27 @@ export class CreateConsent {
     const outcome = recorded.length > 0 ? 'created' : 'known';
     this.log.info({ actorId: signal.actorId, signal: signal.kind, outcome }, 'consent by hand');
     if (changes.length > 0) this.wake.committed();
-    return { signal, isNew: recorded.length > 0, openPermits };
+    return { id: signal.id, isNew: recorded.length > 0, openPermits };
+  }
+
+  /**
+   * The entry that an exported row is, when it is here. Why by its ID: what an event made has another one than what is
+   * entered by hand, and would be there twice. One that says something else is no such entry.
+   */
+  private async known(request: ConsentRequest, nowMs: number): Promise<MadeConsent | undefined> {
+    if (request.id === undefined || request.id === '') return undefined;
+    const id = uuidOfId('evt', request.id);
+    if (id === undefined) throw invalid('id', 'is no ID of an entry');
+    const person = this.personOf(request);
+    const kind = KINDS.get(request.status) ?? request.status;
+    return this.db.transaction(async (tx) => {
+      await this.fold.lock(tx, [person]);
+      const found = (await this.consent.known(tx, [{ person, id }])).values().next().value;
+      const isIt = found?.isOwn === true && found.kind === kind && found.atMs === request.occurredAtMs;
+      if (!isIt) return undefined;
+      const openPermits = kind === 'opt_out' ? await this.openPermits(tx, { person }, nowMs) : [];
+      return { id, isNew: false, openPermits };
+    });
   }
 
   /** A question keeps the time that the policy gives it when it is entered: a later policy changes no consent. */
@@ -109,23 +134,28 @@ export class CreateConsent {
   }
 
   /** Under the lock: those given before are to be seen, and later ones know the opt-out. */
-  private async openPermits(tx: Tx, { person }: ObservedSignal, nowMs: number): Promise<readonly string[]> {
+  private async openPermits(
+    tx: Tx,
+    { person }: Pick<ObservedSignal, 'person'>,
+    nowMs: number,
+  ): Promise<readonly string[]> {
     return (await this.permits.openOf(tx, [person], nowMs)).get(personKey(person)) ?? [];
   }
 
   private signalOf(request: ConsentRequest, nowMs: number): ObservedSignal {
-    const { tenantId, actorId, address, personId } = request;
+    const { actorId } = request;
     const channel = request.channel || 'all';
     const program = request.program || SCOPE_ALL;
     const kind = KINDS.get(request.status);
     const atMs = Math.floor(request.occurredAtMs || nowMs);
     if (!isChannel(channel)) throw invalid('channel', 'must be sms, email, chat, push or all');
+    if (kind === undefined && request.id)
+      throw invalid('kind', 'is not made by hand, and there is no such entry');
     if (kind === undefined) throw invalid('status', 'must be pending, opted_in or opted_out');
     if (program.length > SCOPE_LENGTH_MAX) throw invalid('program', `at most ${SCOPE_LENGTH_MAX} characters`);
     if (!(atMs > 0 && atMs <= nowMs)) throw invalid('occurredAt', 'must not be in the future');
     if (actorId === '') throw invalid('actorId', 'is missing');
-    const person =
-      personId === '' ? this.tenants.personAt(tenantId, address, channel) : this.tenants.personOf(tenantId, personId);
+    const person = this.personOf(request);
     const id = uuidText(derivedUuid(atMs, 'consent', person.tenantId, person.hash, kind, channel, program));
     return {
       ...{
@@ -142,6 +172,11 @@ export class CreateConsent {
       },
       ...{ traceparent: '', receivedAtMs: nowMs, isPhrase: false },
     };
+  }
+
+  private personOf({ tenantId, address, channel, personId }: ConsentRequest): Person {
+    if (personId !== '') return this.tenants.personOf(tenantId, personId);
+    return this.tenants.personAt(tenantId, address, channel);
   }
 }
 

@@ -52,7 +52,9 @@ export class CreateSuppression {
     const wanted = wantedOf(request);
     if (actorId === '') throw invalid('actorId', 'is missing');
     const person =
-      personId === '' ? this.tenants.personAt(tenantId, address, request.channel) : this.tenants.personOf(tenantId, personId);
+      personId === ''
+        ? this.tenants.personAt(tenantId, address, request.channel)
+        : this.tenants.personOf(tenantId, personId);
     const nowMs = this.clock.nowMs();
     const by = { actorId, actor: auditActor(request.principal, actorId), nowMs };
     const made = await this.db.transaction((tx) => this.edit.make(tx, person, wanted, by));

@@ -48,17 +48,15 @@ export class ConsentController implements ConsentServiceController {
   ) {}
 
   async createConsent(request: CreateConsentRequest): Promise<CreateConsentResponse> {
-    const { signal } = await this.create.run({ ...request, personId: '' });
-    const entry = await this.read.consent(request.tenantId, signal.id);
+    const { id } = await this.create.run({ ...request, personId: '' });
+    const entry = await this.read.consent(request.tenantId, id);
     return { consent: entry === undefined ? undefined : consentMessage(entry) };
   }
 
   async importConsents(request: ImportConsentsRequest): Promise<ImportConsentsResponse> {
     const { tenantId, actorId, principal, rows } = request;
-    const take = async (row: ConsentRow): Promise<TakenRow> => {
-      const { signal, ...made } = await this.create.take({ tenantId, actorId, principal, ...row });
-      return { id: signal.id, ...made };
-    };
+    const take = (row: ConsentRow): Promise<TakenRow> =>
+      this.create.take({ tenantId, actorId, principal, ...row });
     const results = await importRows(rows, take, (permits) => this.drain.wait(permits));
     return { results: results.map((result) => rowMessage(result, 'evt')) };
   }

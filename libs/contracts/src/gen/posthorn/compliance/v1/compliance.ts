@@ -401,6 +401,8 @@ export interface ConsentRow {
   status: string;
   proof: ConsentProof | undefined;
   occurredAtMs: number;
+  /** Of an entry that was exported: known here, and the same, it stays as it is. The status is then what it says. */
+  id: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -4502,7 +4504,7 @@ export const CreateConsentResponse: MessageFns<CreateConsentResponse> = {
 };
 
 function createBaseConsentRow(): ConsentRow {
-  return { address: "", personId: "", channel: "", program: "", status: "", proof: undefined, occurredAtMs: 0 };
+  return { address: "", personId: "", channel: "", program: "", status: "", proof: undefined, occurredAtMs: 0, id: "" };
 }
 
 export const ConsentRow: MessageFns<ConsentRow> = {
@@ -4527,6 +4529,9 @@ export const ConsentRow: MessageFns<ConsentRow> = {
     }
     if (message.occurredAtMs !== 0) {
       writer.uint32(57).double(message.occurredAtMs);
+    }
+    if (message.id !== "") {
+      writer.uint32(66).string(message.id);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -4606,6 +4611,14 @@ export const ConsentRow: MessageFns<ConsentRow> = {
             }
 
             message.occurredAtMs = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.id = reader.string();
             continue;
           }
         }

@@ -2,6 +2,7 @@ import { type z } from 'zod';
 import { ROUTES } from '../src/transport/controllers.js';
 import { type RouteOptions } from '../src/transport/route.js';
 import { startApi, type TestApi, uniqueSlug } from './harness.js';
+import { COMMAND, RULE } from './played-things.js';
 import { SAMPLES } from './samples.js';
 
 let api: TestApi;
@@ -145,4 +146,19 @@ describe('B5 what is not valid of a message to send, or of a person', () => {
     const answer = await api.operator('POST', `/v1/tenants/${slug}/${what}`, { body });
     expect(answer).toMatchObject({ status: 400, body: { code: 'request.invalid', errors: [{ path }] } });
   });
+});
+
+test('D4 a rule that sends is made and changed only with a source that is there', async () => {
+  const { then, ...rule } = SAMPLES['POST /v1/tenants/{tenant}/rules']!.body as { then: object };
+  const body = { then: { ...then, sourceId: COMMAND.sourceId } };
+  const answers = await Promise.all([
+    api.operator('POST', `/v1/tenants/${slug}/rules`, { body: { ...rule, ...body } }),
+    api.operator('PATCH', `/v1/tenants/${slug}/rules/${RULE.id}`, { body }),
+  ]);
+  for (const answer of answers)
+    expect(answer).toMatchObject({ status: 404, body: { code: 'source.not_found' } });
+  const made = { name: 'in', provider: 'standard-webhooks' };
+  const source = await api.operator('POST', `/v1/tenants/${slug}/sources`, { body: made });
+  const good = { ...rule, then: { ...then, sourceId: source.body.id } };
+  expect((await api.operator('POST', `/v1/tenants/${slug}/rules`, { body: good })).status).toBe(201);
 });

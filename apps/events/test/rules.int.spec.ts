@@ -385,9 +385,10 @@ test('D4 F3 what is no rule is refused with the field that is wrong; rules in fo
     code: 'request.invalid',
     fields: [{ path: 'when.types' }, { path: 'then.tag' }],
   });
-  await expect(contact.rule(tags('a'), { when: when('evnt.type == ""') })).rejects.toMatchObject({
-    fields: [{ path: 'when.expression', message: expect.stringContaining('there is no evnt') }],
-  });
+  for (const [text, said] of Object.entries({ 'evnt.type == ""': 'no evnt', '1 + 1': 'no condition' }))
+    await expect(contact.rule(tags('a'), { when: when(text) })).rejects.toMatchObject({
+      fields: [{ path: 'when.expression', message: expect.stringContaining(said) }],
+    });
   await expect(contact.rule(sends('{{ nope }}'))).rejects.toMatchObject({ fields: [{ path: 'then' }] });
   const costly = when('event.type.matches("a") || event.type.matches("b")');
   const made = [

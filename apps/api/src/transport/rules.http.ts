@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { type z } from 'zod';
 import { EventsClient } from '../clients/events.client.js';
+import { TenantsClient } from '../clients/tenants.client.js';
 import { askedBy } from './applied.js';
 import { type Call, CallOf, Route } from './route.js';
 import {
@@ -27,7 +28,10 @@ const NOT_FOUND = 'rule.not_found';
 /** Rules: when an event comes and an expression holds, then one action, once. */
 @Controller()
 export class RulesController {
-  constructor(private readonly events: EventsClient) {}
+  constructor(
+    private readonly events: EventsClient,
+    private readonly tenants: TenantsClient,
+  ) {}
 
   @Route({
     method: 'POST',
@@ -38,10 +42,11 @@ export class RulesController {
     body: createRule,
     status: 201,
     response: rule,
-    errors: ['limit.reached'],
+    errors: ['limit.reached', 'source.not_found'],
   })
   async create(@CallOf() call: Call<z.infer<typeof createRule>>) {
     const { name, when, then, enabled } = call.body;
+    await this.checkSource(call.tenant.id, then);
     const answer = await this.events.rules.createRule(
       { ...askedBy(call), name, when, then: ruleThenOf(then), enabled },
       this.events.act,
@@ -97,10 +102,11 @@ export class RulesController {
     body: updateRule,
     status: 200,
     response: rule,
-    errors: [NOT_FOUND, 'limit.reached'],
+    errors: [NOT_FOUND, 'limit.reached', 'source.not_found'],
   })
   async update(@CallOf() call: Call<z.infer<typeof updateRule>>) {
     const { name, when, then, enabled } = call.body;
+    await this.checkSource(call.tenant.id, then);
     const answer = await this.events.rules.updateRule(
       {
         ...{ ...askedBy(call), id: call.params['id']! },
@@ -163,5 +169,11 @@ export class RulesController {
       this.events.read,
     );
     return pageOf(answer.effects, ruleEffectOf, answer.nextCursor);
+  }
+
+  /** What a rule would send through must be there: else each of its effects would fail. */
+  private async checkSource(tenantId: string, then: z.infer<typeof updateRule>['then']): Promise<void> {
+    if (then?.action === 'send' && then.sourceId !== undefined)
+      await this.tenants.source(tenantId, then.sourceId);
   }
 }

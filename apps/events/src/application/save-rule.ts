@@ -64,7 +64,8 @@ export class SaveRule {
       const { types, expression, once } = when;
       const definition = { types, expression, once, action: change.action ?? known.definition.action };
       const version = known.version + 1;
-      const rule = writeOf(by, { ruleId, name, version, isEnabled, definition }, others.cost);
+      const draft = { ruleId, name, version, isEnabled, definition };
+      const rule = writeOf(by, draft, others.cost, change.when !== undefined);
       await this.store.update(tx, rule);
       return { action: 'rule.updated', detail: { before: seenOf(known), after: seenOf(rule) } };
     });
@@ -109,8 +110,8 @@ const seenOf = ({ version, isEnabled }: Pick<RuleWrite, 'version' | 'isEnabled'>
 
 type Draft = Pick<RuleWrite, 'ruleId' | 'name' | 'version' | 'isEnabled' | 'definition'>;
 
-function writeOf({ tenantId, actor }: RuleActor, draft: Draft, othersCost: number): RuleWrite {
-  const cost = checkedCost(tenantId, draft);
+function writeOf({ tenantId, actor }: RuleActor, draft: Draft, othersCost: number, isSaid = true): RuleWrite {
+  const cost = checkedCost(tenantId, isSaid, draft);
   if (draft.isEnabled && othersCost + cost > TENANT_COST_MAX)
     throw new AppError('limit.reached', {
       detail: `the rules in force may cost ${TENANT_COST_MAX} together; the others cost ${othersCost}, this one ${cost}`,
@@ -118,12 +119,20 @@ function writeOf({ tenantId, actor }: RuleActor, draft: Draft, othersCost: numbe
   return { tenantId, ...draft, cost, changedBy: actor };
 }
 
-function checkedCost(tenantId: string, { ruleId, name, version, definition }: Draft): number {
+/** @param isSaid one that was saved before this was asked stays: its rule can still be renamed, or switched off. */
+function checkedCost(
+  tenantId: string,
+  isSaid: boolean,
+  { ruleId, name, version, definition }: Draft,
+): number {
   const fields = ruleFaults(name, definition);
   if (fields.length > 0) throw new AppError('request.invalid', { fields });
   const ids = { tenantId: uuidBytes(tenantId), ruleId: uuidBytes(ruleId) };
   try {
-    return Math.ceil(compileRule({ ...ids, version, effectiveAtMs: 0, definition }).cost);
+    const { condition, cost } = compileRule({ ...ids, version, effectiveAtMs: 0, definition });
+    if (isSaid && condition?.isNoCondition === true)
+      throw new InvalidExpression('the expression is no condition');
+    return Math.ceil(cost);
   } catch (error) {
     if (!(error instanceof InvalidExpression)) throw error;
     const path = error.message.startsWith('{{') ? 'then' : 'when.expression';

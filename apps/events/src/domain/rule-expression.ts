@@ -2,6 +2,7 @@ import { celEnv, isCelError, isCelUint, parse, plan, type CelInput } from '@bufb
 import { strings } from '@bufbuild/cel/ext';
 import { costOf, type CelNode } from './rule-cost.js';
 import { RULE_FACT_FIELDS, type RuleFacts } from './rule-facts.js';
+import { cannotBeCondition } from './rule-type.js';
 
 /** Why a text is no expression that a rule can have. */
 export class InvalidExpression extends Error {}
@@ -10,6 +11,8 @@ export class InvalidExpression extends Error {}
 export interface RuleExpression {
   /** Microseconds, about; the most that one evaluation takes. */
   readonly cost: number;
+  /** Whether it cannot be true or false, whatever the facts are. */
+  readonly isNoCondition: boolean;
   /** Never throws: what fails is told as text. */
   evaluate(facts: RuleFacts): RuleValue;
 }
@@ -43,7 +46,7 @@ export function compileExpression(text: string): RuleExpression {
       throw new InvalidExpression(`may cost ${Math.ceil(cost)}, and ${EXPRESSION_COST_MAX} is the most`);
     checkNames(expr, new Set());
     const run = plan(ENVIRONMENT, expr);
-    return { cost, evaluate: (facts) => valueOf(run, facts) };
+    return { cost, isNoCondition: cannotBeCondition(expr), evaluate: (facts) => valueOf(run, facts) };
   } catch (error) {
     if (error instanceof InvalidExpression) throw error;
     throw new InvalidExpression(

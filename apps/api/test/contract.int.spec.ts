@@ -242,6 +242,7 @@ test('E3 E4 consents with their proof; E2 decisions with rule and facts; policie
 
 test('E5 people: looked up by address, told in one view with each decision and its rule, linked', async () => {
   const found = await sampled(call, 'POST', `${T}/people/lookup`);
+  expect(api.played.lastOf('lookupPerson')).toMatchObject({ channel: 'sms' });
   expect(found.body).toMatchObject({ id: PERSON_ID, linkedPersonIds: [LINKED_ID] });
   const story = await sampled(call, 'GET', `${T}/people/{id}/timeline`);
   expect(story.body.data.map(({ kind, what, rule }: Record<string, string>) => [kind, what, rule])).toEqual([

@@ -117,7 +117,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   [`POST ${T}/consents/import`]: {
     raw: '{"address":"+43660000002","status":"opted_in","occurredAt":"2026-01-01T00:00:00Z"}\n',
   },
-  [`POST ${T}/people/lookup`]: { body: { address: '+436601234567' } },
+  [`POST ${T}/people/lookup`]: { body: { address: '+436601234567', channel: 'sms' } },
   [`GET ${T}/people/{id}/timeline`]: { params: person },
   [`POST ${T}/people/{id}/link`]: { params: person, body: { addresses: ['jo@example.com'] } },
   [`POST ${T}/people/{id}/erase`]: { params: person },

@@ -270,6 +270,24 @@ test('E8 an export of consents brought back changes nothing, whoever made its en
   expect(await take(elsewhere)).toEqual(made);
 });
 
+test('E5 what stops messages to a person is told of one channel, or of all; who it is does not depend on it', async () => {
+  const address = newPhone();
+  for (const channel of ['sms', 'email', 'all']) {
+    const what = { address, channel, scope: '', reason: 'manual' };
+    await one.changes.createSuppression({ tenantId: acme.id, actorId: ACTOR, ...what }, CALL);
+  }
+  const lookup = async (channel: string) => {
+    const of = { tenantId: acme.id, address, personId: '', channel };
+    const { personId, suppressions } = await one.personQuery.lookupPerson(of, CALL);
+    expect(personId).toBe(personIdOf(address));
+    return suppressions.map((each) => each.channel).sort();
+  };
+  expect(await lookup('')).toEqual(['all', 'email', 'sms']);
+  expect(await lookup('sms')).toEqual(['all', 'sms']);
+  expect(await lookup('chat')).toEqual(['all']);
+  await expect(lookup('pigeon')).rejects.toMatchObject({ code: 'request.invalid' });
+});
+
 test('E8 a suppression is corrected with a reason, and both rows say so', async () => {
   const address = newPhone();
   const request = { tenantId: acme.id, actorId: ACTOR, address, channel: 'sms', scope: '', reason: 'manual' };

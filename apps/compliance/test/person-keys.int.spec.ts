@@ -170,7 +170,7 @@ test('E1 E6 others know a person by the same ID as ever: lists, lookups, links, 
   await one().persons.linkPersons(link, CALL);
   const look = async () => {
     const lookup = await any().personQuery.lookupPerson(
-      { tenantId: acme.id, address: phone, personId: '' },
+      { tenantId: acme.id, address: phone, personId: '', channel: '' },
       CALL,
     );
     const history = await any().personQuery.listPersonHistory(

@@ -30,7 +30,7 @@ export class ExplainPerson {
   async run(tenantId: string, personId: string, page: { readonly cursor: string; readonly limit: number }) {
     if (parseId('per', personId) === undefined) throw new AppError('person.not_found');
     const { personHashes } = await this.compliance.personQuery.lookupPerson(
-      { tenantId, address: '', personId },
+      { tenantId, address: '', personId, channel: '' },
       this.compliance.call,
     );
     const sources: ReadPage<PersonStep>[] = [

@@ -3,13 +3,20 @@ import { z } from 'zod';
 import { type PersonStep } from '../application/explain-person.js';
 import { type ToldErasure } from '../application/read-erasure.js';
 import { proof } from './receipts.dto.js';
-import { idOf, textOf, time, timeAt, timeOf } from './shapes.dto.js';
+import { channel, idOf, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 import { address, suppression } from './suppressions.dto.js';
 
 /** As many as compliance links with one person. */
 const LINKED_MAX = 31;
 
-export const lookup = z.strictObject({ address });
+export const lookup = z.strictObject({
+  address,
+  channel: channel
+    .optional()
+    .describe(
+      'what stops messages on this channel: suppressions of it and of `all`; absent: of every channel. Who is at an address does not depend on it: a number is the same person by SMS and by chat',
+    ),
+});
 export const linkPersons = z
   .strictObject({
     addresses: z.array(address).max(LINKED_MAX).default([]),

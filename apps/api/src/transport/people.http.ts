@@ -50,7 +50,12 @@ export class PeopleController {
   })
   async lookup(@CallOf() call: Call<z.infer<typeof lookup>>) {
     const answer = await this.compliance.personQuery.lookupPerson(
-      { tenantId: call.tenant.id, address: call.body.address, personId: '' },
+      {
+        tenantId: call.tenant.id,
+        address: call.body.address,
+        personId: '',
+        channel: call.body.channel ?? '',
+      },
       this.compliance.call,
     );
     await this.tenants.recordAccess(actorOf(call), call.tenant.id, 'person.looked_up', answer.personId);

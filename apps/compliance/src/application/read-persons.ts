@@ -1,6 +1,6 @@
 import type { Tx } from '@posthorn/postgres/database.js';
 import { logHashOf, type Person } from '../domain/person.js';
-import type { Suppression } from '../domain/suppression.js';
+import { isChannel, type Suppression } from '../domain/suppression.js';
 import type { ConsentEntry, ConsentRead } from '../persistence/consent.read.js';
 import type { DecisionFilter, DecisionRead, DecisionRecord } from '../persistence/decision.read.js';
 import type { HistoryEntry, HistoryRead } from '../persistence/history.read.js';
@@ -9,7 +9,7 @@ import type { PersonStore } from '../persistence/person.store.js';
 import type { PolicyStore, StoredPolicy } from '../persistence/policy.store.js';
 import type { ReaderDatabase } from '../persistence/reader-database.js';
 import type { SuppressionStore } from '../persistence/suppression.store.js';
-import type { EdgeTenants } from './edge-tenants.js';
+import { type EdgeTenants, invalid } from './edge-tenants.js';
 import type { SettlePersons } from './settle-persons.js';
 
 /** A change of the key of persons, as far as it is. */
@@ -41,18 +41,24 @@ export class ReadPersons {
     private readonly tenants: EdgeTenants,
   ) {}
 
-  /** The person at an address, or of a `per_…`, those linked (its own hash first), and what stops messages to it. */
+  /**
+   * The person at an address, or of a `per_…`, those linked (its own hash first), and what stops messages to it.
+   * @param who of the channel: on which they are stopped; empty: on any. Who is at an address does not depend on it.
+   * @throws AppError `request.invalid`
+   */
   lookup(
     tenantId: string,
-    who: { readonly address: string; readonly personId: string },
+    who: { readonly address: string; readonly personId: string; readonly channel: string },
   ): Promise<{ hashes: Buffer[]; suppressions: Suppression[] }> {
     const { address, personId } = who;
+    const channel = who.channel || 'all';
+    if (!isChannel(channel)) throw invalid('channel', 'must be sms, email, chat, push or all');
     const person =
       personId === '' ? this.tenants.personAt(tenantId, address, '') : this.tenants.personOf(tenantId, personId);
     return this.about(person, async (tx) => ({
       hashes: (await this.persons.linked(tx, person)).map(logHashOf),
       suppressions: await this.keyStore.named(tx, person.tenantId, () =>
-        this.suppressions.inForce(tx, person, 'all'),
+        this.suppressions.inForce(tx, person, channel),
       ),
     }));
   }

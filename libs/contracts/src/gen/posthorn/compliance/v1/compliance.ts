@@ -425,6 +425,8 @@ export interface LookupPersonRequest {
   /** Either of the two; with both, the ID counts. */
   address: string;
   personId: string;
+  /** What stops messages on this one; empty: on any. */
+  channel: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -4812,7 +4814,7 @@ export const ImportConsentsResponse: MessageFns<ImportConsentsResponse> = {
 };
 
 function createBaseLookupPersonRequest(): LookupPersonRequest {
-  return { tenantId: "", address: "", personId: "" };
+  return { tenantId: "", address: "", personId: "", channel: "" };
 }
 
 export const LookupPersonRequest: MessageFns<LookupPersonRequest> = {
@@ -4825,6 +4827,9 @@ export const LookupPersonRequest: MessageFns<LookupPersonRequest> = {
     }
     if (message.personId !== "") {
       writer.uint32(26).string(message.personId);
+    }
+    if (message.channel !== "") {
+      writer.uint32(34).string(message.channel);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -4872,6 +4877,14 @@ export const LookupPersonRequest: MessageFns<LookupPersonRequest> = {
             }
 
             message.personId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.channel = reader.string();
             continue;
           }
         }

@@ -50,7 +50,7 @@ test('B9 who may not read payloads makes no key that may, unless it may do all e
   for (const all of [operator(), operator(...limits)]) expect(mayGive(all, wanted)).toBe(true);
 });
 
-test('B9 a tenant key gives what it has and nothing else, an operator any scope', () => {
+test('B9 a key gives what it has and nothing else, an operator who may do all any scope', () => {
   const key: Principal = { ...operator('api-keys:write', 'events:read'), kind: 'tenant' };
   expect(scopesNotToGive(key, ['events:read'])).toEqual([]);
   expect(scopesNotToGive(key, ['events:read', 'payloads:read', 'audit:read'])).toEqual([
@@ -58,5 +58,9 @@ test('B9 a tenant key gives what it has and nothing else, an operator any scope'
     'audit:read',
   ]);
   expect(scopesNotToGive({ ...key, scopes: SCOPES }, SCOPES)).toEqual([]);
-  expect(scopesNotToGive(operator('tenants:write'), SCOPES)).toEqual([]);
+  expect(scopesNotToGive(operator(), SCOPES)).toEqual([]);
+  expect(scopesNotToGive(operator('tenants:read', 'tenants:write'), SCOPES)).toEqual(['payloads:read']);
+  expect(
+    scopesNotToGive(operator('tenants:write', 'payloads:read'), ['payloads:read', 'events:read']),
+  ).toEqual(['events:read']);
 });

@@ -102,9 +102,14 @@ export function mayGive(principal: Principal, scopes: readonly string[]): boolea
   );
 }
 
-/** Those of a tenant key's scopes that this principal may not give: a tenant's key gives what it has, operators all. */
-export const scopesNotToGive = (principal: Principal, scopes: readonly string[]): readonly string[] =>
-  principal.kind === 'operator' ? [] : scopes.filter((scope) => !principal.scopes.includes(scope));
+/**
+ * Those of a new tenant key's scopes that this principal may not give: what its own key has not. An operator who may do
+ * all gives all: a tenant that lost its keys has nobody else.
+ */
+export function scopesNotToGive(principal: Principal, scopes: readonly Scope[]): readonly Scope[] {
+  if (OPERATOR_LIMITS.every((limit) => isOperatorFor(principal, limit))) return [];
+  return scopes.filter((scope) => !hasScope(principal, scope));
+}
 
 /** Whether personal data that an answer has beside other things may be in it: an operator needs the scope for it. */
 export const maySeePersonalData = (principal: Principal): boolean =>

@@ -201,6 +201,23 @@ test('A7 texts that cannot be had are read later; signals do not wait for them',
   await eventually(async () => expect(await reasons(writer)).toEqual(['phrase']));
 });
 
+// A copy as a settled opt-out outlived the judgement of what it was a copy of: nobody could lift it by the review.
+test('E8 what the phrase tier found here stays that when its export is taken in again; elsewhere it is an opt-out', async () => {
+  const [writer, stranger] = [newPhone(), newPhone()];
+  const message = fact('', writer, { type: 'message.received', receivedAtMs: clock.nowMs() });
+  house.events.texts.set(message.eventId!.toString('hex'), 'stop texting me');
+  house.events.add(5, message);
+  await eventually(async () => expect(await reasons(writer)).toEqual(['phrase']));
+  const rows = [writer, stranger].map((address) => ({
+    ...{ address, personId: '', channel: '', scope: '', reason: 'phrase' },
+  }));
+  const take = async () =>
+    (await one.changes.importSuppressions({ tenantId: acme.id, actorId: ACTOR, rows }, CALL)).results;
+  expect((await take()).map(({ outcome }) => outcome)).toEqual(['known', 'created']);
+  expect((await take()).map(({ outcome }) => outcome)).toEqual(['known', 'known']);
+  expect([await reasons(writer), await reasons(stranger)]).toEqual([['phrase'], ['opt_out']]);
+});
+
 test('E8 imports say what became of each row, change nothing the second time, and take exports', async () => {
   const [a, b] = [newPhone(), newPhone()];
   const row = { address: '', personId: '', channel: '', scope: '', reason: '' };

@@ -115,8 +115,7 @@ export const suppressionRowOf = (from: z.infer<typeof suppressionRow>): Suppress
   personId: from.personId ?? '',
   channel: from.channel,
   scope: from.scope,
-  // What was a guess elsewhere cannot be reviewed here: it is kept as what it was taken for.
-  reason: from.reason === 'phrase' ? 'opt_out' : from.reason,
+  reason: from.reason,
 });
 
 /** A finding of the phrase tier as the API shows it. */

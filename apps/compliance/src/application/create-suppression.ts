@@ -41,15 +41,23 @@ export class CreateSuppression {
    * be open.
    */
   async run(request: SuppressionRequest): Promise<MadeSuppression> {
-    const made = await this.take(request);
+    const made = await this.make(request, false);
     await this.drain.wait(made.openPermits);
     return made;
   }
 
-  /** The same for one row of many, whose caller waits for the permits of all. */
-  async take(request: SuppressionRequest): Promise<MadeSuppression> {
+  /**
+   * The same for one row of many, whose caller waits for the permits of all. A row may be what the phrase tier of some
+   * installation took for an opt-out.
+   */
+  take(row: SuppressionRequest): Promise<MadeSuppression> {
+    const isPhrase = row.reason === 'phrase';
+    return this.make(isPhrase ? { ...row, reason: 'opt_out' } : row, isPhrase);
+  }
+
+  private async make(request: SuppressionRequest, isPhrase: boolean): Promise<MadeSuppression> {
     const { tenantId, actorId, address, personId } = request;
-    const wanted = wantedOf(request);
+    const wanted = { ...wantedOf(request), isPhrase };
     if (actorId === '') throw invalid('actorId', 'is missing');
     const person =
       personId === ''

@@ -21,6 +21,8 @@ export interface WantedSuppression {
   readonly channel: string;
   readonly scope: string;
   readonly reason: string;
+  /** An opt-out that the phrase tier took for one. */
+  readonly isPhrase?: boolean;
 }
 
 /** What came of it. */
@@ -131,10 +133,15 @@ export class EditSuppressions {
       const events = isNew ? [outgoingBy(person, told, { causeId: made.id, nowMs })] : [];
       return { suppression: made, isNew, events };
     }
-    const before = await this.optOuts(tx, person);
-    const { events } = await this.fold.fold(tx, [optOutBy(person, wanted, actorId, nowMs)], nowMs);
     const about = { channel: wanted.channel, program: wanted.scope };
-    const holds = (await this.optOuts(tx, person)).find((one) => covers(scopeOf(one), about));
+    const before = await this.optOuts(tx, person);
+    const held = before.find((one) => covers(scopeOf(one), about));
+    // What was found here can be judged here: a copy of it as a settled opt-out would outlive that judgement.
+    if (wanted.isPhrase === true && held !== undefined)
+      return { suppression: held, isNew: false, events: [] };
+    const { events } = await this.fold.fold(tx, [optOutBy(person, wanted, actorId, nowMs)], nowMs);
+    const after = (await this.optOuts(tx, person)).filter((one) => covers(scopeOf(one), about));
+    const holds = after.find((one) => !before.some(({ id }) => id === one.id)) ?? after[0];
     // An opt-in of the same minute that comes to be known later cannot undo this: the opt-out wins.
     if (holds === undefined) throw new Error('an opt-out by hand is not in force');
     return { suppression: holds, isNew: before.every(({ id }) => id !== holds.id), events };

@@ -54,7 +54,9 @@ export class ReadPersons {
     const channel = who.channel || 'all';
     if (!isChannel(channel)) throw invalid('channel', 'must be sms, email, chat, push or all');
     const person =
-      personId === '' ? this.tenants.personAt(tenantId, address, '') : this.tenants.personOf(tenantId, personId);
+      personId === ''
+        ? this.tenants.personAt(tenantId, address, '')
+        : this.tenants.personOf(tenantId, personId);
     return this.about(person, async (tx) => ({
       hashes: (await this.persons.linked(tx, person)).map(logHashOf),
       suppressions: await this.keyStore.named(tx, person.tenantId, () =>

@@ -167,6 +167,15 @@ test('B6 a deleted tenant leaves nothing that can be read, in no table of no ser
   const ofTenant = (key: string, path: string) =>
     fetch(`${platform.local.apiUrl}/v1${path}`, { headers: { authorization: `Bearer ${key}` } });
   expect((await ofTenant(platform.local.operatorKey, `/tenants/${gone.slug}`)).status).toBe(404);
+  // Its audit log stays, for operators, by the ID that the receipt names.
+  const log = await platform.admin.call<{ data: { action: string }[] }>('GET', `/tenants/${gone.id}/audit`);
+  expect(log.data.map(({ action }) => action)).toEqual(
+    expect.arrayContaining(['tenant.deleted', 'tenant.created']),
+  );
+  expect(await platform.admin.call('GET', `/tenants/${gone.id}/audit/verify`)).toMatchObject({
+    isValid: true,
+  });
+  expect((await ofTenant(platform.local.operatorKey, `/tenants/${gone.slug}/audit`)).status).toBe(404);
   expect((await ofTenant(platform.local.operatorKey, `/tenants/${gone.slug}/events`)).status).toBe(404);
   expect((await ofTenant(gone.key, `/tenants/${gone.slug}/events`)).status).toBe(401);
   expect((await ofTenant(stays.key, `/tenants/${stays.slug}/events`)).status).toBe(200);

@@ -131,7 +131,9 @@ export class Admission implements NestInterceptor {
     if (principal.kind === 'tenant' && !isOwnTenant(principal, tenant))
       throw new AppError('tenant.not_found');
     if (!hasScope(principal, access.scope)) throw lacking(access.scope);
-    return principal.tenant ?? this.tenants.resolve(tenant);
+    if (principal.tenant !== undefined) return principal.tenant;
+    const isLeft = access.isForDeleted === true && tenant.startsWith('ten_');
+    return isLeft ? { id: tenant, slug: '' } : this.tenants.resolve(tenant);
   }
 
   private async answerOnce(

@@ -17,7 +17,8 @@ import { LIMIT_MAX, listOf, pageOf } from './shapes.dto.js';
 
 const OF_TENANT = '/v1/tenants/{tenant}/audit';
 const OF_PLATFORM = '/v1/audit';
-const read = { principal: 'tenant', scope: 'audit:read' } as const;
+/** A deletion is the last act in a tenant's log, and the one that is asked for most. */
+const read = { principal: 'tenant', scope: 'audit:read', isForDeleted: true } as const;
 const operator = { principal: 'operator', scope: 'platform:read' } as const;
 const list = {
   method: 'GET',

@@ -16,7 +16,12 @@ import { type OperatorScope, type Principal, type Scope, type TenantRef } from '
 /** Who may call a route. `tenant` routes also serve operators, for every tenant. */
 export type Access =
   | { readonly principal: 'operator'; readonly scope: OperatorScope }
-  | { readonly principal: 'tenant'; readonly scope: Scope }
+  | {
+      readonly principal: 'tenant';
+      readonly scope: Scope;
+      /** Operators reach by its ID also what is left of a tenant that was deleted; the service says whether there was one. */
+      readonly isForDeleted?: true;
+    }
   | { readonly principal: 'public' };
 
 /** One operation of the REST API: what validates it is what documents it. */

@@ -7,6 +7,7 @@ import { makeCertificates } from '@posthorn/testing/certificates.js';
 import { type ChildServer } from '@posthorn/testing/child-server.js';
 import { startNats, type NatsServer } from '@posthorn/testing/nats-server.js';
 import { startPostgres, type PostgresServer } from '@posthorn/testing/postgres-server.js';
+import { endLeftovers, STOP_ORDER } from './leftovers.js';
 import { ensureLocalSecrets, type LocalSecrets } from './local-secrets.js';
 import { type Options } from './options.js';
 import { type Ports } from './ports.js';
@@ -117,11 +118,10 @@ export class Platform {
   async stop(): Promise<void> {
     if (this.isStopping) return;
     this.isStopping = true;
-    const order = ['ingress', 'api', 'dispatcher', 'compliance', 'events', 'tenants'];
-    for (const name of order) await this.services.find((service) => service.name === name)?.stop();
+    for (const name of STOP_ORDER) await this.services.find((service) => service.name === name)?.stop();
     await this.nats?.stop();
     await this.postgres?.stop();
-    for (const file of ['pids.json', 'local.json']) await rm(this.path(file), { force: true });
+    await this.removeFiles();
   }
 
   /** Starts a server again after something killed it (the fault runs do); gives up after some tries, and says so. */
@@ -298,22 +298,19 @@ export class Platform {
     }
   }
 
-  /** Ends what an earlier run left behind when it was killed itself. */
+  /** Ends what an earlier run left behind when it was killed itself. @throws Error when that run is still there. */
   async endLeftovers(): Promise<void> {
-    const path = this.path('pids.json');
-    if (!existsSync(path)) return;
-    const pids = JSON.parse(await readFile(path, 'utf8')) as LocalFile['pids'];
     const places = [this.root, this.options.dataDir, ...(await this.wantedRoots()).values()];
-    for (const [name, pid] of Object.entries(pids)) {
-      if (pid === process.pid || !(await isOurs(pid, places))) continue;
-      if (name === 'platform')
-        throw new Error(
-          `Posthorn already runs in this data folder (process ${pid}); use --data DIR and --port-offset N for a second one.`,
-        );
-      this.say(`Ending ${name} (process ${pid}), left behind by an earlier run`);
-      process.kill(pid, 'SIGTERM');
-      await untilGone(pid);
-    }
+    await endLeftovers(await this.readPids(), places, this.say);
+    await this.removeFiles();
+  }
+
+  private async readPids(): Promise<LocalFile['pids']> {
+    const path = this.path('pids.json');
+    return existsSync(path) ? (JSON.parse(await readFile(path, 'utf8')) as LocalFile['pids']) : {};
+  }
+
+  private async removeFiles(): Promise<void> {
     for (const file of ['pids.json', 'local.json']) await rm(this.path(file), { force: true });
   }
 
@@ -337,26 +334,4 @@ async function isReady(url: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** Whether that process was started by this program for this data folder: a PID alone may have been reused. */
-async function isOurs(pid: number, places: readonly string[]): Promise<boolean> {
-  try {
-    const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ');
-    return places.some((place) => command.includes(place));
-  } catch {
-    return false;
-  }
-}
-
-async function untilGone(pid: number): Promise<void> {
-  for (let waited = 0; waited < READY_TIMEOUT_MS; waited += READY_POLL_MS) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return;
-    }
-    await new Promise((done) => setTimeout(done, READY_POLL_MS));
-  }
-  process.kill(pid, 'SIGKILL');
 }

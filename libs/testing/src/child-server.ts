@@ -1,4 +1,4 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -64,12 +64,25 @@ export async function stopChild(
  */
 export async function stopLeftover(pid: number, mark: string, steps: readonly StopStep[]): Promise<boolean> {
   if (!(await commandOf(pid)).includes(mark)) return false;
-  for (const { signal, waitMs } of steps) {
-    if (!isAlive(pid)) return true;
-    process.kill(pid, signal);
-    for (let waited = 0; waited < waitMs && isAlive(pid); waited += POLL_MS) await delay(POLL_MS);
-  }
+  await stopProcess(pid, steps);
   return true;
+}
+
+/** Ends a process that is no child of this program, by one signal after the other. */
+export async function stopProcess(pid: number, steps: readonly StopStep[]): Promise<void> {
+  for (const { signal, waitMs } of steps) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ESRCH') return;
+      throw error;
+    }
+    for (let waited = 0; waited < waitMs; waited += POLL_MS) {
+      // Nobody may collect an orphan that has ended, as in a container without init: it has no command any more.
+      if (!isAlive(pid) || (await commandOf(pid)) === '') return;
+      await delay(POLL_MS);
+    }
+  }
 }
 
 /** Whether there is a process of that number. */
@@ -83,15 +96,11 @@ export function isAlive(pid: number): boolean {
 }
 
 async function commandOf(pid: number): Promise<string> {
-  try {
-    return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ');
-  } catch {
-    if (process.platform === 'linux') return '';
-    const { execFileSync } = await import('node:child_process');
-    try {
-      return execFileSync('ps', ['-p', String(pid), '-o', 'command='], { encoding: 'utf8' });
-    } catch {
-      return '';
-    }
-  }
+  if (process.platform !== 'linux') return ps(pid, 'command=');
+  return (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ');
+}
+
+function ps(pid: number, column: string): string {
+  const { status, stdout } = spawnSync('ps', ['-p', String(pid), '-o', column], { encoding: 'utf8' });
+  return status === 0 ? stdout : '';
 }

@@ -64,9 +64,10 @@ async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0));
   process.on('SIGUSR2', () => void platform.roll());
 
+  // A refusal touches nothing: what runs here is another process's.
+  await platform.endLeftovers();
+  await checkPorts(ports, options);
   try {
-    await platform.endLeftovers();
-    await checkPorts(ports, options);
     await platform.start();
     const lines = options.withDemo ? await runDemo(platform, sink, options, (made) => (demo = made)) : [];
     await platform.writeLocalFile();

@@ -121,7 +121,8 @@ export class Platform {
     for (const name of STOP_ORDER) await this.services.find((service) => service.name === name)?.stop();
     await this.nats?.stop();
     await this.postgres?.stop();
-    await this.removeFiles();
+    // Another process's platform may run in this folder: a start that was refused.
+    if ((await this.readPids())['platform'] === process.pid) await this.removeFiles();
   }
 
   /** Starts a server again after something killed it (the fault runs do); gives up after some tries, and says so. */

@@ -53,6 +53,19 @@ test(
 );
 
 test(
+  'servers of a platform that runs are not ended when its folder does not say any more who runs',
+  async () => {
+    const { pids } = platform.local;
+    await rm(join(platform.dataDir, 'pids.json'));
+    const { code, printed } = await startAgain(await freePortOffset());
+    expect(code).toBe(1);
+    expect(printed).toContain(`belongs to process ${pids['platform']}, which still runs`);
+    expect(Object.values(pids).filter((pid) => !isAlive(pid))).toEqual([]);
+  },
+  START_MS,
+);
+
+test(
   'after the launcher was killed the next start ends what it left, clients first, and Postgres shuts down in order',
   async () => {
     await platform.stop();

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
+import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_MS = 20;
@@ -61,9 +62,15 @@ export async function stopChild(
  * Ends a process an earlier run left behind.
  * @param mark text its command line must have: a PID alone may belong to somebody else by now.
  * @returns false when that PID is somebody else's.
+ * @throws Error when the run that started it is still there.
  */
 export async function stopLeftover(pid: number, mark: string, steps: readonly StopStep[]): Promise<boolean> {
   if (!(await commandOf(pid)).includes(mark)) return false;
+  const launcher = await launcherOf(pid);
+  if (launcher !== undefined && launcher !== process.pid)
+    throw new Error(
+      `${mark} is in use: its server (process ${pid}) belongs to process ${launcher}, which still runs. Stop that one first, or take another folder.`,
+    );
   await stopProcess(pid, steps);
   return true;
 }
@@ -93,6 +100,23 @@ export function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+}
+
+/**
+ * The program that started a server and still runs. The parent of an orphan is init or whoever else collects orphans,
+ * such as the user's systemd: no Node program.
+ */
+async function launcherOf(pid: number): Promise<number | undefined> {
+  const parent = Number(await parentOf(pid));
+  if (!Number.isInteger(parent) || parent <= 0) return undefined;
+  const [program = ''] = (await commandOf(parent)).split(' ');
+  return basename(program).startsWith('node') ? parent : undefined;
+}
+
+async function parentOf(pid: number): Promise<string | undefined> {
+  if (process.platform !== 'linux') return ps(pid, 'ppid=');
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return /^PPid:\s+(\d+)$/m.exec(status)?.[1];
 }
 
 async function commandOf(pid: number): Promise<string> {

@@ -83,3 +83,30 @@ test(
   },
   START_MS,
 );
+
+test(
+  'a start that is stopped half way leaves no process, and no password in a folder for temporary files',
+  async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'posthorn-halfway-'));
+    const [dataDir, temporary] = [join(dir, 'data'), dir];
+    const args = [MAIN, '--no-demo', '--data', dataDir, '--port-offset', String(await freePortOffset())];
+    const env = { ...process.env, DATABASE_URL: '', NATS_URL: '', TMPDIR: temporary };
+    const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: 'ignore' });
+    const exited = new Promise<number | null>((done) => child.once('exit', done));
+    try {
+      await waitFor('initdb runs', () => existsSync(join(dataDir, 'postgres.new')) || undefined, {
+        timeoutMs: 60_000,
+      });
+      child.kill('SIGINT');
+      expect(await exited).toBe(0);
+      expect((await readdir(temporary)).filter((name) => name.startsWith('posthorn-initdb-'))).toEqual([]);
+      const { stdout } = spawnSync('ps', ['-eo', 'args='], { encoding: 'utf8' });
+      expect(stdout.split('\n').filter((line) => line.includes(dataDir))).toEqual([]);
+      for (const file of FILES) expect(existsSync(join(dataDir, file))).toBe(false);
+    } finally {
+      child.kill('SIGKILL');
+      await rm(dir, { recursive: true, force: true });
+    }
+  },
+  START_MS,
+);

@@ -74,7 +74,8 @@ async function main(): Promise<void> {
     for (const line of [...placeLines(platform.local, options.dataDir), ...lines]) say(line);
     say('\nPosthorn is up. Ctrl-C stops it.');
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
+    // Stopped meanwhile: its steps end in errors, which say nothing then.
+    if (stopping === undefined) console.error(error instanceof Error ? error.message : error);
     await stop(1);
   }
 }

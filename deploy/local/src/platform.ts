@@ -44,6 +44,7 @@ export class Platform {
   private readonly services: Supervised[] = [];
   private isStopping = false;
   private isPublished = false;
+  private starting: Promise<LocalFile> | undefined;
   private readonly pids: Record<string, number> = {};
   private readonly roots: Record<string, string> = {};
   private environments: ReadonlyMap<ServiceName, NodeJS.ProcessEnv> = new Map();
@@ -63,15 +64,25 @@ export class Platform {
     return this.file;
   }
 
-  /** Starts everything and waits until every service says that it is ready. */
-  async start(): Promise<LocalFile> {
+  /**
+   * Starts everything and waits until every service says that it is ready.
+   * @throws Error as well when it is stopped meanwhile.
+   */
+  start(): Promise<LocalFile> {
+    this.starting = this.startAll();
+    return this.starting;
+  }
+
+  private async startAll(): Promise<LocalFile> {
     const { dataDir } = this.options;
     await mkdir(join(dataDir, 'logs'), { recursive: true, mode: 0o700 });
     await this.setPid('platform', process.pid);
     Object.assign(this.roots, Object.fromEntries(await this.wantedRoots()));
     const secrets = (this.secrets = await ensureLocalSecrets(dataDir));
     const certificates = await makeCertificates(join(dataDir, 'certificates'), [...SERVICES]);
+    this.goOn();
     const databaseUrl = await this.startPostgres();
+    this.goOn();
     const natsUrl = await this.startNats();
     this.file = this.describe(secrets, databaseUrl, natsUrl);
     this.environments = new Map(
@@ -88,7 +99,11 @@ export class Platform {
         }),
       ]),
     );
-    for (const service of SERVICES_WITH_TABLES) await this.migrate(service, this.roots[service]!);
+    for (const service of SERVICES_WITH_TABLES) {
+      this.goOn();
+      await this.migrate(service, this.roots[service]!);
+    }
+    this.goOn();
     for (const service of SERVICES) this.startService(service, this.roots[service]!);
     await this.waitUntilReady(SERVICES);
     return this.file;
@@ -118,11 +133,18 @@ export class Platform {
   async stop(): Promise<void> {
     if (this.isStopping) return;
     this.isStopping = true;
+    // Postgres or NATS may be between their start and being known here: nobody would stop them.
+    await this.starting?.catch(() => undefined);
     for (const name of STOP_ORDER) await this.services.find((service) => service.name === name)?.stop();
     await this.nats?.stop();
     await this.postgres?.stop();
     // Another process's platform may run in this folder: a start that was refused.
     if ((await this.readPids())['platform'] === process.pid) await this.removeFiles();
+  }
+
+  /** Between the steps of a start. */
+  private goOn(): void {
+    if (this.isStopping) throw new Error('Stopped while it started');
   }
 
   /** Starts a server again after something killed it (the fault runs do); gives up after some tries, and says so. */
@@ -285,6 +307,7 @@ export class Platform {
     const deadline = performance.now() + READY_TIMEOUT_MS;
     const waiting = new Map(services.map((service) => [service, this.file.healthUrls[service]!]));
     while (waiting.size > 0) {
+      this.goOn();
       for (const [name, url] of waiting) if (await isReady(url)) waiting.delete(name);
       const dead = this.services.find((service) => service.hasGivenUp);
       if (dead !== undefined)

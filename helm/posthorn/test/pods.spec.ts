@@ -200,6 +200,13 @@ test('I3 what must be said is asked for by name, and a password in a URL is refu
   expect(refusal('minimal', ['--set', 'unheardOf=1'])).toContain('unheardOf');
 });
 
+test('bounds of an autoscaler that contradict each other are refused, by the name of the service', () => {
+  const tooFew = ['--set', 'services.events.scaling.max=1'];
+  expect(refusal('minimal', tooFew)).toContain('services.events.scaling: max (1) is below min (2)');
+  expect(refusal('minimal', [...tooFew, '--set', 'autoscaling.enabled=false'])).toBe('it was not refused');
+  expect(refusal('minimal', ['--set', 'services.events.scaling.max=2'])).toBe('it was not refused');
+});
+
 test('B11 a store that would be spoken to in the clear is refused, unless its URL says so', () => {
   expect(refusal('minimal', ['--set', 'nats.url=nats://nats:4222'])).toContain('nats.url: tls://');
   expect(refusal('minimal', ['--set', 'database.url=postgres://db/posthorn'])).toContain('must say sslmode');

@@ -16,6 +16,14 @@ const keys = join(root, '.posthorn/compose');
 const load = (path) => import(pathToFileURL(join(root, path)).href);
 const read = (path) => readFileSync(path, 'utf8').trim();
 
+// Without the plugin docker takes our arguments for its own, and says `unknown flag: --file`.
+if (spawnSync('docker', ['compose', 'version'], { stdio: 'ignore' }).status !== 0) {
+  console.error(
+    'This needs docker with its compose plugin (package docker-compose-plugin, or docker-compose-v2 of Debian and Ubuntu): https://docs.docker.com/compose/install/',
+  );
+  process.exit(1);
+}
+
 prepare(root);
 const { ensureLocalSecrets } = await load('deploy/local/dist/local-secrets.js');
 const { makeCertificates } = await load('libs/testing/dist/certificates.js');

@@ -24,7 +24,9 @@ export const createSource = z.strictObject({
 });
 export const updateSource = z.strictObject({
   name: name.optional(),
-  settings: json.optional(),
+  settings: json
+    .optional()
+    .describe('a value replaces the setting of that name, null removes it, what is absent stays'),
   status: status.optional(),
 });
 export const rotateSource = z.strictObject({

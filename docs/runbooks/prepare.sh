@@ -1,7 +1,9 @@
 # What every runbook needs. Source it from the root of the clone, in bash or sh:
 #
 #   . docs/runbooks/prepare.sh                                  the local platform (npm start)
-#   NAMESPACE=posthorn . docs/runbooks/prepare.sh               Kubernetes, by the current context of kubectl
+#   NAMESPACE=posthorn; . docs/runbooks/prepare.sh              Kubernetes, by the current context of kubectl
+#
+# The semicolon matters: without it bash forgets NAMESPACE after this line, and the commands of the runbooks need it.
 #
 # The local platform's folder is .posthorn unless POSTHORN_DATA says otherwise; the release is posthorn unless RELEASE does.
 # Sets POSTHORN_URL and OPERATOR_KEY (whichever is set already is kept), and the functions below.

@@ -4,7 +4,7 @@ import { DASHBOARDS } from '@posthorn/monitoring/dashboards.js';
 import { ruleFiles } from '@posthorn/monitoring/rules.js';
 import { FIRST_FIVE } from '../src/gameday/first-five.js';
 import { OTHERS } from '../src/gameday/others.js';
-import { BLOCKS, blocksOf, readRunbook } from '../src/gameday/runbook.js';
+import { BLOCKS, blocksOf, readRunbook, runBlock } from '../src/gameday/runbook.js';
 import { ROOT } from '../src/house/running-platform.js';
 
 const FOLDER = join(ROOT, 'docs/runbooks');
@@ -51,6 +51,17 @@ test('H4 every alert leads to a runbook that is in the list, and the list links 
     expect(NAMES.map((name) => `docs/runbooks/${name}.md`)).toContain(annotations.runbook);
   for (const name of NAMES) expect(textOf('README')).toContain(`](${name}.md)`);
 });
+
+test.each([
+  ['secret-rotation-error', 'stop', 'NEW_SECRET: set it to'],
+  ['schema-drift', 'reprocess', 'SETTINGS: set it to'],
+] as const)(
+  'I2 %s changes nothing before it was said what to: a made-up value would be in force',
+  async (name, block, words) => {
+    const nowhere = { POSTHORN_URL: 'http://127.0.0.1:1', OPERATOR_KEY: 'none' };
+    await expect(runBlock(readRunbook(name), block, nowhere)).rejects.toThrow(words);
+  },
+);
 
 test('I2 a runbook with a part that cannot be run is found out', () => {
   const whole = BLOCKS.map((block) => `\`\`\`sh gameday=${block}\necho ${block}\n\`\`\`\n`);

@@ -4,6 +4,7 @@ import type { Clock } from '@posthorn/clock/clock.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { parseConnectionUrl } from './connection-url.js';
 import { asStoreError, type FailurePhase, isConnectionLost } from './database-error.js';
+import { SERVER_SETTINGS, serverFault, type ServerSettings } from './server-check.js';
 
 export { isDataError, isOutcomeUnknown, isUniqueViolation, sqlState } from './database-error.js';
 
@@ -18,8 +19,6 @@ const IDLE_CONNECTION_MS = 60_000;
 const WAITING_MAX = 1_000;
 const CLOSE_TIMEOUT_MS = 10_000;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-/** Weaker settings answer COMMIT before the log is on this machine's disk and on its synchronous standbys. */
-const DURABLE_COMMITS: readonly string[] = ['on', 'remote_apply'];
 
 /**
  * Every join reads the rows of one side by an index for each row of the other, and a statement is planned once.
@@ -154,23 +153,13 @@ export class Database {
   }
 
   /**
-   * Refuses a server that may forget what it acknowledged.
-   * @throws AppError `config.invalid` unless fsync and full_page_writes are on and synchronous_commit is at least on.
+   * Refuses a server that may forget what it acknowledged, or is older than docs/install.md asks for.
+   * @throws AppError `config.invalid` when it is too old, and unless fsync and full_page_writes are on and synchronous_commit is at least on.
    */
   async verifyDurability(): Promise<void> {
-    const { rows } = await this.query<{ fsync: string; pages: string; commit: string }>(
-      `SELECT current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages,
-              current_setting('synchronous_commit') AS commit`,
-    );
-    const { fsync, pages, commit } = rows[0]!;
-    const weak = [
-      ...(fsync === 'on' ? [] : [`fsync=${fsync}`]),
-      ...(pages === 'on' ? [] : [`full_page_writes=${pages}`]),
-      ...(DURABLE_COMMITS.includes(commit) ? [] : [`synchronous_commit=${commit}`]),
-    ];
-    if (weak.length > 0) {
-      throw new AppError('config.invalid', { detail: `Postgres runs with ${weak.join(', ')}` });
-    }
+    const { rows } = await this.query<ServerSettings>(SERVER_SETTINGS);
+    const detail = serverFault(rows[0]!);
+    if (detail !== undefined) throw new AppError('config.invalid', { detail });
   }
 
   /** Whether the server answers. Never throws. */

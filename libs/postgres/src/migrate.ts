@@ -6,6 +6,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { parseConnectionUrl } from './connection-url.js';
 import { sqlState } from './database-error.js';
 import { scramVerifier } from './role-password.js';
+import { versionFault } from './server-check.js';
 
 /** Any number, the same in every version of this program. */
 const LOCK_KEY = 7_042_001;
@@ -51,8 +52,8 @@ export interface MigrateOptions extends SchemaDefinition {
 /**
  * Brings a schema up to date; safe to run from several processes at once.
  * @returns the names of the migrations that were applied now.
- * @throws AppError `config.invalid` when a migration that was applied has been changed since, or a role could
- * bypass row-level security; the database's error, with the migration's name in front, when a statement fails.
+ * @throws AppError `config.invalid` when the server is too old, a migration that was applied has been changed since, or a
+ * role could bypass row-level security; the database's error, with the migration's name in front, when a statement fails.
  */
 export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
   check(options);
@@ -65,6 +66,12 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
   client.on('error', () => undefined);
   await client.connect();
   try {
+    // Before anything is made there: a service would not start on it.
+    const { rows: servers } = await client.query<{ version: string }>(
+      `SELECT current_setting('server_version_num') AS version`,
+    );
+    const detail = versionFault(servers[0]!.version);
+    if (detail !== undefined) throw new AppError('config.invalid', { detail });
     await lock(client);
     for (const role of options.roles) await ensureRole(client, role, options.password);
     await ensureSchema(client, options);

@@ -26,6 +26,14 @@ const pointer = (what: string) =>
     .describe(`Where ${what} is, as JSON Pointer`);
 
 const SCHEMA_LENGTH_MAX = 16_384;
+/** What is too deep to be written is too large as well. */
+function isShort(schema: object): boolean {
+  try {
+    return JSON.stringify(schema).length <= SCHEMA_LENGTH_MAX;
+  } catch {
+    return false;
+  }
+}
 
 /** Where a general scheme's JSON says what. The defaults are the shape of our own outgoing webhooks. */
 export const POINTER_SETTINGS = {
@@ -52,7 +60,7 @@ export const POINTER_SETTINGS = {
   priorityPointer: pointer('the priority of a hand-off').default('/data/priority'),
   jsonSchema: z
     .record(z.string(), z.unknown())
-    .refine((schema) => JSON.stringify(schema).length <= SCHEMA_LENGTH_MAX, 'expected a smaller schema')
+    .refine((schema) => isShort(schema), 'expected a smaller schema')
     .optional()
     .describe(
       'JSON Schema (2020-12) that bodies must fit; without patterns, uniqueItems, and references outside of $defs',

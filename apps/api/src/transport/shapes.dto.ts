@@ -7,7 +7,19 @@ export const LIMIT_DEFAULT = 50;
 export const LIMIT_MAX = 500;
 
 export const time = z.iso.datetime({ precision: 3 }).describe('RFC 3339, UTC, milliseconds');
-export const json = z.record(z.string(), z.unknown());
+/** Deeper than anything that means something, far from what exhausts the stack of who writes it. */
+const JSON_LEVELS_MAX = 100;
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1)));
+
+/** Any JSON object; a member that is too deep is named. */
+export const json = z.record(z.string(), z.unknown()).superRefine((value, context) => {
+  for (const [name, member] of Object.entries(value))
+    if (isDeeper(member, JSON_LEVELS_MAX))
+      context.addIssue({ code: 'custom', path: [name], message: `at most ${JSON_LEVELS_MAX} levels` });
+});
 
 /** The paging part of a list's query. */
 export const page = z.strictObject({

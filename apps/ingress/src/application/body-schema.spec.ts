@@ -1,3 +1,5 @@
+import { schemaFault } from '@posthorn/providers/body-schema-rules.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { BodySchema } from './body-schema.js';
 
@@ -67,4 +69,63 @@ test('I8 whatever a tenant calls a schema, it is taken or not, and judges or not
       expect(['string', 'undefined']).toContain(typeof taken.mismatchIn(json(value)));
     }),
   );
+});
+
+const NAMES = ['a', 'pattern', '$ref', '$id', '__proto__', 'constructor', "it's", '\u2028', ''];
+const { tree: anySchema } = fc.letrec<{ tree: unknown }>((tie) => {
+  const tree = tie('tree');
+  const count = fc.oneof(fc.nat(3), fc.constantFrom<unknown>(-1, 0.5, 'x', null));
+  const number = fc.oneof(fc.double({ noNaN: true }), fc.constantFrom<unknown>('1', null));
+  const map = fc.dictionary(fc.constantFrom(...NAMES), tree, { maxKeys: 3 });
+  const names = fc.array(fc.constantFrom<unknown>(...NAMES, 1), { maxLength: 3 });
+  const type = fc.constantFrom<unknown>('object', 'array', 'string', 'integer', 'number', 'null', 'nope', 5);
+  const member = (keywords: readonly string[], value: fc.Arbitrary<unknown>) =>
+    fc.tuple(fc.constantFrom(...keywords), fc.oneof({ weight: 9, arbitrary: value }, fc.jsonValue()));
+  const members = fc.oneof(
+    member(['items', 'contains', 'not', 'if', 'then', 'else', 'propertyNames', 'unevaluatedItems'], tree),
+    member(['additionalProperties', 'unevaluatedProperties', 'contentSchema'], tree),
+    member(['allOf', 'anyOf', 'oneOf', 'prefixItems'], fc.array(tree, { minLength: 1, maxLength: 3 })),
+    member(['properties', '$defs', 'definitions', 'dependentSchemas'], map),
+    member(['maxLength', 'minItems', 'maxProperties', 'minContains', 'maxContains'], count),
+    member(['maximum', 'exclusiveMinimum', 'multipleOf'], number),
+    member(['type'], fc.oneof(type, fc.array(type, { maxLength: 3 }))),
+    member(['enum'], fc.array(fc.jsonValue(), { maxLength: 3 })),
+    member(['required'], names),
+    member(['dependentRequired'], fc.dictionary(fc.constantFrom(...NAMES), names, { maxKeys: 2 })),
+    member(['$ref'], fc.constantFrom('#/$defs/a', '#/$defs/constructor', '#', '#/$defs/none', 'http://x/y')),
+    member(['$id'], fc.constantFrom('https://example.com/a', 'urn:a:b', 'a', '#a', '')),
+    member(['format'], fc.constantFrom('date', 'int32', 'constructor', '__proto__')),
+    member(['nullable', '$async', 'const', 'default', 'x-own', '$anchor', 'id'], fc.jsonValue()),
+  );
+  return {
+    tree: fc.oneof(
+      { maxDepth: 4 },
+      fc.boolean(),
+      fc.array(members, { maxLength: 4 }).map((entries) => Object.fromEntries(entries)),
+    ),
+  };
+});
+
+test('B10 what may be a schema when a source is made can be used when its events come', () => {
+  let taken = 0;
+  fc.assert(
+    fc.property(anySchema, fc.jsonValue(), (generated, body) => {
+      // As it comes: from JSON, where `__proto__` is a name like others.
+      const schema = JSON.parse(JSON.stringify(generated)) as object;
+      if (typeof schema !== 'object' || schemaFault(schema) !== undefined) return;
+      taken += 1;
+      expect(['string', 'undefined']).toContain(typeof new BodySchema(schema).mismatchIn(json(body)));
+    }),
+    { numRuns: 1_000 },
+  );
+  expect(taken).toBeGreaterThan(100);
+});
+
+test('B10 no keyword that the compiler knows is taken for a remark', () => {
+  // A remark may have any value: of a keyword some value is refused, or all are.
+  const { keywords } = new Ajv2020({ strict: false }).RULES;
+  const remarks = ['title', 'description', 'default', 'deprecated', 'readOnly', 'writeOnly', 'examples'];
+  const harmless = new Set([...remarks, 'const']);
+  for (const keyword of Object.keys(keywords).filter((each) => !harmless.has(each)))
+    expect([keyword, schemaFault({ [keyword]: Symbol(keyword) })]).not.toEqual([keyword, undefined]);
 });

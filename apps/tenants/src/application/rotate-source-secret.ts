@@ -2,7 +2,7 @@ import { idOfUuid, uuidOfId } from '@posthorn/clock/id.js';
 import { type Actor } from '../domain/actor.js';
 import { invalidField } from '../domain/field-errors.js';
 import { type SecretInfo } from '../domain/secret.js';
-import { checkSettings, chooseSecret, providerOf } from '../domain/source.js';
+import { chooseSecret, providerOf, readSettings } from '../domain/source.js';
 import { type SourceStore } from '../persistence/source.store.js';
 import { type Applied, type ChangeRunner } from './change-runner.js';
 import { type OwnerSecrets } from './owner-secrets.js';
@@ -31,7 +31,7 @@ export class RotateSourceSecret {
       const { tenantId } = change.tenant;
       const source = await this.sources.get(change.tx, tenantId, uuidOfId('src', id));
       const provider = providerOf(source.provider);
-      const chosen = chooseSecret(provider, given, checkSettings(provider, source.settings));
+      const chosen = chooseSecret(provider, given, readSettings(provider, source.settings));
       if (chosen === undefined) throw invalidField('secret', 'there is nothing to rotate to');
       const owner = { object: 'source', objectId: source.sourceId } as const;
       const secret = await this.secrets.rotate(change, owner, chosen.value, overlapSeconds);

@@ -6,6 +6,7 @@ import {
   mergeSettings,
   parseSettings,
   providerOf,
+  readSettings,
 } from './source.js';
 
 function errorOf(action: () => unknown): AppError {
@@ -42,6 +43,21 @@ test('every wrong setting is named where it stands, unknown ones too', () => {
     'settings.maxBodyBytes',
     'settings.verification',
   ]);
+});
+
+test.each<[string, object]>([
+  ['no type there is', { type: 'nope' }],
+  ['a reference elsewhere', { $ref: 'http://x/y' }],
+  ['what could stall everybody', { properties: { a: { pattern: '(a+)+' } } }],
+  ['2,700 levels', JSON.parse(`${'{"n":'.repeat(2_700)}1${'}'.repeat(2_700)}`) as object],
+])('B10 a JSON schema with %s is refused when it is set, not when events come', (_what, jsonSchema) => {
+  const error = errorOf(() => checkSettings(providerOf('hmac'), { jsonSchema }));
+  expect(error).toMatchObject({ code: 'request.invalid', fields: [{ path: 'settings.jsonSchema' }] });
+});
+
+test('B10 a source whose schema was taken before it was checked gets a new secret all the same', () => {
+  const settings = { jsonSchema: { type: 'nope' } };
+  expect(readSettings(providerOf('hmac'), settings)).toMatchObject(settings);
 });
 
 test('settings are one JSON object', () => {

@@ -1,6 +1,7 @@
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type CommonSettings, type Provider } from '@posthorn/providers/provider.js';
 import { PROVIDERS } from '@posthorn/providers/registry.js';
+import { settingFaults } from '@posthorn/providers/setting-rules.js';
 import { FieldErrors, invalidField, isName, NAME_RULE } from './field-errors.js';
 import { type SecretInfo } from './secret.js';
 import { splitSettings } from './send-settings.js';
@@ -83,11 +84,25 @@ export function mergeSettings(settings: Settings, patch: Settings): Settings {
 }
 
 /**
- * Checks the settings of intake by the provider's own schema, strictly.
+ * Checks the settings of intake that are asked for, strictly: by the provider's own schema, and by what no source may
+ * have.
  * @returns them with the provider's defaults.
  * @throws AppError `request.invalid` that names each as `settings.<field>`.
  */
 export function checkSettings(provider: Provider, settings: Settings): CommonSettings {
+  const read = readSettings(provider, settings);
+  const errors = new FieldErrors();
+  for (const { setting, why } of settingFaults(read)) errors.require(false, `settings.${setting}`, why);
+  errors.throwIfAny();
+  return read;
+}
+
+/**
+ * The settings of intake as they stand, with the provider's defaults.
+ * Why beside `checkSettings`: a source from before a rule must still get a new secret.
+ * @throws AppError `request.invalid` that names each as `settings.<field>`.
+ */
+export function readSettings(provider: Provider, settings: Settings): CommonSettings {
   const result = provider.settings.safeParse(splitSettings(settings).intake);
   if (result.success) return result.data as CommonSettings;
   const errors = new FieldErrors();

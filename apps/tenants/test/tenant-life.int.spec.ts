@@ -187,6 +187,13 @@ test('a source: provider, settings and secret are checked, changes merge', async
   expect((await errorOf(update({ settingsJson: '{"maxBodyBytes":-1}' }))).fields[0]?.path).toBe(
     'settings.maxBodyBytes',
   );
+  const given = (await create('hmac', 'secretsecret', '{}')).source!;
+  const encoded = { actor: ACTOR, tenant, id: given.id, settingsJson: '{"secretEncoding":"hex"}' };
+  // What was promised until then goes on: no genuine request is refused by a change of settings.
+  expect(await errorOf(tenants.admin.updateSource(encoded, CALL))).toMatchObject({
+    code: 'request.invalid',
+    fields: [{ path: 'settings.secretEncoding' }],
+  });
 });
 
 test('F6 a destination: create, change, disable, rotate, delete', async () => {

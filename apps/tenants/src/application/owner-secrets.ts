@@ -64,4 +64,21 @@ export class OwnerSecrets {
   async list({ tx, tenant, nowMs }: Change, ownerId: string): Promise<SecretInfo[]> {
     return (await this.secrets.list(tx, tenant.tenantId, [ownerId], nowMs)).get(ownerId)!;
   }
+
+  /** The values of those valid now; one that cannot be read is none. */
+  async values(change: Change, ownerId: string): Promise<readonly string[]> {
+    const { tx, tenant, nowMs } = change;
+    const rows = await this.secrets.values(tx, tenant.tenantId, ownerId, nowMs);
+    if (rows.length === 0) return [];
+    const key = await this.key(change);
+    return rows.flatMap(({ secretId, sealed }) => {
+      try {
+        return [this.vault.open(tenant.tenantId, key, secretId, sealed)];
+      } catch (error) {
+        // Damaged: no reason to let nothing be changed any more.
+        if (error instanceof AppError && error.code === 'ciphertext.invalid') return [];
+        throw error;
+      }
+    });
+  }
 }

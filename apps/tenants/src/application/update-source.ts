@@ -1,6 +1,7 @@
 import { idOfUuid, uuidOfId } from '@posthorn/clock/id.js';
 import { type Actor } from '../domain/actor.js';
 import { checkSendSettings } from '../domain/send-settings.js';
+import { checkSecretsFit } from '../domain/source-secrets.js';
 import {
   checkSettings,
   checkSource,
@@ -48,6 +49,12 @@ export class UpdateSource {
       if (patch.settings !== undefined) {
         checkSettings(providerOf(before.provider), settings);
         checkSendSettings(settings, this.rules.allowLoopback);
+        checkSecretsFit(
+          providerOf(before.provider),
+          before.settings,
+          settings,
+          await this.secrets.values(change, before.sourceId),
+        );
       }
       const { name = before.name, status = before.status } = patch;
       const after = { ...before, name, status: status as SourceStatus, settings };

@@ -82,6 +82,9 @@ test('a secret is generated only where the scheme lets us, and checked where it 
     code: 'request.invalid',
     fields: [{ path: 'secret' }],
   });
+  const jwt = providerOf('jwt');
+  const withoutKeys = checkSettings(jwt, { issuer: 'a', algorithms: ['HS256'] });
+  expect(errorOf(() => chooseSecret(jwt, '', withoutKeys)).fields[0]?.path).toBe('secret');
   expect(errorOf(() => chooseSecret(hmac, 'short', settings))).toMatchObject({
     code: 'secret.invalid',
     fields: [{ path: 'secret' }],

@@ -134,9 +134,14 @@ export function chooseSecret(
     return { value: given, isGenerated: false };
   }
   if (provider.generateSecret !== undefined) return { value: provider.generateSecret(), isGenerated: true };
-  if (provider.secretRequired) throw invalidField('secret', `${provider.id} needs its own secret`);
+  if (isSecretRequired(provider, settings))
+    throw invalidField('secret', `${provider.id} needs its own secret`);
   return undefined;
 }
+
+/** Whether a source with these settings can take nothing without one. */
+export const isSecretRequired = (provider: Provider, settings: CommonSettings): boolean =>
+  provider.isSecretRequired?.(settings) ?? provider.secretRequired;
 
 function checkSecret(provider: Provider, value: string, settings: CommonSettings): void {
   try {

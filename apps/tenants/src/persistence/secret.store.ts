@@ -20,6 +20,13 @@ const LIST = {
       AND (expires_at IS NULL OR expires_at > ${timeOf('$3')})
     ORDER BY secret_id DESC`,
 };
+const VALUES = {
+  name: 'secret_values',
+  text: `SELECT secret_id AS "secretId", sealed FROM tenants.secret
+    WHERE tenant_id = $1 AND owner_id = $2 AND status <> 'revoked'
+      AND (expires_at IS NULL OR expires_at > ${timeOf('$3')})
+    ORDER BY secret_id DESC`,
+};
 const DEMOTE = {
   name: 'secret_demote',
   text: `UPDATE tenants.secret SET status = 'previous', expires_at = ${timeOf('$3')}
@@ -102,6 +109,16 @@ export class SecretStore {
     const { rows } = await tx.query<SecretInfo & { ownerId: string }>(LIST, [tenantId, ownerIds, nowMs]);
     for (const row of rows) byOwner.get(row.ownerId)!.push(row);
     return byOwner;
+  }
+
+  /** The values of those that are valid now, sealed; newest first. */
+  async values(
+    tx: Pick<Tx, 'query'>,
+    tenantId: string,
+    ownerId: string,
+    nowMs: number,
+  ): Promise<readonly { readonly secretId: string; readonly sealed: Buffer }[]> {
+    return (await tx.query<{ secretId: string; sealed: Buffer }>(VALUES, [tenantId, ownerId, nowMs])).rows;
   }
 
   /** Makes room for a new current secret. */

@@ -305,8 +305,14 @@ test('B8 every act is in the audit log: who, what, from where, without secrets',
   const made = await makeDestination(tenants, tenant, { headersJson: '{"x-key":"headervalue"}' });
   await tenants.admin.updateTenant({ actor: ACTOR, tenant, name: 'Renamed' }, CALL);
   await tenants.admin.deleteSource({ actor: ACTOR, tenant, id: source.id }, CALL);
+  const verified = (word: string) => ({ actor: ACTOR, tenant, settingsJson: `{"verifyToken":"${word}"}` });
+  const given = { ...verified('the-first-word'), name: 'W', provider: 'whatsapp' };
+  const meta = await tenants.admin.createSource({ ...given, secret: 'an-app-secret-of-meta' }, CALL);
+  await tenants.admin.updateSource({ ...verified('the-second-word'), id: meta.source!.id }, CALL);
   const { entries } = await tenants.admin.listAudit({ tenant, limit: 0, cursor: '' }, CALL);
   expect(entries.map(({ action }) => action)).toEqual([
+    'source.updated',
+    'source.created',
     'source.deleted',
     'tenant.updated',
     'destination.created',
@@ -316,14 +322,14 @@ test('B8 every act is in the audit log: who, what, from where, without secrets',
   expect(entries.every(({ actor }) => actor!.remoteAddress === '192.0.2.1' && actor!.id === 'key_test')).toBe(
     true,
   );
-  expect(JSON.parse(entries[1]!.detailJson)).toEqual({
+  expect(JSON.parse(entries[3]!.detailJson)).toEqual({
     before: { name: 'Test' },
     after: { name: 'Renamed' },
   });
   const text = JSON.stringify(entries, (_, value: unknown) =>
     typeof value === 'bigint' ? String(value) : value,
   );
-  for (const secret of ['a very secret secret', 'headervalue', token, made.signingSecret])
+  for (const secret of ['a very secret secret', 'headervalue', token, made.signingSecret, '-word'])
     expect(text).not.toContain(secret);
 });
 

@@ -214,6 +214,8 @@ export interface Provider<S extends CommonSettings = CommonSettings> {
   readonly methods: readonly ('POST' | 'GET')[];
   /** Validates a source's settings; admin refuses unknown keys, the edge ignores them. */
   readonly settings: z.ZodObject;
+  /** Settings whose values are nobody's to read later: the audit says only that they changed. */
+  readonly secretSettings?: readonly string[];
   /** Whether a source must have a secret to be created. */
   readonly secretRequired: boolean;
   /** The same for one source, where its settings decide. */

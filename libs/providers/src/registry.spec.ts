@@ -35,11 +35,15 @@ test.each(providers)(
 
 test.each(providers)(
   '%s: every setting says what it is, and one that is unknown is refused',
-  (_, { settings }) => {
+  (_, provider) => {
+    const { settings } = provider;
     const { properties } = z.toJSONSchema(settings, {
       io: 'input',
       unrepresentable: 'any',
     }) as unknown as ObjectSchema;
+    const { secretSettings = [] } = provider;
+    // A name that is none would leave the secret in the audit.
+    expect(Object.keys(properties)).toEqual(expect.arrayContaining([...secretSettings]));
     const silent = Object.entries(properties).filter(([, schema]) => !schema.description && !schema.enum);
     expect(silent.map(([name]) => name)).toEqual([]);
     const issues = settings.safeParse({ noSuchSetting: 1 }).error?.issues ?? [];

@@ -12,6 +12,7 @@ import {
   SOURCES_MAX,
 } from '../domain/source.js';
 import { type SourceStore } from '../persistence/source.store.js';
+import { toldSettings } from './audit-detail.js';
 import { type Applied, type ChangeRunner } from './change-runner.js';
 import { type DestinationRules } from './destination-rules.js';
 import { type OwnerSecrets } from './owner-secrets.js';
@@ -58,7 +59,8 @@ export class CreateSource {
       const owner = { object: 'source', objectId: sourceId } as const;
       const secrets = secret === undefined ? [] : [await this.secrets.add(change, owner, secret.value)];
       change.touch('source', sourceId);
-      change.audit('source.created', idOfUuid('src', sourceId), { after: { name, provider, settings } });
+      const after = { name, provider, settings: toldSettings(provider, settings) };
+      change.audit('source.created', idOfUuid('src', sourceId), { after });
       return { ...row, secrets };
     });
     return { source: value, generatedSecret: secret?.isGenerated === true ? secret.value : '', applied };

@@ -12,7 +12,7 @@ import {
   type SourceStatus,
 } from '../domain/source.js';
 import { type SourceStore } from '../persistence/source.store.js';
-import { changedFields } from './audit-detail.js';
+import { changedFields, changedSettings } from './audit-detail.js';
 import { type Applied, type ChangeRunner } from './change-runner.js';
 import { type DestinationRules } from './destination-rules.js';
 import { type OwnerSecrets } from './owner-secrets.js';
@@ -60,7 +60,15 @@ export class UpdateSource {
       const after = { ...before, name, status: status as SourceStatus, settings };
       await this.sources.update(change.tx, tenantId, after);
       change.touch('source', after.sourceId);
-      const detail = changedFields(before, after, ['name', 'settings', 'status']);
+      const fields = changedFields(before, after, ['name', 'status']);
+      const told = changedSettings(before.provider, before.settings, settings);
+      const detail =
+        told === undefined
+          ? fields
+          : {
+              before: { ...fields.before, settings: told.before },
+              after: { ...fields.after, settings: told.after },
+            };
       change.audit('source.updated', idOfUuid('src', after.sourceId), detail);
       return { ...after, secrets: await this.secrets.list(change, after.sourceId) };
     });

@@ -55,6 +55,16 @@ test.each<[string, object]>([
   expect(error).toMatchObject({ code: 'request.invalid', fields: [{ path: 'settings.jsonSchema' }] });
 });
 
+test('B10 a URL with user and password is refused by name: settings are shown, and kept in the audit', () => {
+  const keys = 'https://user:pw@keys.example.com/jwks';
+  const given = { issuer: 'a', algorithms: ['ES256'], jwksUrl: keys, publicUrl: 'https://user@a.example' };
+  expect(errorOf(() => checkSettings(providerOf('jwt'), given))).toMatchObject({
+    code: 'request.invalid',
+    fields: [{ path: 'settings.publicUrl' }, { path: 'settings.jwksUrl' }],
+  });
+  checkSettings(providerOf('hmac'), { publicUrl: 'https://a.example/p@th?q=a:b@c' });
+});
+
 test('B10 a source whose schema was taken before it was checked gets a new secret all the same', () => {
   const settings = { jsonSchema: { type: 'nope' } };
   expect(readSettings(providerOf('hmac'), settings)).toMatchObject(settings);

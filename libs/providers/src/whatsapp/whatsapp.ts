@@ -87,6 +87,7 @@ export const whatsapp: Provider<Settings> = {
   schemes: ['X-Hub-Signature-256 over the body'],
   methods: ['POST', 'GET'],
   settings,
+  secretSettings: ['verifyToken'],
   secretRequired: true,
 
   validateSecret(value: string): void {

@@ -97,6 +97,24 @@ test('I8 a process whose loop lags refuses at once and says so; it recovers, and
   await eventually(async () => expect((await post(source)).status).toBe(204), { timeoutMs: 10_000 });
 }, 30_000);
 
+test('B1 a 401 of HTTP authentication says which scheme is wanted: some senders send nothing before', async () => {
+  for (const [settings, wanted] of [
+    [{ username: 'acme' }, 'Basic realm="posthorn", charset="UTF-8"'],
+    [{}, 'Bearer realm="posthorn"'],
+    [{ header: 'x-token' }, undefined],
+  ] as const) {
+    const source = ingress.tenants.addSource(tenant, 'token', 'a token of ours', settings);
+    const unsigned = (): Promise<Answer> => send(ingress.url + pathOf(source), { body: '{}' });
+    await eventually(async () => expect((await unsigned()).status).toBe(401));
+    expect((await unsigned()).headers['www-authenticate']).toBe(wanted);
+  }
+  const known = ingress.tenants.addSource(tenant, 'token', 'a token of ours');
+  const headers = { authorization: 'Bearer another token' };
+  const mistaken = (): Promise<Answer> => send(ingress.url + pathOf(known), { headers, body: '{}' });
+  await eventually(async () => expect((await mistaken()).status).toBe(403));
+  expect((await mistaken()).headers).not.toHaveProperty('www-authenticate');
+});
+
 test('B3 a captured token with another body is refused; with the same it is the same event', async () => {
   const source = ingress.tenants.addSource(tenant, 'mailgun', MAILGUN_KEY);
   const [timestamp, token] = [String(Math.floor(clock.nowMs() / 1000)), 'f'.repeat(50)];

@@ -238,6 +238,8 @@ export interface Provider<S extends CommonSettings = CommonSettings> {
   readonly usesClientCertificate?: boolean;
   /** The HTTP status per cause, where the provider's retry engine wants another than the house's. */
   readonly refusalStatus?: Partial<Readonly<Record<RefusalCause, number>>>;
+  /** What `WWW-Authenticate` says in a 401, where the scheme is one of HTTP's. Source: RFC 9110, section 11.6.1. */
+  authenticate?(settings: S): string | undefined;
   /** Whether one of the secrets signed the raw request. Constant time in the secrets; never throws. */
   verify(request: ProviderRequest, secrets: readonly ProviderSecret[], settings: S): Verdict;
   /** The events of an authentic request, at least one: what is not understood is `event.unrecognized`. */

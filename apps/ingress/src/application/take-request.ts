@@ -171,7 +171,7 @@ export class TakeRequest {
       if (verdict.secretId !== undefined) this.uses.matched(tenant.id, verdict.secretId, receivedAtMs);
     } else {
       if (settings.verification === 'enforce')
-        throw new ProviderRefusal(verdict.cause, verdict.detail, provider);
+        throw new ProviderRefusal(verdict.cause, verdict.detail, provider, settings);
       this.report.monitored(provider.id, verdict.cause);
     }
     const events = this.eventsOf(request, rules, subject, tenant);

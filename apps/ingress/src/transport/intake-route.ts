@@ -4,6 +4,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { writeProblem } from '@posthorn/server/http-service.js';
 import { type AdmitRequest } from '../application/admit-request.js';
 import { type IntakeAnswer, type TakeRequest } from '../application/take-request.js';
+import { ProviderRefusal } from '../domain/provider-refusal.js';
 import { clientCertificateOf } from './native-tls.js';
 
 /** Sources may allow less, never more. */
@@ -72,6 +73,8 @@ export class IntakeRoute {
     } catch (error) {
       const known = this.parts.outside(error, `${request.method} /in`);
       if (known.code === 'request.method_not_allowed') response.setHeader('allow', METHODS);
+      const wanted = known instanceof ProviderRefusal ? known.wanted : undefined;
+      if (wanted !== undefined) response.setHeader('www-authenticate', wanted);
       writeProblem(response, known);
     }
   }

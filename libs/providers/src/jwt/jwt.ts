@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { safeEqual } from '@posthorn/crypto/hmac.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { z } from 'zod';
+import { BEARER_CHALLENGE, tokenAfter } from '../authorization.js';
 import { encodedSecret, secretEncodingSetting } from '../encoded-secret.js';
 import {
   BODIES_STEP,
@@ -102,6 +103,9 @@ export const jwt: Provider<Settings> = {
           'expected a public key (PEM, JWK or JWK Set; RSA of 2,048 bits at least), or for HS256, HS384 and HS512 a secret of 16 bytes at least',
       });
   },
+
+  authenticate: ({ header, prefix }: Settings) =>
+    header === AUTHORIZATION && prefix === undefined ? BEARER_CHALLENGE : undefined,
 
   verify(request: ProviderRequest, secrets: readonly ProviderSecret[], source: Settings): Verdict {
     const header = request.headers.one(source.header);
@@ -228,8 +232,8 @@ function timeIn(claims: unknown, name: string): number | undefined | typeof BROK
 }
 
 function tokenIn(header: string, { header: name, prefix }: Settings): SignedToken | undefined {
-  const before = prefix ?? (name === AUTHORIZATION ? 'Bearer ' : '');
-  return header.startsWith(before) ? readToken(header.slice(before.length)) : undefined;
+  const value = tokenAfter(prefix, name, header);
+  return value === undefined ? undefined : readToken(value);
 }
 
 function isHashOf(body: Buffer, given: string, encoding: Settings['bodyHashEncoding']): boolean {

@@ -72,3 +72,11 @@ test('a password may have blanks and letters of any language, and a generated to
   token.validateSecret('öffne dich, Sesam', settingsOf({ username: 'acme' }));
   token.validateSecret(token.generateSecret!(), settingsOf({}));
 });
+
+test('B1 a 401 says which scheme of HTTP is wanted, where one is: some senders wait for that', () => {
+  expect(token.authenticate!(settingsOf({ username: 'acme' }))).toBe(
+    'Basic realm="posthorn", charset="UTF-8"',
+  );
+  expect(token.authenticate!(settingsOf({}))).toBe('Bearer realm="posthorn"');
+  expect(token.authenticate!(settingsOf({ header: 'x-token' }))).toBeUndefined();
+});

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { safeEqual } from '@posthorn/crypto/hmac.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { z } from 'zod';
+import { BASIC_CHALLENGE, BEARER_CHALLENGE, credentialsAfter, tokenAfter } from '../authorization.js';
 import {
   BODIES_STEP,
   genericEvents,
@@ -65,6 +66,11 @@ export const token: Provider<Settings> = {
       throw new AppError('secret.invalid', { detail: 'expected 8 to 512 printable characters' });
   },
 
+  authenticate({ header, prefix, username }: Settings): string | undefined {
+    if (username !== undefined) return BASIC_CHALLENGE;
+    return header === AUTHORIZATION && prefix === undefined ? BEARER_CHALLENGE : undefined;
+  },
+
   verify(request: ProviderRequest, secrets: readonly ProviderSecret[], source: Settings): Verdict {
     const header = request.headers.one(source.header);
     if (header === undefined) return refuse('signature.missing', `${source.header} is missing`);
@@ -111,11 +117,16 @@ export const token: Provider<Settings> = {
 };
 
 function tokenIn(header: string, { header: name, prefix }: Settings): Buffer | undefined {
-  const before = prefix ?? (name === AUTHORIZATION ? 'Bearer ' : '');
-  const value = header.slice(before.length);
-  return header.startsWith(before) && value !== '' ? Buffer.from(value) : undefined;
+  const value = tokenAfter(prefix, name, header);
+  return value === undefined ? undefined : Buffer.from(value);
 }
 
-/** `Basic` and base64 of `user:password` in UTF-8. Source: RFC 7617, section 2. */
-const credentialsIn = (header: string): Buffer | undefined =>
-  header.startsWith('Basic ') ? strictBase64(header.slice('Basic '.length)) : undefined;
+/**
+ * `Basic` and base64 of `user:password` in UTF-8. Source: RFC 7617, section 2.
+ * Padding may be missing, as some senders leave it out: it says nothing that the length does not.
+ */
+function credentialsIn(header: string): Buffer | undefined {
+  const text = credentialsAfter('Basic', header);
+  if (text === undefined) return undefined;
+  return strictBase64(text.includes('=') ? text : text + '='.repeat(-text.length & 3));
+}

@@ -99,12 +99,12 @@ async function tokenOf(claims: object, secret: string): Promise<string> {
   return `${signed}.${base64Url(await mac('SHA-256', secret, signed))}`;
 }
 
-const jwtRequest = (body: string, token: string): ProviderRequest =>
+const jwtRequest = (body: string, token: string, scheme = 'Bearer'): ProviderRequest =>
   new ProviderRequest(
     'POST',
     '/',
     URL,
-    new RequestHeaders(['Authorization', `Bearer ${token}`]),
+    new RequestHeaders(['Authorization', `${scheme} ${token}`]),
     Buffer.from(body),
   );
 
@@ -124,6 +124,19 @@ test('B1 JWT: a token vouches for its body, and for that only', async () => {
       }
     }),
   );
+});
+
+test('B1 JWT: the case of the scheme says nothing', async () => {
+  const claims = { iat: TOKEN_TIME, payload_hash: hexOf(await subtle.digest('SHA-256', bytesOf('{}'))) };
+  const token = await tokenOf(claims, SECRET.value);
+  for (const [scheme, isTaken] of [
+    ['bearer', true],
+    ['BEARER', true],
+    ['Basic', false],
+  ] as const)
+    expect(vonage.verify(jwtRequest('{}', token, scheme), [SECRET], settingsOf({})).isAuthentic).toBe(
+      isTaken,
+    );
 });
 
 test('A8 a body nested without end under a genuine token is refused, and nothing breaks', async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { hmac, safeEqual } from '@posthorn/crypto/hmac.js';
 import { z } from 'zod';
+import { credentialsAfter } from '../authorization.js';
 import { textAt } from '../json-pointer.js';
 import type { ProviderRequest } from '../provider-request.js';
 import { accept, COMMON_SETTINGS, freshnessSetting, refuse, unrecognizedEvent } from '../provider.js';
@@ -23,7 +24,7 @@ const HEX = /^(?:[0-9a-f]+|[0-9A-F]+)$/;
 /** Names are signed without quoting: a separator inside one could be read as another field. */
 const FIELD_NAME = /^[\w.-]{1,64}$/;
 /** Three parts; an HS256 signature has 43 characters. */
-const BEARER = /^Bearer (([\w-]{1,1024})\.([\w-]{1,4096}))\.([\w-]{43})$/;
+const TOKEN = /^(([\w-]{1,1024})\.([\w-]{1,4096}))\.([\w-]{43})$/;
 
 const settings = COMMON_SETTINGS.extend({
   scheme: z
@@ -163,7 +164,7 @@ function verifyToken(request: ProviderRequest, secrets: readonly ProviderSecret[
   const authorization = request.headers.one('authorization');
   if (authorization === undefined) return refuse('signature.missing', 'Authorization is missing');
   if (authorization === REPEATED) return refuse('signature.malformed', 'Authorization stands twice');
-  const match = BEARER.exec(authorization);
+  const match = TOKEN.exec(credentialsAfter('Bearer', authorization) ?? '');
   if (match === null) return refuse('signature.malformed', 'Authorization holds no token with HS256');
   const [, signed, head, claimPart, signature] = match as unknown as [string, string, string, string, string];
   // The algorithm is ours to say; a token that names another was not meant for this check.

@@ -236,8 +236,11 @@ export interface Provider<S extends CommonSettings = CommonSettings> {
   keyUrl?(settings: S): string | undefined;
   /** Whether `verify` looks at the client's certificate: for others it is not read. */
   readonly usesClientCertificate?: boolean;
-  /** The HTTP status per cause, where the provider's retry engine wants another than the house's. */
-  readonly refusalStatus?: Partial<Readonly<Record<RefusalCause, number>>>;
+  /**
+   * The HTTP status per cause, where the provider's retry engine wants another than the house's; of `request.invalid`: an
+   * authentic request that the log can never take, such as a captured signature with another body.
+   */
+  readonly refusalStatus?: Partial<Readonly<Record<RefusalCause | 'request.invalid', number>>>;
   /** What `WWW-Authenticate` says in a 401, where the scheme is one of HTTP's. Source: RFC 9110, section 11.6.1. */
   authenticate?(settings: S): string | undefined;
   /** Whether one of the secrets signed the raw request. Constant time in the secrets; never throws. */

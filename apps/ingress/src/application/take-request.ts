@@ -3,12 +3,17 @@ import { formatId, newUuid } from '@posthorn/clock/id.js';
 import type { EdgeConfig, EdgeSource, EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import type { ProviderRequest } from '@posthorn/providers/provider-request.js';
-import { type ProviderAnswer, type ProviderEvent, type Verdict } from '@posthorn/providers/provider.js';
+import {
+  type Provider,
+  type ProviderAnswer,
+  type ProviderEvent,
+  type Verdict,
+} from '@posthorn/providers/provider.js';
 import { RequestHeaders } from '@posthorn/providers/request-headers.js';
 import { verifyRequest } from '@posthorn/providers/verify-request.js';
 import type { Tracer } from '@posthorn/server/trace.js';
-import type { AppendClient } from '../clients/append.client.js';
-import { ProviderRefusal } from '../domain/provider-refusal.js';
+import type { AppendClient, Appended } from '../clients/append.client.js';
+import { ProviderRefusal, StoreRefusal } from '../domain/provider-refusal.js';
 import type { ArrivedRequest, IntakePlace } from './arrived-request.js';
 import { clientAddress } from './client-address.js';
 import type { EnforceOptOuts } from './enforce-opt-outs.js';
@@ -69,15 +74,22 @@ export class TakeRequest {
   ) {}
 
   /**
-   * @param slug the tenant's.
+   * @param slug the tenant's. @param onAddressed told the request's ID (`req_…`) once the address is somebody's:
+   * refusals are answered with it too.
    * @throws AppError with the code of the refusal; retryable ones carry a time to wait.
    */
-  async run(slug: string, sourceId: string, arrived: ArrivedRequest): Promise<IntakeAnswer> {
+  async run(
+    slug: string,
+    sourceId: string,
+    arrived: ArrivedRequest,
+    onAddressed?: (requestId: string) => void,
+  ): Promise<IntakeAnswer> {
     const startedMs = this.clock.monotonicMs();
     let addressee: Addressee | undefined;
     this.report.requestBegun();
     try {
       addressee = this.route(slug, sourceId);
+      onAddressed?.(addressee.subject.requestId);
       this.admit(addressee, arrived);
       return await this.take(addressee, arrived, addressee.receivedAtMs, startedMs);
     } catch (error) {
@@ -181,6 +193,7 @@ export class TakeRequest {
       ...(arrived.traceparent !== undefined && { parent: arrived.traceparent }),
     });
     if (span.isSampled) for (const [name, value] of Object.entries(subject)) span.set(name, value);
+    let appended: Appended | undefined;
     try {
       const sealed = sealRequest({
         request,
@@ -192,7 +205,7 @@ export class TakeRequest {
         receivedAtMs,
         traceparent: span.traceparent,
       });
-      const appended = await this.store.append(sealed);
+      appended = await this.store.append(sealed);
       await this.optOuts.run(sealed, appended);
       this.report.stored(subject, sealed, appended, this.clock.monotonicMs() - startedMs);
       if (verdict.isAuthentic)
@@ -200,7 +213,7 @@ export class TakeRequest {
       span.end();
     } catch (error) {
       span.end(undefined, error);
-      throw error;
+      throw appended === undefined ? unappended(error, provider) : error;
     }
     return { ...provider.answer(events), requestId };
   }
@@ -243,6 +256,10 @@ const judgement = (verdict: Verdict) =>
   verdict.isAuthentic
     ? { secretId: verdict.secretId, nonce: verdict.nonce, unauthenticCause: undefined }
     : { secretId: undefined, nonce: undefined, unauthenticCause: verdict.cause };
+
+/** What the log can never take is answered as this provider understands it. */
+const unappended = (error: unknown, provider: Provider): unknown =>
+  error instanceof AppError && error.code === 'request.invalid' ? new StoreRefusal(error, provider) : error;
 
 const unavailable = (detail: string): AppError =>
   new AppError('service.unavailable', { detail, retryAfterMs: RETRY_AFTER_MS });

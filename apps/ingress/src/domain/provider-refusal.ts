@@ -21,8 +21,23 @@ export class ProviderRefusal extends AppError {
   }
 
   override get entry(): ErrorEntry {
-    const entry = super.entry;
-    const http = this.provider.refusalStatus?.[this.code as RefusalCause];
-    return http === undefined ? entry : { ...entry, http };
+    return entryOf(super.entry, this.provider.refusalStatus?.[this.code as RefusalCause]);
   }
 }
+
+/** An authentic request that the log can never take, with the status that ends this provider's retries. */
+export class StoreRefusal extends AppError {
+  constructor(
+    cause: AppError,
+    private readonly provider: Pick<Provider, 'refusalStatus'>,
+  ) {
+    super('request.invalid', { cause, ...(cause.detail !== undefined && { detail: cause.detail }) });
+  }
+
+  override get entry(): ErrorEntry {
+    return entryOf(super.entry, this.provider.refusalStatus?.['request.invalid']);
+  }
+}
+
+const entryOf = (entry: ErrorEntry, http: number | undefined): ErrorEntry =>
+  http === undefined ? entry : { ...entry, http };

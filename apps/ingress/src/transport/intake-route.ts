@@ -68,9 +68,15 @@ export class IntakeRoute {
     [slug, sourceId]: readonly [string, string],
     body: Buffer,
   ): Promise<void> {
+    let requestId: string | undefined;
     try {
-      writeAnswer(response, await this.parts.intake.run(slug, sourceId, arrivedOf(request, body)));
+      const answer = await this.parts.intake.run(slug, sourceId, arrivedOf(request, body), (id) => {
+        requestId = id;
+      });
+      writeAnswer(response, answer);
     } catch (error) {
+      // By it the sender's people and ours find the refusal in the log.
+      if (requestId !== undefined) response.setHeader(REQUEST_ID_HEADER, requestId);
       const known = this.parts.outside(error, `${request.method} /in`);
       if (known.code === 'request.method_not_allowed') response.setHeader('allow', METHODS);
       const wanted = known instanceof ProviderRefusal ? known.wanted : undefined;

@@ -203,6 +203,7 @@ test('its own words end the retries: 406 for what never becomes right, 200 and n
     'signature.missing': 406,
     'signature.malformed': 406,
     'signature.expired': 406,
+    'request.invalid': 406,
   });
   expect(mailgun.answer([])).toEqual({ status: 200 });
   // Repetitions keep their timestamp for eight hours.

@@ -77,7 +77,10 @@ export const mailgun: Provider<Settings> = {
   },
 
   // 406 ends its retries. A signature of another key is not among them: that key may reach us late.
-  refusalStatus: { 'signature.missing': 406, 'signature.malformed': 406, 'signature.expired': 406 },
+  refusalStatus: {
+    ...{ 'signature.missing': 406, 'signature.malformed': 406, 'signature.expired': 406 },
+    'request.invalid': 406,
+  },
 
   verify(request: ProviderRequest, secrets: readonly ProviderSecret[]): Verdict {
     const given = signatureIn(request);

@@ -21,7 +21,7 @@ export const page: ProviderPage = {
     how: '`POST /v1/analytics/logs` lists events by time; at least three days are kept. `delivered` needs it after any outage.',
   },
   limits: [
-    'The body is not signed. Timestamp and token together are good for one request: under a captured signature no second one gets in.',
+    'The body is not signed. Timestamp and token together are good for one request: under a captured signature no second one gets in, it gets 406.',
     'The recipients of one send share its Message-ID, but each is a message here: its `providerMessageId` is the Message-ID, a colon, and a keyed hash of it and the address. `GET …/messages?providerMessageId=` finds all of them by the bare Message-ID. A reply belongs to the mail that it names when it comes from the address that mail went to.',
     'Each try that fails for a time is a soft bounce.',
     'Mails of more than 1 MiB are refused with 413 and repeated in vain: let the route store them, with `notify`.',

@@ -201,7 +201,10 @@ export class ConversationRead {
     { personHash, channel }: { readonly personHash: Buffer; readonly channel: string },
   ): Promise<{ contact: 'same' | 'other' | 'unknown'; lastInboundAtMs: number }> {
     const values = [tenantId, conversationId, personHash, channel];
-    const { rows } = await tx.query<Pick<Row, 'last_inbound'> & { readonly is_same: boolean }>(CONTACT, values);
+    const { rows } = await tx.query<Pick<Row, 'last_inbound'> & { readonly is_same: boolean }>(
+      CONTACT,
+      values,
+    );
     const row = rows[0];
     if (row === undefined) return { contact: 'unknown', lastInboundAtMs: 0 };
     return row.is_same

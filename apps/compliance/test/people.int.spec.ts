@@ -138,6 +138,29 @@ test('E1 a signal of an event that changed no state counts; soft bounces of one 
   await eventually(async () => expect(await reasons(silent)).toEqual(['soft_bounce']));
 });
 
+// Support sees a START and a person who is still out: without this, nothing says why.
+test('E3 E5 an opt-in that an opt-out wins over says so in the history, a later one counts', async () => {
+  const address = newPhone();
+  const now = clock.nowMs();
+  for (const [signal, receivedAtMs] of [
+    ['opt_out', now - 120_000],
+    ['opt_in', now - 90_000],
+    ['opt_in', now - 30_000],
+  ] as const)
+    house.events.add(2, fact(signal, address, { receivedAtMs }));
+  const optIns = async () => {
+    const query = { tenantId: acme.id, personId: personIdOf(address), limit: 0, cursor: '' };
+    const { entries } = await one.personQuery.listPersonHistory(query, CALL);
+    return entries
+      .filter(({ kind, what }) => kind === 'signal' && what === 'opt_in')
+      .map(({ detail }) => detail);
+  };
+  await eventually(async () =>
+    expect(await optIns()).toEqual(['', 'does not count: within 60 s of an opt-out']),
+  );
+  await eventually(async () => expect(await reasons(address)).toEqual([]));
+});
+
 test('E1 an opt-out in words of its own holds until a person has judged it', async () => {
   const [confirmed, dismissed, both, harmless] = [newPhone(), newPhone(), newPhone(), newPhone()];
   const write = (address: string, text: string) => {

@@ -1,4 +1,5 @@
 import type { Tx } from '@posthorn/postgres/database.js';
+import { OPT_OUT_WINS_MS } from '../domain/consent-state.js';
 
 /** Something that happened to a person. IDs are UUID texts. */
 export interface HistoryEntry {
@@ -34,11 +35,23 @@ interface Row {
   readonly actor_id: string;
 }
 
+/**
+ * Why an opt-in may not count, for whoever asks why the person is still out: they would see it, and nothing that it did.
+ * A note of staff, where there is one, is shown in its place.
+ */
+const SIGNAL_DETAIL = `CASE WHEN note = '' AND kind IN ('opt_in', 'grant') AND EXISTS (
+      SELECT 1 FROM compliance.consent_signal o
+      WHERE o.tenant_id = consent_signal.tenant_id AND o.person_hash = consent_signal.person_hash
+        AND o.kind = 'opt_out' AND (o.covers IN ('all', consent_signal.covers) OR consent_signal.covers = 'all')
+        AND o.signaled_at BETWEEN consent_signal.signaled_at - interval '${OPT_OUT_WINS_MS} ms'
+          AND consent_signal.signaled_at)
+    THEN 'does not count: within ${OPT_OUT_WINS_MS / 1_000} s of an opt-out' ELSE note END`;
+
 /** For each table: time, kind, ID, channel, what, rule, detail, event, message, actor. */
 const SOURCES: readonly (readonly [from: string, columns: string])[] = [
   [
     'consent_signal WHERE true',
-    `signaled_at AS at, 'signal' AS kind, signal_id AS id, channel, kind AS what, program AS rule, note AS detail,
+    `signaled_at AS at, 'signal' AS kind, signal_id AS id, channel, kind AS what, program AS rule, ${SIGNAL_DETAIL} AS detail,
      event_id, NULL::uuid AS message_id, actor_id`,
   ],
   [

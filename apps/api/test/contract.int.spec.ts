@@ -367,7 +367,7 @@ test('B8 audit: filtered, exported with its chain, verified; reads of personal d
   expect(seenPayload.status).toBe(200);
   const audit = await checked(call, 'GET', `${T}/audit`, {}, undefined, '?action=payload.read&limit=1');
   expect(audit.body.data[0]).toMatchObject({ actor: { kind: 'tenant' }, target: EVENT.id });
-  for (const action of ['handoff.read', 'person.looked_up']) {
+  for (const action of ['handoff.read', 'person.looked_up', 'person.timeline_read']) {
     const { body } = await call('GET', `/v1/tenants/${tenant.slug}/audit?action=${action}`);
     expect(body.data.length).toBeGreaterThan(0);
   }
@@ -381,16 +381,17 @@ test('B8 audit: filtered, exported with its chain, verified; reads of personal d
   const verdict = await sampled(call, 'GET', `${T}/audit/verify`);
   expect(verdict.body).toMatchObject({ isValid: true, nextAfter: null, problem: null });
   expect(verdict.body.entries).toBeGreaterThanOrEqual(lines.length);
-  for (const path of ['/v1/audit', '/v1/audit/verify', '/v1/overview'])
-    await sampled(api.operator, 'GET', path);
+  for (const at of ['/v1/audit', '/v1/audit/verify', '/v1/overview']) await sampled(api.operator, 'GET', at);
   const csv = await sampled(api.operator, 'GET', '/v1/audit/export', {}, { accept: 'text/csv' });
   expect(csv.body).toMatch(/^id,number,at,actor\.id,actor\.kind,actor\.remoteAddress,action,/);
 });
 
-test('E8 files are taken and given', async () => {
+test('E8 B8 files are taken and given', async () => {
   for (const kind of ['suppressions', 'consents']) {
     await sampled(call, 'POST', `${T}/${kind}/import`);
     await sampled(call, 'GET', `${T}/${kind}/export`);
+    const path = `/v1/tenants/${tenant.slug}/audit?action=${kind}.exported`;
+    expect((await call('GET', path)).body.data).not.toEqual([]);
   }
 });
 

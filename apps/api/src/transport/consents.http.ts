@@ -2,8 +2,9 @@ import { Controller } from '@nestjs/common';
 import { type z } from 'zod';
 import { importRows } from '../application/import-rows.js';
 import { ComplianceClient } from '../clients/compliance.client.js';
+import { TenantsClient } from '../clients/tenants.client.js';
 import { maySeePersonalData } from '../domain/principal.js';
-import { askedBy } from './applied.js';
+import { actorOf, askedBy } from './applied.js';
 import {
   consent,
   consentEntryOf,
@@ -26,7 +27,10 @@ const write = { principal: 'tenant', scope: 'consents:write' } as const;
 /** The history of consent, each entry with its proof. */
 @Controller()
 export class ConsentsController {
-  constructor(private readonly compliance: ComplianceClient) {}
+  constructor(
+    private readonly compliance: ComplianceClient,
+    private readonly tenants: TenantsClient,
+  ) {}
 
   @Route({
     method: 'GET',
@@ -60,6 +64,7 @@ export class ConsentsController {
   async export(@CallOf() call: Call<unknown, z.infer<typeof consentsExportQuery>>) {
     const isProofShown = maySeePersonalData(call.principal);
     const personId = call.query.personId ?? '';
+    await this.tenants.recordAccess(actorOf(call), call.tenant.id, 'consents.exported', call.tenant.id);
     const pages = pagesOf(async (cursor: string) => {
       const answer = await this.compliance.consentQuery.listConsents(
         { tenantId: call.tenant.id, limit: LIMIT_MAX, cursor, personId },

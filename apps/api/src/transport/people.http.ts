@@ -78,9 +78,11 @@ export class PeopleController {
     response: listOf(personStep),
     errors: ['person.not_found'],
   })
-  async timeline(@CallOf() { tenant, params, query }: Call<unknown, Page>) {
-    const { limit, cursor = '' } = query;
-    const { items, nextCursor } = await this.explain.run(tenant.id, params['id']!, { cursor, limit });
+  async timeline(@CallOf() call: Call<unknown, Page>) {
+    const { tenant, query } = call;
+    const [personId, { limit, cursor = '' }] = [call.params['id']!, query];
+    const { items, nextCursor } = await this.explain.run(tenant.id, personId, { cursor, limit });
+    await this.tenants.recordAccess(actorOf(call), tenant.id, 'person.timeline_read', personId);
     return pageOf(items, personStepOf, nextCursor);
   }
 

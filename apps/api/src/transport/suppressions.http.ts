@@ -2,7 +2,8 @@ import { Controller } from '@nestjs/common';
 import { type z } from 'zod';
 import { importRows } from '../application/import-rows.js';
 import { ComplianceClient } from '../clients/compliance.client.js';
-import { askedBy } from './applied.js';
+import { TenantsClient } from '../clients/tenants.client.js';
+import { actorOf, askedBy } from './applied.js';
 import { type Call, CallOf, Route } from './route.js';
 import { download, importReport, pagesOf, readRows } from './rows.dto.js';
 import { LIMIT_MAX, listOf, pageOf } from './shapes.dto.js';
@@ -28,7 +29,10 @@ const write = { principal: 'tenant', scope: 'suppressions:write' } as const;
 /** Who must not be contacted. */
 @Controller()
 export class SuppressionsController {
-  constructor(private readonly compliance: ComplianceClient) {}
+  constructor(
+    private readonly compliance: ComplianceClient,
+    private readonly tenants: TenantsClient,
+  ) {}
 
   @Route({
     method: 'GET',
@@ -56,7 +60,9 @@ export class SuppressionsController {
     status: 200,
     download: suppressionExported,
   })
-  async export(@CallOf() { tenant, query, accept }: Call<unknown, z.infer<typeof exportQuery>>) {
+  async export(@CallOf() call: Call<unknown, z.infer<typeof exportQuery>>) {
+    const { tenant, query, accept } = call;
+    await this.tenants.recordAccess(actorOf(call), tenant.id, 'suppressions.exported', tenant.id);
     const pages = pagesOf(async (cursor: string) => {
       const answer = await this.find(tenant.id, query, LIMIT_MAX, cursor);
       return {

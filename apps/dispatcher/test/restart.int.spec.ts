@@ -51,6 +51,24 @@ test('I7 what one process left unfinished, another finishes: nothing is lost, no
   await second.stop();
 }, 40_000);
 
+test('I8 a process that starts while a tenant is suspended delivers nothing for it, and all of it afterwards', async () => {
+  const [config, facts] = [new HandMadeConfig(), new HandMadeFacts()];
+  const tenant = config.addTenant('acme');
+  config.changeTenant(tenant.id, { status: 'suspended' });
+  config.setDestination({ tenantId: tenant.id, url: sink.url });
+  sink.answer = () => undefined;
+  sink.received.length = 0;
+  for (let n = 0; n < 20; n++) facts.add(n % 4, { tenantId: tenant.uuid });
+  const dispatcher = new Dispatcher(database, config, facts).start();
+  await eventually(async () => expect(await unfinished()).toBe(20));
+  await new Promise((done) => setTimeout(done, 300));
+  expect(sink.received).toHaveLength(0);
+  config.changeTenant(tenant.id, { status: 'active' });
+  await eventually(async () => expect(await unfinished()).toBe(0));
+  expect(sink.received).toHaveLength(20);
+  await dispatcher.stop();
+}, 40_000);
+
 test('F7 order survives a restart in the middle of a failing key', async () => {
   const [config, facts] = [new HandMadeConfig(), new HandMadeFacts()];
   const tenant = config.addTenant('acme');

@@ -29,6 +29,8 @@ export class RunDeliveries implements DueLine<Delivery> {
   private readonly queue = new FairQueue<Delivery>();
   private readonly gates = new Map<string, DestinationGate>();
   private readonly tenantsInFlight = new Map<string, number>();
+  /** Suspended tenants, by key. */
+  private readonly suspended = new Set<string>();
   private readonly refused = new Set<string>();
   private readonly roomListeners: (() => void)[] = [];
   private finished: Set<string> | undefined;
@@ -117,7 +119,6 @@ export class RunDeliveries implements DueLine<Delivery> {
     }
     this.inMemory.set(key, delivery);
     this.queue.push(gate.tenantKey, destinationId, delivery);
-    this.refreshTenant(gate.tenantKey);
     return true;
   }
 
@@ -222,7 +223,7 @@ export class RunDeliveries implements DueLine<Delivery> {
   }
 
   private onChanged(tenantIds: readonly string[], destinationIds: readonly string[]): void {
-    for (const id of tenantIds) this.refreshTenant(parseId('ten', id)!.toString('hex'));
+    for (const id of tenantIds) this.learnTenant(id);
     for (const id of destinationIds) {
       const gate = this.gates.get(id);
       if (gate !== undefined) this.refreshGate(id, gate);
@@ -285,11 +286,18 @@ export class RunDeliveries implements DueLine<Delivery> {
     this.refreshTenant(tenantKey);
   }
 
-  /** What is for a suspended tenant waits until it is one no more. @param tenantKey its UUID in hex. */
+  /** What is for a suspended tenant waits until it is one no more. The first snapshot is a change, too. */
+  private learnTenant(id: string): void {
+    const tenantKey = parseId('ten', id)!.toString('hex');
+    if (this.edge.tenant(id)?.isSuspended === true) this.suspended.add(tenantKey);
+    else this.suspended.delete(tenantKey);
+    this.refreshTenant(tenantKey);
+  }
+
+  /** @param tenantKey its UUID in hex. */
   private refreshTenant(tenantKey: string): void {
     const isFull = (this.tenantsInFlight.get(tenantKey) ?? 0) >= this.limits.tenantInFlightMax;
-    const tenant = this.edge.tenant(formatId('ten', Buffer.from(tenantKey, 'hex')));
-    this.queue.setTenantBlocked(tenantKey, isFull || tenant?.isSuspended === true);
+    this.queue.setTenantBlocked(tenantKey, isFull || this.suspended.has(tenantKey));
   }
 
   /** How much of what a destination and its tenant may have in memory they have: 1 = all. */

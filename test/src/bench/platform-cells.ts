@@ -246,6 +246,7 @@ export class PlatformCells {
     const run = newRun('dispatch');
     const { sources } = this.cast!.through;
     await sink.ask({ kind: 'watch', prefix: run });
+    const before = (await sink.ask({ kind: 'count' })).count!;
     const dispatcher = this.platform!.local.pids['dispatcher']!;
     process.kill(dispatcher, 'SIGSTOP');
     let cpu: ReturnType<typeof watchCpu>;
@@ -258,6 +259,8 @@ export class PlatformCells {
     } finally {
       process.kill(dispatcher, 'SIGCONT');
     }
+    await this.untilDelivered(before + this.plan.dispatchEvents);
+    const cpuOfAll = cpu(this.plan.dispatchEvents);
     await this.drain();
     const times = (await sink.ask({ kind: 'arrivals' }))
       .arrivals!.map(([, atMs]) => atMs)
@@ -266,7 +269,14 @@ export class PlatformCells {
     const perSecond = ((to - from) * 1000) / (times[to]! - times[from]!);
     const problems = times.length === this.plan.dispatchEvents ? [] : [`${times.length} deliveries arrived`];
     const figures = { perSecond: round(perSecond), barePerSecond: round(bare.deliver!.perSecond) };
-    return { subject: 'dispatch', block, figures, cpuMicros: cpu(times.length), problems };
+    return { subject: 'dispatch', block, figures, cpuMicros: cpuOfAll, problems };
+  }
+
+  /** The sink is asked: to count rows takes Postgres the longer the more earlier cells have left, while it is measured. */
+  private async untilDelivered(count: number): Promise<void> {
+    const check = async (): Promise<true | undefined> =>
+      (await this.crew.sink.ask({ kind: 'count' })).count! >= count ? true : undefined;
+    await waitFor('everything has arrived', check, { timeoutMs: DRAIN_TIMEOUT_MS, pollMs: FEEDBACK_MS });
   }
 
   private get pids(): Record<string, number> {

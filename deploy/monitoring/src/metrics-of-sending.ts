@@ -58,9 +58,17 @@ export const SENDING_METRICS: readonly MetricEntry[] = [
       ),
       histogram('posthorn_command_permit_seconds', 'How long compliance took to answer'),
       counter(
+        'posthorn_command_permits_over_total',
+        'Permits whose time was over before the send could begin',
+      ),
+      counter(
         'posthorn_command_permits_total',
         'Answers of compliance: allow, deny, defer, silent',
         'answer',
+      ),
+      gauge(
+        'posthorn_command_send_window',
+        'Sends that may be between their permit and the wire at once: falls while permits are slow',
       ),
       histogram(
         'posthorn_command_sent_seconds',

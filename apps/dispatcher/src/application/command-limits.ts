@@ -17,6 +17,8 @@ export interface CommandLimits {
   readonly unsentAttemptsMax: number;
   /** Waits between those; those of a process come from its configuration. */
   readonly retry: RetryPolicy;
+  /** Waits after a permit that was over before the send could begin; such a message ends only by its `notAfter`. */
+  readonly permitRetry: RetryPolicy;
   /** Times the provider is asked what became of one; afterwards it waits for a person. */
   readonly lookupsMax: number;
   /** Waits between those. */
@@ -33,6 +35,7 @@ export const COMMAND_LIMITS: CommandLimits = {
   attemptsMax: 8,
   unsentAttemptsMax: 32,
   retry: { baseMs: 2_000, factor: 4, capMs: 15 * 60_000 },
+  permitRetry: { baseMs: 1_000, factor: 2, capMs: 30_000 },
   lookupsMax: 20,
   lookup: { baseMs: 2_000, factor: 2, capMs: 10 * 60_000 },
 };

@@ -18,6 +18,7 @@ export class CommandMetrics {
   private readonly attemptSeconds;
   private readonly permits;
   private readonly permitSeconds;
+  private readonly permitsOver;
   private readonly sentSeconds;
   private readonly lookups;
   private readonly providerCalls;
@@ -49,6 +50,10 @@ export class CommandMetrics {
     this.permitSeconds = metrics.histogram({
       name: 'posthorn_command_permit_seconds',
       help: 'How long compliance took to answer',
+    });
+    this.permitsOver = metrics.counter({
+      name: 'posthorn_command_permits_over_total',
+      help: 'Permits whose time was over before the send could begin',
     });
     this.sentSeconds = metrics.histogram({
       name: 'posthorn_command_sent_seconds',
@@ -82,6 +87,10 @@ export class CommandMetrics {
         'How long the oldest command that is due has waited; without sources that take no more for now',
       ),
       inFlight: gauge('posthorn_commands_in_flight', 'Commands that are worked on'),
+      places: gauge(
+        'posthorn_command_send_window',
+        'Sends that may be between their permit and the wire at once: falls while permits are slow',
+      ),
       uncommitted: gauge('posthorn_commands_uncommitted', 'New commands that wait for their transaction'),
       outgoing: gauge('posthorn_dispatch_outgoing_pending', 'Events of commands that are not in the log yet'),
     };
@@ -103,6 +112,10 @@ export class CommandMetrics {
   onPermit(answer: string, durationMs: number): void {
     this.permits.inc({ answer });
     this.permitSeconds.observe(durationMs / MS);
+  }
+
+  onPermitOver(): void {
+    this.permitsOver.inc({});
   }
 
   onSent(ageMs: number): void {
@@ -127,9 +140,10 @@ export class CommandMetrics {
     this.refused.inc({});
   }
 
-  setDepths({ waiting, inFlight }: { readonly waiting: number; readonly inFlight: number }): void {
-    this.gauges.waiting.set(waiting);
-    this.gauges.inFlight.set(inFlight);
+  setDepths(depths: { readonly waiting: number; readonly inFlight: number; readonly places: number }): void {
+    this.gauges.waiting.set(depths.waiting);
+    this.gauges.inFlight.set(depths.inFlight);
+    this.gauges.places.set(depths.places);
   }
 
   setUncommitted(waiting: number): void {

@@ -63,7 +63,7 @@ const results: fc.Arbitrary<SendResult> = fc.oneof(
     isRetryable: fc.boolean(),
     retryAfterMs: fc.nat(),
   }) as fc.Arbitrary<SendResult>,
-  fc.record({ kind: fc.constant('not_sent' as const), detail: fc.string() }),
+  fc.record({ kind: fc.constant('not_sent' as const), detail: fc.string(), isPermitOver: fc.boolean() }),
   fc.record({ kind: fc.constant('unknown' as const), detail: fc.string() }),
 );
 
@@ -87,7 +87,8 @@ test('F8 nothing is sent again unless the provider said no, or no byte left', ()
         if (change.to === 'deferred') {
           expect(result.kind === 'not_sent' || (result.kind === 'refused' && result.isRetryable)).toBe(true);
           const { attemptsMax, unsentAttemptsMax } = COMMAND_LIMITS;
-          expect(number).toBeLessThan(result.kind === 'not_sent' ? unsentAttemptsMax : attemptsMax);
+          if (result.kind !== 'not_sent' || !result.isPermitOver)
+            expect(number).toBeLessThan(result.kind === 'not_sent' ? unsentAttemptsMax : attemptsMax);
           expect(change.dueAtMs).toBeLessThanOrEqual(command.notAfterMs);
         }
         expect(change.to === 'indeterminate').toBe(result.kind === 'unknown');
@@ -95,6 +96,21 @@ test('F8 nothing is sent again unless the provider said no, or no byte left', ()
       },
     ),
   );
+});
+
+test('E2 a permit that was over in time delays a message by seconds, however often, and never ends it', () => {
+  const result = { kind: 'not_sent', detail: 'over', isPermitOver: true } as const;
+  for (const number of [1, 7, 100]) {
+    const command = commandOf({ attemptCount: number });
+    const judged = judgeSend(command, ended(number), result, {
+      ...{ adapter, limits: COMMAND_LIMITS, nowMs: NOW, random: 0.999 },
+    });
+    expect(judged).toMatchObject({
+      to: 'deferred',
+      attempt: { outcome: 'not_sent', errorCode: 'permit.over' },
+    });
+    expect(judged.dueAtMs - NOW).toBeLessThanOrEqual(COMMAND_LIMITS.permitRetry.capMs);
+  }
 });
 
 test('F3 a wait that the provider asks for is kept', () => {

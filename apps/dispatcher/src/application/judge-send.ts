@@ -13,7 +13,7 @@ export interface Judgement {
   readonly adapter: Pick<SendAdapter, 'find' | 'timeoutMs' | 'visibilityLagMs'>;
   readonly limits: Pick<
     CommandLimits,
-    'attemptsMax' | 'unsentAttemptsMax' | 'retry' | 'lookupsMax' | 'lookup'
+    'attemptsMax' | 'unsentAttemptsMax' | 'retry' | 'permitRetry' | 'lookupsMax' | 'lookup'
   >;
   readonly nowMs: number;
   /** 0 ≤ random < 1 */
@@ -22,6 +22,7 @@ export interface Judgement {
 
 /** Our codes, where the provider gave none. */
 const NOT_SENT = 'egress.failed';
+const PERMIT_OVER = 'permit.over';
 const NOT_AT_PROVIDER = 'message.not_at_provider';
 const DETAIL_LENGTH_MAX = 200;
 /** So that all that wait for the same moment do not come at once. */
@@ -55,6 +56,11 @@ export function judgeSend(
   if (result.kind === 'unknown') {
     const dueAtMs = adapter.find === undefined ? Infinity : nowMs + FIRST_LOOKUP_MS;
     return moveOf(command, 'indeterminate', { dueAtMs, detail, attempt: attemptOf('', detail) });
+  }
+  if (result.kind === 'not_sent' && result.isPermitOver === true) {
+    // Our own slowness is no reason to give up, and soon over.
+    const dueAtMs = Math.min(nowMs + backoffMs(limits.permitRetry, ended.number, random), command.notAfterMs);
+    return moveOf(command, 'deferred', { dueAtMs, detail, attempt: attemptOf(PERMIT_OVER, detail) });
   }
   const errorCode = result.kind === 'refused' ? result.errorCode : NOT_SENT;
   const fields = { errorCode, detail, attempt: attemptOf(errorCode, detail) };

@@ -47,7 +47,7 @@ export class RunCommands implements DueLine<Command> {
     private readonly edge: Pick<EdgeConfig, 'isReady' | 'onChange'>,
     private readonly leases: Pick<DeliveryLeases, 'held' | 'onChange'>,
     private readonly routes: Pick<SendRoutes, 'isHeld' | 'ratePerSecond'>,
-    private readonly sends: Pick<SendCommand, 'run'>,
+    private readonly sends: Pick<SendCommand, 'run' | 'places'>,
     private readonly outcomes: Pick<FindOutcome, 'settle' | 'ask'>,
     private readonly record: Pick<RecordCommands, 'settle'>,
     private readonly clock: Clock,
@@ -62,8 +62,8 @@ export class RunCommands implements DueLine<Command> {
     return this.isStopped || !this.edge.isReady ? 0 : this.limits.inMemoryMax - this.inMemory.size;
   }
 
-  get depths(): { waiting: number; inFlight: number } {
-    return { waiting: this.queue.size, inFlight: this.inFlight };
+  get depths(): { waiting: number; inFlight: number; places: number } {
+    return { waiting: this.queue.size, inFlight: this.inFlight, places: this.sends.places };
   }
 
   /** Sources (UUID text) through which nothing more is sent for now. */

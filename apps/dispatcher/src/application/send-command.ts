@@ -7,7 +7,8 @@ import type { SendAdapter, SendResult } from '../clients/senders/send-adapter.js
 import { EgressSendHttp } from '../clients/senders/send-http.js';
 import { type Command, type MessageBody } from '../domain/command.js';
 import { type CommandAttempt, type CommandChange, moveOf, postponementOf } from '../domain/command-change.js';
-import { settleAtMs } from '../domain/command-step.js';
+import { PERMIT_VALID_MS, settleAtMs } from '../domain/command-step.js';
+import { type SendTurn, SendWindow } from '../domain/send-window.js';
 import { withUnsubscribe } from '../domain/unsubscribe.js';
 import type { AskPermits, Permit } from './ask-permits.js';
 import type { CommandContents } from './command-content.js';
@@ -38,6 +39,8 @@ type Owner = Awaited<ReturnType<EventsClient['checkOwner']>>;
  * the wire → the outcome. Whatever cannot be found out means that nothing is sent.
  */
 export class SendCommand {
+  private readonly window: SendWindow;
+
   constructor(
     private readonly routes: SendRoutes,
     private readonly contents: Pick<CommandContents, 'read'>,
@@ -47,9 +50,16 @@ export class SendCommand {
     private readonly egress: SendEgressClient,
     private readonly clock: Clock,
     private readonly log: Pick<Logger, 'debug'>,
-    private readonly metrics: Pick<CommandMetrics, 'onProviderCall'>,
+    private readonly metrics: Pick<CommandMetrics, 'onProviderCall' | 'onPermitOver'>,
     private readonly limits: CommandLimits,
-  ) {}
+  ) {
+    this.window = new SendWindow(limits.inFlightMax, PERMIT_VALID_MS);
+  }
+
+  /** Sends that may be between their permit and the wire, now. */
+  get places(): number {
+    return this.window.places;
+  }
 
   /** @throws AppError `store.unavailable`, `data_key.unavailable`: the command stays where it is. */
   async run(command: Command): Promise<void> {
@@ -57,17 +67,37 @@ export class SendCommand {
     if (!isRoute(route)) return this.fail(command, route.errorCode, route.detail);
     const written = await this.contents.read(command, route.tenant);
     if (written === undefined) return this.fail(command, 'message.erased', 'its content was erased');
-    const body = this.withLink(command, written, route);
+    const turn = await this.window.enter();
+    try {
+      await this.runInTurn(turn, command, this.withLink(command, written, route), route);
+    } finally {
+      turn.end();
+    }
+  }
+
+  private async runInTurn(
+    turn: SendTurn,
+    command: Command,
+    body: MessageBody,
+    route: SendRoute,
+  ): Promise<void> {
     const owner = await this.ownerOf(command);
     if (owner === undefined) return this.postpone(command);
     const refusal = refusalOf(command, owner);
     if (refusal !== undefined) return this.fail(command, OWNED, refusal);
     if (this.routes.isHeld(command)) return; // paused meanwhile: it stays in the store
     const told = { ...command, lastInboundAtMs: lastInboundMs(command, owner) };
+    const askedAtMs = this.clock.monotonicMs();
     const answer = await this.permits.ask(told, body, route);
+    const answeredMs = this.clock.monotonicMs() - askedAtMs;
+    // Who is away answers nothing at once: that says nothing of how long permits take.
+    if (answer.kind !== 'allow' && (answer.kind !== 'silent' || answeredMs >= PERMIT_VALID_MS))
+      turn.end(answeredMs);
     switch (answer.kind) {
       case 'allow':
-        return this.sendUnder(answer.permit, command, body, route);
+        return this.sendUnder(answer.permit, command, body, route, (beginMs) =>
+          turn.end(beginMs - askedAtMs),
+        );
       case 'deny':
         return void (await this.record.settle(moveOf(command, 'blocked', { decision: answer })));
       case 'defer':
@@ -88,7 +118,14 @@ export class SendCommand {
     command: Command,
     body: MessageBody,
     route: SendRoute,
+    onBegin: (atMs: number) => void,
   ): Promise<void> {
+    if (!this.permits.isValid(permit)) {
+      onBegin(this.clock.monotonicMs());
+      this.metrics.onPermitOver();
+      this.permits.close(permit, 'not_sent');
+      return this.postpone(command);
+    }
     const { adapter } = route;
     const startedAtMs = this.clock.nowMs();
     const begun = { number: command.attemptCount + 1, permitId: permit.id, startedAtMs, durationMs: 0 };
@@ -111,6 +148,7 @@ export class SendCommand {
     }
     if (!isBegun) return this.permits.close(permit, 'not_sent'); // canceled, or another process has it
     const startMs = this.clock.monotonicMs();
+    onBegin(startMs);
     const result = await this.onWire(permit, onWire, body, route);
     this.metrics.onProviderCall(route.source.provider, result.kind);
     this.permits.close(
@@ -127,21 +165,34 @@ export class SendCommand {
     body: MessageBody,
     route: SendRoute,
   ): Promise<SendResult> {
-    const mayBegin = (): boolean => this.permits.isValid(permit) && !this.routes.isHeld(command);
-    if (!mayBegin()) return notSent('the permission to send is over');
+    let isOver = false;
+    const mayBegin = (): boolean => {
+      isOver = !this.permits.isValid(permit) || this.routes.isHeld(command);
+      return !isOver;
+    };
+    if (!mayBegin()) return this.permitOver(permit);
     const { adapter, source, credentials, settings } = route;
     const messageId = formatId('msg', command.messageId);
-    return adapter.send(new EgressSendHttp(this.egress.client, this.clock, source.id, mayBegin), {
-      messageId,
-      channel: command.channel,
-      to: body.to,
-      from: body.from,
-      content: body.content,
-      credentials,
-      settings,
-      apiBaseUrl: apiBaseUrlOf(settings),
-      statusCallbackUrl: this.routes.callbackUrl(route),
-    });
+    const result = await adapter.send(
+      new EgressSendHttp(this.egress.client, this.clock, source.id, mayBegin),
+      {
+        messageId,
+        channel: command.channel,
+        to: body.to,
+        from: body.from,
+        content: body.content,
+        credentials,
+        settings,
+        apiBaseUrl: apiBaseUrlOf(settings),
+        statusCallbackUrl: this.routes.callbackUrl(route),
+      },
+    );
+    return isOver && result.kind === 'not_sent' ? this.permitOver(permit) : result;
+  }
+
+  private permitOver(permit: Permit): SendResult {
+    if (!this.permits.isValid(permit)) this.metrics.onPermitOver(); // or the source was paused
+    return { kind: 'not_sent', detail: 'the permission to send is over', isPermitOver: true };
   }
 
   private judge(

@@ -73,7 +73,13 @@ export type SendResult =
       readonly retryAfterMs?: number;
     }
   /** Provably never reached the provider. */
-  | { readonly kind: 'not_sent'; readonly detail: string; readonly retryAfterMs?: number }
+  | {
+      readonly kind: 'not_sent';
+      readonly detail: string;
+      readonly retryAfterMs?: number;
+      /** It was not too late at the provider, but with us. */
+      readonly isPermitOver?: boolean;
+    }
   /** It left us; what became of it is not known. */
   | { readonly kind: 'unknown'; readonly detail: string };
 

@@ -89,3 +89,13 @@ test('a place is given back once, and to whoever waited longest', async () => {
   await second;
   expect(order).toEqual(['first', 'second']);
 });
+
+test('E2 single permits that are slow by themselves do not make it smaller', async () => {
+  const window = new SendWindow(PLACES_MAX, VALID_MS);
+  const turns = await Promise.all(Array.from({ length: window.places }, () => window.enter()));
+  for (let n = 0; n < 2_000; n++) {
+    turns.shift()!.end(n % 5 === 0 ? VALID_MS : 20);
+    turns.push(await window.enter());
+  }
+  expect(window.places).toBe(32);
+});

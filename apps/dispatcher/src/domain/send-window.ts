@@ -1,11 +1,11 @@
 import { Fifo } from './fifo.js';
 
 const [MIN, START] = [8, 32];
-/** How many outcomes let it grow by one, of as many as it lets through. */
-const GROWTH_SHARE = 0.25;
-/** Of the time that a permit is good for. Between the two it stays as it is. */
-const [QUICK_SHARE, SLOW_SHARE] = [0.375, 0.75];
-const [SLOWER, LATE] = [0.75, 0.5];
+/** Of a permit's time: whoever used more of it could well have been too late. */
+const SLOW_SHARE = 0.6;
+/** Of the sends of a round: up to the first it grows, beyond the second it shrinks. */
+const [FEW_SLOW, MANY_SLOW] = [0.1, 0.25];
+const [GROWTH, SHRINKING] = [1.25, 0.75];
 
 /** The place of one send in the window. */
 export interface SendTurn {
@@ -19,14 +19,18 @@ export interface SendTurn {
 /**
  * How many sends may be between asking for their permit and the wire.
  * Why a window that learns: a permit is good for a moment, so when all of them take longer than that, nothing is sent
- * at all, however much is asked. It grows while it is used and permits are quick, and shrinks once they get near their end, at
- * most once for those that were under way together.
+ * at all, however much is asked. It is judged anew after as many sends as it has places: a permit that waits for its person's
+ * STOP is slow by itself, so a single one says nothing.
  */
 export class SendWindow {
   private readonly waiting = new Fifo<() => void>();
   private size = START;
   private used = 0;
-  /** Outcomes of sends that began before it last shrank. */
+  /** Of this round. */
+  private ended = 0;
+  private slow = 0;
+  private usedMost = 0;
+  /** Sends that began before it last changed: what they say is of the size that was. */
   private old = 0;
 
   /** @param sizeMax places at most. @param validMs how long a permit is good for. */
@@ -66,12 +70,17 @@ export class SendWindow {
   }
 
   private learn(share: number): void {
-    if (this.old > 0) this.old -= 1;
-    const isUsed = this.used > this.size / 2;
-    if (share <= QUICK_SHARE && isUsed)
-      this.size = Math.min(this.sizeMax, this.size + 1 / (GROWTH_SHARE * this.size));
-    if (share <= SLOW_SHARE || this.old > 0) return;
-    this.size = Math.max(MIN, this.size * (share < 1 ? SLOWER : LATE));
-    this.old = this.used - 1;
+    if (this.old > 0) return void (this.old -= 1);
+    this.ended += 1;
+    this.usedMost = Math.max(this.usedMost, this.used);
+    if (share > SLOW_SHARE) this.slow += 1;
+    if (this.ended < this.size) return;
+    const slowShare = this.slow / this.ended;
+    // What nobody used may grow in vain, and be far too large when it is.
+    const mayGrow = slowShare <= FEW_SLOW && this.usedMost >= this.places;
+    const factor = slowShare > MANY_SLOW ? SHRINKING : mayGrow ? GROWTH : 1;
+    this.size = Math.min(this.sizeMax, Math.max(MIN, this.size * factor));
+    [this.ended, this.slow, this.usedMost] = [0, 0, 0];
+    if (factor !== 1) this.old = this.used - 1;
   }
 }

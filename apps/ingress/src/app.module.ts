@@ -12,7 +12,7 @@ import { type Process } from '@posthorn/server/process.js';
 import { provide, provideFactory, provideValue } from '@posthorn/server/provide.js';
 import { Tracer } from '@posthorn/server/trace.js';
 import { AddressList } from './application/address-list.js';
-import { AdmitRequest } from './application/admit-request.js';
+import { AdmitRequest, UsualQuota } from './application/admit-request.js';
 import { IntakePlace } from './application/arrived-request.js';
 import { EnforceOptOuts, HOLD_MS } from './application/enforce-opt-outs.js';
 import { IntakeReport } from './application/intake-report.js';
@@ -37,8 +37,9 @@ import { ShapeClient } from './clients/shape.client.js';
 import { ComplianceChannel, SignalClient, signalClient } from './clients/signal.client.js';
 import { UsageClient } from './clients/usage.client.js';
 import { type Config } from './config.js';
-import { TenantQuota, UnsubscribeQuota } from './domain/tenant-quota.js';
+import { IntakeQuotas } from './domain/intake-quotas.js';
 import { IntakeDoor } from './transport/intake-door.js';
+import { shareQuotas } from './transport/share-quotas.js';
 import { IntakeRoute } from './transport/intake-route.js';
 import { UnsubscribeController } from './transport/unsubscribe.http.js';
 
@@ -51,9 +52,6 @@ const KEY_FETCH = {
   originsMax: 256,
 };
 
-/** Of one tenant: what a large mailing brings in its first minutes, with room to spare. */
-const UNSUBSCRIBES = { ratePerSecond: 500, burst: 5_000 };
-
 /** The composition root of ingress. */
 @Module({})
 export class AppModule {
@@ -62,7 +60,8 @@ export class AppModule {
     const trust = { proxies: new AddressList(config.trustedProxies), hops: config.trustedProxyHops };
     const place = new IntakePlace(trust, config.publicIngressUrl, config.clientCertificateHeader);
     const { intakeRatePerSecond: ratePerSecond, intakeBurst: burst } = config;
-    const quota = new TenantQuota({ ratePerSecond, burst });
+    const quotas = new IntakeQuotas();
+    shareQuotas(quotas, () => clock.monotonicMs());
     const egress = new EgressClient(clock, { ...KEY_FETCH, allowLoopback: config.allowLoopbackKeys });
     return {
       module: AppModule,
@@ -73,8 +72,8 @@ export class AppModule {
         provideValue(IntakeDoor, door),
         provideValue(EgressClient, egress),
         provideValue(IntakePlace, place),
-        provideValue(TenantQuota, quota),
-        provideValue(UnsubscribeQuota, new UnsubscribeQuota(UNSUBSCRIBES)),
+        provideValue(IntakeQuotas, quotas),
+        provideValue(UsualQuota, new UsualQuota(ratePerSecond, burst)),
         provideValue(SourceSettings, new SourceSettings()),
         provideValue(LoopLoad, new LoopLoad(config.loopDelayMsMax)),
         provide(IntakeReport, Metrics, Logger, Clock),
@@ -85,7 +84,7 @@ export class AppModule {
         provide(WatchShapes, ShapeClient, Clock, Logger, Metrics),
         provide(
           AdmitRequest,
-          ...([EdgeConfig, SourceSettings, TenantQuota, LoopLoad, IntakeReport, Clock] as const),
+          ...([EdgeConfig, SourceSettings, IntakeQuotas, UsualQuota, LoopLoad, IntakeReport, Clock] as const),
         ),
         provide(
           TakeRequest,
@@ -102,7 +101,7 @@ export class AppModule {
         ),
         provide(
           TakeUnsubscribe,
-          ...([EdgeConfig, AppendClient, EnforceOptOuts, UnsubscribeQuota] as const),
+          ...([EdgeConfig, AppendClient, EnforceOptOuts, IntakeQuotas] as const),
           ...([LoopLoad, IntakeReport, Tracer, Clock] as const),
         ),
         provide(JudgeRefusals, RefusalClient, TakeRequest, EdgeConfig, Clock, Logger, Metrics),

@@ -11,9 +11,11 @@ import { closeConnections, send } from './http.js';
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const REQUESTS = 60;
+const [RATE, LIMITED_SECONDS, ASKED_PER_SECOND] = [20, 4, 100];
 
 let ends: Awaited<ReturnType<typeof startFarEnds>>;
 let source: SourceConfig;
+let limited: SourceConfig;
 let primary: ChildProcess;
 let url: string;
 
@@ -21,6 +23,7 @@ beforeAll(async () => {
   ends = await startFarEnds();
   const tenant = ends.tenants.addTenant('acme');
   source = ends.tenants.addSource(tenant, 'standard-webhooks', SECRET);
+  limited = ends.tenants.addSource(tenant, 'standard-webhooks', SECRET, { ratePerSecond: RATE });
   const { certFile, keyFile, caFile } = ends.certificates.of('ingress');
   const listen = `127.0.0.1:${await freePort()}`;
   url = `http://${listen}`;
@@ -76,7 +79,7 @@ const allReady = (): Promise<void> =>
   );
 
 let nextNumber = 0;
-function post() {
+function post(to = source) {
   const [id, at] = [`msg_${++nextNumber}`, new Date(clock.nowMs())];
   const body = JSON.stringify({ type: 'message.sent', data: { messageId: `m${nextNumber}` } });
   const headers = {
@@ -85,7 +88,7 @@ function post() {
     'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
     'webhook-signature': new Webhook(SECRET).sign(id, at, body),
   };
-  return send(`${url}/in/acme/${source.id}`, { headers, body });
+  return send(`${url}/in/acme/${to.id}`, { headers, body });
 }
 const storedCount = async (): Promise<number> => {
   const { body } = await send(`${url}/metrics`, { method: 'GET' });
@@ -100,6 +103,23 @@ test('A3 H2 processes share the port, and a scrape shows the sum of them whichev
     REQUESTS,
     REQUESTS,
   ]);
+});
+
+// Each request takes a new connection, so they go around the processes.
+test('B10 A8 a quota is that of all processes together', async () => {
+  const startMs = clock.monotonicMs();
+  const answers: ReturnType<typeof post>[] = [];
+  for (let sent = 0; sent < LIMITED_SECONDS * ASKED_PER_SECOND; sent++) {
+    answers.push(post(limited));
+    await new Promise((done) => setTimeout(done, 1_000 / ASKED_PER_SECOND));
+  }
+  const statuses = (await Promise.all(answers)).map(({ status }) => status);
+  const seconds = (clock.monotonicMs() - startMs) / 1_000;
+  const taken = statuses.filter((status) => status === 204).length;
+  expect(statuses.filter((status) => status === 429)).toHaveLength(statuses.length - taken);
+  // A burst is a second's worth; each process may have spent it before it hears of the other.
+  expect(taken).toBeLessThanOrEqual(2 * RATE + RATE * seconds);
+  expect(taken).toBeGreaterThan(0.9 * RATE * seconds);
 });
 
 test('A2 F1 a killed process is replaced, and the other goes on meanwhile', async () => {

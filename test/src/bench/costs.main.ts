@@ -93,16 +93,10 @@ async function rls(): Promise<Pair> {
 
 /** Asking a tenant's quota, and not asking. */
 async function quota(): Promise<Pair> {
-  const { TenantQuota } = (await built('ingress/dist/domain/tenant-quota.js')) as unknown as {
-    TenantQuota: new (
-      usual: object,
-      processes: number,
-    ) => { take: (tenant: string, nowMs: number) => number };
+  const { IntakeQuotas } = (await built('ingress/dist/domain/intake-quotas.js')) as unknown as {
+    IntakeQuotas: new () => { take: (tenant: string, quota: object, nowMs: number) => number };
   };
-  const [quotas, tenants] = [
-    new TenantQuota(NO_LIMIT, 2),
-    Array.from({ length: TENANTS }, () => uuidText(id())),
-  ];
+  const [quotas, tenants] = [new IntakeQuotas(), Array.from({ length: TENANTS }, () => uuidText(id()))];
   const admitting =
     (take: (tenant: string, nowMs: number) => number): Work =>
     () => {
@@ -111,7 +105,7 @@ async function quota(): Promise<Pair> {
       if (refused > 0) throw new Error('a quota without a limit refused');
       return QUOTA_EACH;
     };
-  return [admitting((tenant, nowMs) => quotas.take(tenant, nowMs)), admitting(() => 0)];
+  return [admitting((tenant, nowMs) => quotas.take(tenant, NO_LIMIT, nowMs)), admitting(() => 0)];
 }
 
 /** Making a rule, with its entry for the audit log in the same transaction, and without. */

@@ -2,19 +2,28 @@ import type { Clock } from '@posthorn/clock/clock.js';
 import { formatId, newUuid } from '@posthorn/clock/id.js';
 import type { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
-import type { TenantQuota } from '../domain/tenant-quota.js';
+import type { IntakeQuotas, Quota } from '../domain/intake-quotas.js';
 import type { IntakeReport } from './intake-report.js';
 import type { LoopLoad } from './loop-load.js';
 import type { SourceSettings } from './source-settings.js';
 
 const OVERLOAD_RETRY_AFTER_MS = 2_000;
 
+/** Of a tenant that has no quota of its own. */
+export class UsualQuota implements Quota {
+  constructor(
+    readonly ratePerSecond: number,
+    readonly burst: number,
+  ) {}
+}
+
 /** Says before a body is read whether a request comes at a time when it can be taken. */
 export class AdmitRequest {
   constructor(
     private readonly config: Pick<EdgeConfig, 'tenantBySlug' | 'source'>,
     private readonly settings: SourceSettings,
-    private readonly quota: TenantQuota,
+    private readonly quotas: IntakeQuotas,
+    private readonly usual: UsualQuota,
     private readonly load: Pick<LoopLoad, 'isTooHigh'>,
     private readonly report: IntakeReport,
     private readonly clock: Clock,
@@ -38,7 +47,9 @@ export class AdmitRequest {
     const rules = this.settings.of(source);
     if (rules instanceof Error) return undefined;
     const nowMs = this.clock.monotonicMs();
-    const waitMs = rules.bucket?.take(nowMs) || this.quota.take(tenant.id, nowMs, tenant.intakeQuota);
+    const waitMs =
+      (rules.quota !== undefined && this.quotas.take(source.id, rules.quota, nowMs)) ||
+      this.quotas.take(tenant.id, tenant.intakeQuota ?? this.usual, nowMs);
     if (waitMs === 0) return undefined;
     const error = new AppError('quota.exceeded', { retryAfterMs: waitMs });
     const requestId = formatId('req', newUuid(this.clock.nowMs()));

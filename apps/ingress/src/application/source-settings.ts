@@ -1,7 +1,7 @@
 import type { EdgeSource } from '@posthorn/edge-config/edge-config.js';
 import type { CommonSettings, Provider } from '@posthorn/providers/provider.js';
 import { PROVIDERS } from '@posthorn/providers/registry.js';
-import { TokenBucket } from '../domain/token-bucket.js';
+import type { Quota } from '../domain/intake-quotas.js';
 import { AddressList } from './address-list.js';
 import { BodySchema } from './body-schema.js';
 
@@ -11,7 +11,7 @@ export interface SourceRules {
   readonly settings: CommonSettings;
   readonly allowlist: AddressList;
   /** Its own quota, where it has one. */
-  readonly bucket: TokenBucket | undefined;
+  readonly quota: Quota | undefined;
   /** Where its sender publishes its keys, where it does. */
   readonly keyUrl: string | undefined;
   /** What its bodies must fit; an Error: the schema cannot be used, so that nothing fits it. */
@@ -55,8 +55,7 @@ export class SourceSettings {
         provider,
         settings,
         allowlist: new AddressList(ipAllowlist),
-        // At each process, for the reason that TenantQuota gives.
-        bucket: ratePerSecond === undefined ? undefined : new TokenBucket(ratePerSecond, ratePerSecond),
+        quota: ratePerSecond === undefined ? undefined : { ratePerSecond, burst: ratePerSecond },
         keyUrl: provider.keyUrl?.(settings),
         schema: jsonSchema === undefined ? undefined : schemaOf(jsonSchema),
         isSchemaEnforced: schemaFailure === 'refuse',

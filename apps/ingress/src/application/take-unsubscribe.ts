@@ -7,7 +7,7 @@ import { RequestHeaders } from '@posthorn/providers/request-headers.js';
 import type { Tracer } from '@posthorn/server/trace.js';
 import type { AppendClient, Appended, IntakeRequest } from '../clients/append.client.js';
 import { isOneClick, ONE_CLICK, ONE_CLICK_BYTES_MAX } from '../domain/one-click.js';
-import type { UnsubscribeQuota } from '../domain/tenant-quota.js';
+import type { IntakeQuotas } from '../domain/intake-quotas.js';
 import type { ArrivedRequest } from './arrived-request.js';
 import type { EnforceOptOuts } from './enforce-opt-outs.js';
 import type { IntakeReport, RequestSubject } from './intake-report.js';
@@ -17,6 +17,8 @@ import { sealUnsubscribe, type TakenUnsubscribe } from './seal-unsubscribe.js';
 const RETRY_AFTER_MS = 2_000;
 /** In the place of a provider, in metrics and logs. */
 const LINK = 'unsubscribe';
+/** Of one tenant: what a large mailing brings in its first minutes, with room to spare. What its providers post does not count. */
+const UNSUBSCRIBES = { ratePerSecond: 500, burst: 5_000 };
 
 interface Found {
   readonly unsubscribe: Unsubscribe;
@@ -29,7 +31,7 @@ export class TakeUnsubscribe {
     private readonly config: Pick<EdgeConfig, 'isReady' | 'tenant'>,
     private readonly store: Pick<AppendClient, 'append'>,
     private readonly optOuts: Pick<EnforceOptOuts, 'run'>,
-    private readonly quota: UnsubscribeQuota,
+    private readonly quotas: IntakeQuotas,
     private readonly load: Pick<LoopLoad, 'isTooHigh'>,
     private readonly report: IntakeReport,
     private readonly tracer: Tracer,
@@ -103,7 +105,7 @@ export class TakeUnsubscribe {
       throw new AppError('request.invalid', {
         fields: [{ path: ONE_CLICK.name, message: `must be ${ONE_CLICK.value}` }],
       });
-    const waitMs = this.quota.take(tenant.id, this.clock.monotonicMs());
+    const waitMs = this.quotas.take(`unsubscribe/${tenant.id}`, UNSUBSCRIBES, this.clock.monotonicMs());
     if (waitMs > 0) throw new AppError('quota.exceeded', { retryAfterMs: waitMs });
   }
 

@@ -1,44 +1,91 @@
 import { TokenBucket } from './token-bucket.js';
 
-/** Requests of one tenant, at one process. */
+/** Requests that are taken, of one tenant or source. */
 export interface Quota {
   readonly ratePerSecond: number;
   /** At once after a rest. */
   readonly burst: number;
 }
 
-/**
- * A token bucket per tenant, so that one tenant cannot take the whole intake.
- * Bounded by the number of tenants that are configured: only those are asked for.
- */
-export class TenantQuota {
-  private readonly buckets = new Map<string, { readonly quota: Quota; readonly bucket: TokenBucket }>();
+/** What was taken of one quota: its key, how many, and the quota itself. */
+export type Taken = readonly [key: string, count: number, ratePerSecond: number, burst: number];
 
-  /**
-   * Why the whole quota at each process of those that share the port: a sender may come by one connection, and one that
-   * keeps below its quota must never be refused. Who comes by many may have it as many times as there are processes.
-   * @param usual of a tenant that has no quota of its own.
-   */
-  constructor(private readonly usual: Quota) {}
+interface Account {
+  readonly quota: Quota;
+  readonly bucket: TokenBucket;
+  /** Taken here, and not told yet. */
+  untold: number;
+}
+
+/** Above it, buckets that are full are forgotten: a new one is the same. */
+const ACCOUNTS_MAX = 50_000;
+
+/**
+ * A token bucket for each tenant and source, so that none can take the whole intake.
+ * Why each of the processes that share a port has whole buckets, and hears what the others took: a sender may come by one
+ * connection, which stays with one process, and must not be refused below its quota; one that comes by many must not have
+ * it as often as there are processes. What is heard late is owed: the bucket goes below nothing, and what was too much is
+ * refused later. So over any time no more is taken than the quota, and once its burst for each further process.
+ */
+export class IntakeQuotas {
+  private readonly accounts = new Map<string, Account>();
+  private readonly untold = new Map<string, Account>();
+
+  constructor(private readonly accountsMax = ACCOUNTS_MAX) {}
+
+  get size(): number {
+    return this.accounts.size;
+  }
 
   /**
    * Takes one token.
-   * @param nowMs monotonic milliseconds. @param quota the tenant's own; a changed one begins with a full bucket.
+   * @param key of a tenant or source. @param quota a changed one begins with a full bucket. @param nowMs monotonic milliseconds.
    * @returns 0 when it was there, else the milliseconds until one will be.
    */
-  take(tenantId: string, nowMs: number, quota: Quota = this.usual): number {
-    let known = this.buckets.get(tenantId);
-    if (
-      known === undefined ||
-      known.quota.ratePerSecond !== quota.ratePerSecond ||
-      known.quota.burst !== quota.burst
-    ) {
-      const bucket = new TokenBucket(quota.ratePerSecond, Math.max(1, quota.burst));
-      this.buckets.set(tenantId, (known = { quota, bucket }));
+  take(key: string, quota: Quota, nowMs: number): number {
+    let account = this.accounts.get(key);
+    if (account === undefined || !isSame(account.quota, quota)) account = this.open(key, quota, nowMs);
+    const waitMs = account.bucket.take(nowMs);
+    if (waitMs > 0) return waitMs;
+    account.untold += 1;
+    this.untold.set(key, account);
+    return 0;
+  }
+
+  /** @returns what was taken here since it was called before. */
+  tell(): Taken[] {
+    const told = [...this.untold].map(([key, account]): Taken => {
+      const count = account.untold;
+      account.untold = 0;
+      return [key, count, account.quota.ratePerSecond, account.quota.burst];
+    });
+    this.untold.clear();
+    return told;
+  }
+
+  /** What another process took. Of another quota than ours, its configuration is older or newer: ours counts here. */
+  hear(taken: readonly Taken[], nowMs: number): void {
+    for (const [key, count, ratePerSecond, burst] of taken) {
+      const account = this.accounts.get(key) ?? this.open(key, { ratePerSecond, burst }, nowMs);
+      account.bucket.owe(count, nowMs);
     }
-    return known.bucket.take(nowMs);
+  }
+
+  private open(key: string, quota: Quota, nowMs: number): Account {
+    if (this.accounts.size >= this.accountsMax) this.forgetFull(nowMs);
+    const bucket = new TokenBucket(quota.ratePerSecond, Math.max(1, quota.burst));
+    const account = { quota, bucket, untold: 0 };
+    this.accounts.set(key, account);
+    return account;
+  }
+
+  private forgetFull(nowMs: number): void {
+    for (const [key, { bucket }] of this.accounts) {
+      if (!bucket.isFull(nowMs)) continue;
+      this.accounts.delete(key);
+      this.untold.delete(key);
+    }
   }
 }
 
-/** The same for unsubscribing: what a tenant's providers post must not keep people from it. */
-export class UnsubscribeQuota extends TenantQuota {}
+const isSame = (a: Quota, b: Quota): boolean => a.ratePerSecond === b.ratePerSecond && a.burst === b.burst;

@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { Logger } from '@posthorn/server/logger.js';
+import { type Taken } from '../domain/intake-quotas.js';
 import { mergedMetrics } from '../domain/merged-metrics.js';
 
 const RESTART_MS_MIN = 100;
@@ -11,10 +12,12 @@ const METRICS_TIMEOUT_MS = 1_000;
 const STOP_MARGIN_MS = 2_000;
 
 /** What primary and workers say to each other. */
-type Message =
+export type WorkerMessage =
   | { readonly kind: 'all-metrics'; readonly id: number }
   | { readonly kind: 'own-metrics'; readonly id: number }
-  | { readonly kind: 'metrics'; readonly id: number; readonly texts: readonly string[] };
+  | { readonly kind: 'metrics'; readonly id: number; readonly texts: readonly string[] }
+  /** From one worker, for all others. */
+  | { readonly kind: 'taken'; readonly taken: readonly Taken[] };
 
 interface Collection {
   readonly asker: Worker;
@@ -43,7 +46,7 @@ export class WorkerPool {
 
   /** @returns when every worker has ended after a signal. */
   async run(): Promise<void> {
-    cluster.on('message', (worker, message: Message) => this.onMessage(worker, message));
+    cluster.on('message', (worker, message: WorkerMessage) => this.onMessage(worker, message));
     for (let started = 0; started < this.size; started++) this.startWorker();
     await new Promise<void>((ended) => {
       const stop = (): void => void this.stop().then(ended);
@@ -91,14 +94,20 @@ export class WorkerPool {
     );
   }
 
-  private onMessage(worker: Worker, message: Message): void {
-    if (message.kind === 'all-metrics') this.collect(worker, message.id);
+  private onMessage(worker: Worker, message: WorkerMessage): void {
+    if (message.kind === 'taken') this.passOn(worker, message);
+    else if (message.kind === 'all-metrics') this.collect(worker, message.id);
     else if (message.kind === 'metrics') {
       const collection = this.collections.get(message.id);
       if (collection?.missing.delete(worker.id) !== true) return;
       collection.texts.push(...message.texts);
       if (collection.missing.size === 0) this.finish(message.id, collection);
     }
+  }
+
+  private passOn(from: Worker, message: WorkerMessage): void {
+    for (const worker of Object.values(cluster.workers ?? {}))
+      if (worker !== from && worker?.isConnected()) worker.send(message);
   }
 
   private collect(asker: Worker, askerId: number): void {
@@ -112,13 +121,13 @@ export class WorkerPool {
       timer: setTimeout(() => this.finish(id, collection), METRICS_TIMEOUT_MS),
     };
     this.collections.set(id, collection);
-    for (const worker of workers) worker!.send({ kind: 'own-metrics', id } satisfies Message);
+    for (const worker of workers) worker!.send({ kind: 'own-metrics', id } satisfies WorkerMessage);
   }
 
   private finish(id: number, { asker, askerId, texts, timer }: Collection): void {
     clearTimeout(timer);
     this.collections.delete(id);
-    if (asker.isConnected()) asker.send({ kind: 'metrics', id: askerId, texts } satisfies Message);
+    if (asker.isConnected()) asker.send({ kind: 'metrics', id: askerId, texts } satisfies WorkerMessage);
   }
 
   private forget(worker: Worker): void {
@@ -136,10 +145,10 @@ export function shareMetrics(metrics: { text(): Promise<string> }): void {
   const own = metrics.text.bind(metrics);
   const waiting = new Map<number, (texts: readonly string[]) => void>();
   let asked = 0;
-  process.on('message', (message: Message) => {
+  process.on('message', (message: WorkerMessage) => {
     if (message.kind === 'own-metrics') {
       void own().then((text) =>
-        process.send?.({ kind: 'metrics', id: message.id, texts: [text] } satisfies Message),
+        process.send?.({ kind: 'metrics', id: message.id, texts: [text] } satisfies WorkerMessage),
       );
     } else if (message.kind === 'metrics') {
       waiting.get(message.id)?.(message.texts);
@@ -151,7 +160,7 @@ export function shareMetrics(metrics: { text(): Promise<string> }): void {
     const texts = await new Promise<readonly string[]>((resolve) => {
       waiting.set(id, resolve);
       setTimeout(() => waiting.delete(id) && resolve([]), 2 * METRICS_TIMEOUT_MS).unref();
-      process.send?.({ kind: 'all-metrics', id } satisfies Message);
+      process.send?.({ kind: 'all-metrics', id } satisfies WorkerMessage);
     });
     return mergedMetrics(texts.length === 0 ? [await own()] : texts);
   };

@@ -111,6 +111,14 @@ async function traffic(): Promise<{ source: Source; command: string; events: str
     (await api.call<{ state: string }>('GET', `${TENANT}/messages/${command.id}`)).state === 'sent' ||
     undefined;
   await waitFor('the send', isSent, SEEN);
+  const who = { address: EMAIL, channel: 'email' };
+  const proof = { method: 'web_form', wording: TEXT, note: NAME };
+  await api.call('POST', `${TENANT}/consents`, { ...who, status: 'opted_in', proof });
+  const { id } = await api.call<{ id: string }>('POST', `${TENANT}/suppressions`, {
+    ...who,
+    reason: 'opt_out',
+  });
+  await api.call('DELETE', `${TENANT}/suppressions/${id}?reason=${encodeURIComponent(TEXT)}`);
   const first = inbound(TEXT);
   for (const fields of [first, first, inbound('STOP'), inbound(`please stop texting me, ${NAME}`)])
     expect((await post(source.url, token, fields)).status).toBe(200);

@@ -1,6 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Clock } from '@posthorn/clock/clock.js';
-import { idOfUuid } from '@posthorn/clock/id.js';
 import {
   ConsentQueryServiceService,
   ConsentServiceService,
@@ -75,7 +74,8 @@ import { EventsClient } from './clients/events.client.js';
 import { KeywordsClient } from './clients/keywords.client.js';
 import { PersonKeysClient } from './clients/person-keys.client.js';
 import { type Config } from './config.js';
-import { type PersonKeyOf, PersonKeys } from './domain/person-keys.js';
+import { PersonKeys } from './domain/person-keys.js';
+import { keyedProviders } from './keyed-providers.js';
 import { ConsentRead } from './persistence/consent.read.js';
 import { ConsentStore, SIGNALS_MAX } from './persistence/consent.store.js';
 import { DecisionRead } from './persistence/decision.read.js';
@@ -144,6 +144,7 @@ export class AppModule {
         ...processProviders(process),
         ...platform(process),
         ...persistence(),
+        ...keyedProviders(),
         ...consent(process),
         ...feeds(),
         ...permits(),
@@ -182,6 +183,7 @@ function platform(process: Process<Config>) {
           service,
           instanceId,
           kinds: [ConfigKind.CONFIG_KIND_TENANTS, ConfigKind.CONFIG_KIND_HASH_KEYS],
+          hasRecordKeys: true,
         }),
       TenantsChannel,
       Clock,
@@ -190,24 +192,12 @@ function platform(process: Process<Config>) {
   ];
 }
 
-/** The keys that the configuration has; nobody has those of a tenant that is gone. */
-const personKeyIn =
-  (edge: EdgeConfig): PersonKeyOf =>
-  (tenantId, generation) => {
-    const tenant = edge.tenant(idOfUuid('ten', tenantId));
-    if (tenant === undefined) return edge.isReady ? 'gone' : undefined;
-    return tenant.personKey(generation);
-  };
-
 const persistence = () => [
-  provideFactory(PersonKeys, (edge: EdgeConfig) => new PersonKeys(personKeyIn(edge)), EdgeConfig),
-  provide(PersonKeyStore, PersonKeys),
   provide(PersonStore, PersonKeys, PersonKeyStore),
   provide(SettlePersons, Database, PersonStore),
-  ...[provide(ConsentStore), provide(ConsentRead), provide(PendingStore)],
-  ...[provide(OutgoingStore), provide(PositionStore), provide(SuppressionStore), provide(ReviewStore)],
+  ...[provide(PendingStore), provide(OutgoingStore), provide(PositionStore)],
   ...[provide(PermitStore), provide(SendFactsRead), provide(DecisionRead), provide(PolicyStore)],
-  ...[provide(HistoryRead), provide(ErasureStore)],
+  provide(ErasureStore),
   provideFactory(
     Partitions,
     (db: Database, clock: Clock, log: Logger) => new Partitions(db, clock, log, SCHEMA),

@@ -35,8 +35,10 @@ import {
   ConfigServiceService,
   type PersonKey,
   PersonKeyServiceService,
+  type RecordKey,
   type SettlePersonKeyRequest,
   TenantConfig,
+  type WatchRequest,
   WatchResponse,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { keyedHash } from '@posthorn/crypto/keyed-hash.js';
@@ -67,6 +69,8 @@ export class Tenant {
   readonly hashKey = Buffer.alloc(32, this.uuid[15]);
   /** Oldest first. */
   personKeys: PersonKey[] = [];
+  /** Undefined: none was made yet. */
+  recordKey: RecordKey | undefined = { id: newUuid(clock.nowMs()), key: randomBytes(32) };
   hashOf = (address: string): Buffer => keyedHash(this.hashKey, 'person', address);
 }
 
@@ -81,13 +85,17 @@ export class FakeTenants {
   private version = 1n;
   private readonly watchers = new Set<(message: WatchResponse) => void>();
   readonly service: UntypedServiceImplementation = {
-    watch: (call: { on(event: string, listener: () => void): void; write(message: WatchResponse): void }) => {
+    watch: (call: {
+      on(event: string, listener: (request: WatchRequest) => void): void;
+      write(message: WatchResponse): void;
+    }) => {
       const write = (message: WatchResponse): void => call.write(message);
       for (const end of ['cancelled', 'error', 'end']) call.on(end, () => this.watchers.delete(write));
       let isKnown = false;
-      call.on('data', () => {
+      call.on('data', ({ message }) => {
         if (isKnown) return;
         isKnown = true;
+        if (message?.$case !== 'hello' || message.value.recordKeys !== true) throw new Error('an old hello');
         this.watchers.add(write);
         write(this.state(true));
       });
@@ -116,7 +124,8 @@ export class FakeTenants {
     this.tell();
   }
 
-  private tell(): void {
+  /** Tells every watcher how everything is now. */
+  tell(): void {
     this.version += 1n;
     for (const write of this.watchers) write(this.state(false));
   }
@@ -126,9 +135,10 @@ export class FakeTenants {
       ...WatchResponse.decode(Buffer.alloc(0)),
       ...{ version: this.version, snapshotComplete: isSnapshot },
       platform: { sendsPaused: this.isPlatformPaused },
-      tenants: this.tenants.map(({ id, hashKey, personKeys }) => ({
+      tenants: this.tenants.map(({ id, hashKey, personKeys, recordKey }) => ({
         ...TenantConfig.decode(Buffer.alloc(0)),
         ...{ id, slug: id, status: 'active', shards: [1, 2], hashKey, personKeys },
+        ...(recordKey === undefined ? {} : { recordKey }),
       })),
     };
   }

@@ -77,10 +77,18 @@ test('E8 lifting needs a reason, keeps the row, and works once', async () => {
   await expect(remove(id)).rejects.toMatchObject({ code: 'suppression.not_found' });
   await expect(remove('sup_nonsense')).rejects.toMatchObject({ code: 'suppression.not_found' });
   const { rows } = await house.db.query(
-    `SELECT lifted_by_actor_id, lifted_reason FROM compliance.suppression WHERE person_hash = $1`,
+    `SELECT lifted_by_actor_id, lifted_reason LIKE 'sealed:%' AS sealed FROM compliance.suppression WHERE person_hash = $1`,
     [acme.hashOf(address)],
   );
-  expect(rows).toEqual([{ lifted_by_actor_id: ACTOR, lifted_reason: 'asked by phone' }]);
+  expect(rows).toEqual([{ lifted_by_actor_id: ACTOR, sealed: true }]);
+  const filter = {
+    personId: formatId('per', acme.hashOf(address)),
+    reason: '',
+    channel: '',
+    hasLifted: true,
+  };
+  const all = await one.query.listSuppressions({ tenantId: acme.id, limit: 0, cursor: '', ...filter }, CALL);
+  expect(all.suppressions.map(({ liftedReason }) => liftedReason)).toEqual(['asked by phone']);
 });
 
 test('E3 an opt-out that staff took back stays back, until the person opts out again', async () => {

@@ -50,6 +50,7 @@ import { DeleteTenant } from './application/delete-tenant.js';
 import { DestinationRules } from './application/destination-rules.js';
 import { DestroyDataKeys } from './application/destroy-data-keys.js';
 import { EnsureDataKeys } from './application/ensure-data-keys.js';
+import { EnsureRecordKeys } from './application/ensure-record-keys.js';
 import { GetDataKey } from './application/get-data-key.js';
 import { Housekeeping, OperatorKeyFile } from './application/housekeeping.js';
 import { InstallOperatorKey } from './application/install-operator-key.js';
@@ -101,6 +102,7 @@ import { KeywordStore } from './persistence/keyword.store.js';
 import { OperatorKeyStore } from './persistence/operator-key.store.js';
 import { PersonKeyStore } from './persistence/person-key.store.js';
 import { PlatformStore } from './persistence/platform.store.js';
+import { RecordKeyStore } from './persistence/record-key.store.js';
 import { ReaderDatabase } from './persistence/reader-database.js';
 import { READER_ROLE, WORKER_ROLE } from './persistence/roles.js';
 import { SealedValueStore } from './persistence/sealed-value.store.js';
@@ -213,6 +215,7 @@ const persistence = () => [
   provide(OperatorKeyStore),
   provide(PersonKeyStore),
   provide(PlatformStore),
+  provide(RecordKeyStore),
   provide(SealedValueStore),
   provide(SecretStore),
   provide(SourceStore),
@@ -232,6 +235,7 @@ const watching = () => [
   provide(AwaitConfirmations, Database, WatcherStore, ConfigWake, Clock, Logger, Metrics),
   provide(GetDataKey, Database, KeyStore, SecretVault),
   provide(EnsureDataKeys, Database, KeyStore, ConfigStore, SecretVault, ConfigWake, Clock, Metrics),
+  provide(EnsureRecordKeys, Database, RecordKeyStore, ConfigStore, SecretVault, ConfigWake, Clock),
   provide(
     RemoveExpired,
     Database,
@@ -247,6 +251,7 @@ const watching = () => [
     Housekeeping,
     Database,
     EnsureDataKeys,
+    EnsureRecordKeys,
     RemoveExpired,
     CheckpointAudit,
     RewrapKeys,
@@ -279,7 +284,7 @@ const changing = () => [
     Metrics,
   ),
   provide(OwnerSecrets, SecretStore, KeyStore, SecretVault),
-  provide(CreateTenant, ChangeRunner, TenantStore, KeyStore, ApiKeyStore, SecretVault),
+  provide(CreateTenant, ChangeRunner, TenantStore, KeyStore, RecordKeyStore, ApiKeyStore, SecretVault),
   provide(UpdateTenant, ChangeRunner, TenantStore),
   provide(
     DeleteTenant,

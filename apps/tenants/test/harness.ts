@@ -158,7 +158,12 @@ export class TestWatcher {
 
   static async open(
     channel: GrpcChannel,
-    hello: { readonly service: string; readonly instanceId: string; readonly kinds: ConfigKind[] },
+    hello: {
+      readonly service: string;
+      readonly instanceId: string;
+      readonly kinds: ConfigKind[];
+      readonly recordKeys?: boolean;
+    },
     { confirms = true } = {},
   ): Promise<TestWatcher> {
     const watcher = new TestWatcher(await openStream(channel, ConfigServiceService.watch), confirms);

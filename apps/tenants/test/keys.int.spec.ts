@@ -28,7 +28,7 @@ import {
 } from './harness.js';
 
 const INGRESS = [Kind.CONFIG_KIND_TENANTS, Kind.CONFIG_KIND_DATA_KEYS, Kind.CONFIG_KIND_SOURCES];
-const TABLES = ['hash_key', 'secret_key', 'data_key', 'data_key_renewal', 'audit_key'];
+const TABLES = ['hash_key', 'record_key', 'secret_key', 'data_key', 'data_key_renewal', 'audit_key'];
 
 let house: House;
 let tenants: Instance;
@@ -175,7 +175,7 @@ test('B6 a deleted tenant: its keys are destroyed, told to everybody, and what t
   const [{ id: keyId, key }] = config.dataKeys as [(typeof config.dataKeys)[number]];
   const sealed = new SealedBox(keyId, key).seal(Buffer.from('a message'), aad);
   const keyIds = await house.db.query<{ id: string }>(
-    ['hash_key', 'secret_key', 'data_key']
+    ['hash_key', 'record_key', 'secret_key', 'data_key']
       .map((table) => `SELECT key_id AS id FROM tenants.${table} WHERE tenant_id = '${uuid}'`)
       .join(' UNION '),
   );

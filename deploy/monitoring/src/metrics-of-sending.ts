@@ -6,6 +6,10 @@ export const SENDING_METRICS: readonly MetricEntry[] = [
     ['compliance'],
     [
       gauge(
+        'posthorn_clear_consent_records',
+        'Proofs, reasons and notes that stand in the clear, at most 1,000 of each kind',
+      ),
+      gauge(
         'posthorn_compliance_behind_seconds',
         'Age of the moment up to which everything the log said is in force; no permits beyond 10',
       ),

@@ -18,12 +18,14 @@ const CIPHER = 'aes-256-gcm';
 const COUNTER_MAX = 0xffffffff;
 
 /** What a sealed value is for; part of what is authenticated, so no value can stand in for another. */
-export type SealPurpose = 'raw' | 'content' | 'media' | 'secret' | 'key';
+export type SealPurpose =
+  'raw' | 'content' | 'media' | 'secret' | 'key' | 'proof' | 'signal_note' | 'lift_reason' | 'review_note';
 
 /**
  * The associated data of one row: purpose, zero byte, tenant, row.
  * @param rowId 16 bytes: request for `raw`, event for `content`, what an event and a place in it make for
- * `media`, secret for `secret`, data key for `key`.
+ * `media`, secret for `secret`, any wrapped key for `key`, signal for `proof` and `signal_note`, suppression for
+ * `lift_reason`, event for `review_note`.
  */
 export function sealAad(purpose: SealPurpose, tenantId: Buffer, rowId: Buffer): Buffer {
   if (tenantId.length !== ID_BYTES || rowId.length !== ID_BYTES)

@@ -21,6 +21,8 @@ export interface EdgeConfigOptions {
   readonly service: string;
   readonly instanceId: string;
   readonly kinds: readonly ConfigKind[];
+  /** For the service that seals consent records. */
+  readonly hasRecordKeys?: boolean;
   /** A stream that is silent for so long is replaced; more than the heartbeat of tenants. */
   readonly silenceMs?: number;
   /** Keys are forgotten after so long without a word from tenants. */
@@ -176,8 +178,9 @@ export class EdgeConfig {
       stream.on('close', () => this.onBroken(stream, 'the stream closed'));
       // Cut, not ended: tenants still waits for this watcher, which is back in a moment with all that it missed.
       stream.once('aged', () => stream === this.stream && this.onBroken(stream, undefined));
-      const { service, instanceId, kinds } = this.options;
-      this.say({ $case: 'hello', value: { service, instanceId, kinds: [...kinds] } });
+      const { service, instanceId, kinds, hasRecordKeys } = this.options;
+      const recordKeys = hasRecordKeys === true ? { recordKeys: true } : {};
+      this.say({ $case: 'hello', value: { service, instanceId, kinds: [...kinds], ...recordKeys } });
     } catch (error) {
       this.reconnectLater(textOf(error));
     }

@@ -38,6 +38,9 @@ export class EdgeTenant {
   private dataKeys: readonly DataKey[];
   private secretHashKey: Buffer | undefined;
   private keptUnder: readonly PersonKey[];
+  /** Whether its consent records are sealed: a key that is not in memory now is not a key that there is not. */
+  readonly hasRecordKey: boolean;
+  private ofRecords: Pick<DataKey, 'id' | 'key'> | undefined;
   private readonly boxes = new Map<string, SealedBox>();
 
   /** @param mayUseKeys false when tenants has not been heard for so long that keys must not be used. */
@@ -58,6 +61,8 @@ export class EdgeTenant {
     this.dataKeys = config.dataKeys;
     this.secretHashKey = config.hashKey.length > 0 ? config.hashKey : undefined;
     this.keptUnder = config.personKeys;
+    this.hasRecordKey = config.recordKey !== undefined;
+    this.ofRecords = config.recordKey?.key.length === 0 ? undefined : config.recordKey;
   }
 
   /** 32 bytes; undefined when not asked for by kind, or evicted. */
@@ -91,15 +96,21 @@ export class EdgeTenant {
     return this.boxOf(this.dataKeys.find(({ id }) => id.equals(keyId)));
   }
 
+  /** Seals and opens consent records; undefined when there is no key, or it is not in memory. */
+  get recordBox(): SealedBox | undefined {
+    return this.boxOf(this.ofRecords);
+  }
+
   /** Forgets all key material. */
   evictKeys(): void {
     this.dataKeys = [];
     this.secretHashKey = undefined;
     this.keptUnder = [];
+    this.ofRecords = undefined;
     this.boxes.clear();
   }
 
-  private boxOf(key: DataKey | undefined): SealedBox | undefined {
+  private boxOf(key: Pick<DataKey, 'id' | 'key'> | undefined): SealedBox | undefined {
     if (key === undefined || !this.mayUseKeys()) return undefined;
     const name = key.id.toString('hex');
     let box = this.boxes.get(name);

@@ -19,6 +19,7 @@ export class ComplianceMetrics {
   private readonly textLag: Gauge;
   private readonly configAge: Gauge;
   private readonly phrases: Counter;
+  private readonly clearRecords: Gauge;
 
   constructor(metrics: Metrics) {
     this.signals = metrics.counter({
@@ -74,6 +75,10 @@ export class ComplianceMetrics {
       name: 'posthorn_opt_out_phrases_total',
       help: 'Messages that were taken for an opt-out in words of its own',
     });
+    this.clearRecords = metrics.gauge({
+      name: 'posthorn_clear_consent_records',
+      help: 'Proofs, reasons and notes that stand in the clear, at most 1,000 of each kind',
+    });
   }
 
   signal(kind: ObservedSignal['kind']): void {
@@ -83,6 +88,10 @@ export class ComplianceMetrics {
   /** An opt-out is in force. @param sinceReceivedMs from its arrival until now. */
   propagated(sinceReceivedMs: number): void {
     this.propagationSeconds.observe(Math.max(0, sinceReceivedMs) / 1_000);
+  }
+
+  setClearRecords(count: number): void {
+    this.clearRecords.set(count);
   }
 
   phrase(): void {

@@ -60,7 +60,7 @@ export class CountSoftBounces {
       if (hasTooManySoftBounces(await this.bounces.all(tx, person))) continue;
       const ids = made.map(({ id }) => id);
       await this.suppressions.lift(tx, person.tenantId, ids, {
-        ...{ eventId, actorId: '', reason: LIFT_REASON, atMs: nowMs },
+        ...{ eventId, actorId: '', reason: LIFT_REASON, isReasonWritten: false, atMs: nowMs },
       });
       const before = { signals: counting.get(key)!, suppressions };
       const after = { ...before, suppressions: suppressions.filter(({ id }) => !ids.includes(id)) };

@@ -104,7 +104,8 @@ export class DecideReview {
     );
     const kept = inForce.filter((one) => !ended.includes(one)).map(scopeOf);
     const ids = ended.map(({ id }) => id);
-    const lift = { eventId: undefined, actorId: by.actorId, reason: by.note, atMs: by.atMs };
+    const { actorId, note: reason, atMs } = by;
+    const lift = { eventId: undefined, actorId, reason, isReasonWritten: true, atMs };
     await this.persons.saveSignals(tx, [{ person, signals }]);
     await this.suppressions.lift(tx, person.tenantId, ids, lift);
     for (const { channel, program } of wanted) {

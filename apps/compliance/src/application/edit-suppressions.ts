@@ -162,7 +162,8 @@ export class EditSuppressions {
     const isOptOut = OPT_OUT_REASONS.includes(found.reason);
     const narrower = isOptOut ? optOuts.filter((one) => covers(scopeOf(found), scopeOf(one))) : [];
     const ids = [...new Set([found.id, ...narrower.map((one) => one.id)])];
-    const lift = { eventId: undefined, actorId: by.actorId, reason: by.note, atMs: by.nowMs };
+    const { actorId, note: reason, nowMs: atMs } = by;
+    const lift = { eventId: undefined, actorId, reason, isReasonWritten: true, atMs };
     const lifted = await this.suppressions.lift(tx, person.tenantId, ids, lift);
     if (lifted === 0) throw new AppError('suppression.not_found'); // ended before we had the lock
     if (isOptOut && !optOuts.some((one) => !ids.includes(one.id) && covers(scopeOf(one), scopeOf(found))))

@@ -144,6 +144,7 @@ export class FoldSignals {
         eventId,
         actorId,
         reason: cause.kind,
+        isReasonWritten: false,
         atMs: nowMs,
       });
     }

@@ -1,5 +1,6 @@
 import type { Tx } from '@posthorn/postgres/database.js';
 import type { ConsentProof } from '../domain/consent-proof.js';
+import type { KeptProof, RecordSeals } from '../domain/record-seals.js';
 import { scopedSignal, type ScopedSignal, type StoredSignal } from '../domain/person-consent.js';
 import type { SuppressionMark } from '../domain/consent-status.js';
 
@@ -36,7 +37,7 @@ interface Row {
   readonly recorded_at: Date;
   readonly event_id: string | null;
   readonly actor_id: string;
-  readonly proof: ConsentProof | null;
+  readonly proof: KeptProof | null;
   readonly counting: StoredSignal[] | null;
   readonly suppressions: SuppressionMark[] | null;
   readonly read_at: Date;
@@ -45,7 +46,12 @@ interface Row {
 
 /** Reads of the history. */
 export class ConsentRead {
-  /** Latest recorded first. @param after time and ID of the last one of the page before. */
+  constructor(private readonly seals: RecordSeals) {}
+
+  /**
+   * Latest recorded first. @param after time and ID of the last one of the page before.
+   * @throws AppError `data_key.unavailable` when one has a proof whose key is not in memory.
+   */
   async list(
     tx: Tx,
     tenantId: string,
@@ -78,11 +84,13 @@ export class ConsentRead {
         ...[after?.at ?? null, after?.id ?? null, limit],
       ],
     );
-    return rows.map(entryOf);
+    return rows.map((row) =>
+      entryOf(row, row.proof === null ? undefined : this.seals.openProof(tenantId, row.signal_id, row.proof)),
+    );
   }
 }
 
-const entryOf = (row: Row): ConsentEntry => ({
+const entryOf = (row: Row, proof: ConsentProof | undefined): ConsentEntry => ({
   id: row.signal_id,
   personHash: row.person_hash,
   ...{ kind: row.kind, covers: row.covers, program: row.program, channel: row.channel, at: row.at },
@@ -90,7 +98,7 @@ const entryOf = (row: Row): ConsentEntry => ({
   recordedAtMs: row.recorded_at.getTime(),
   eventId: row.event_id ?? undefined,
   actorId: row.actor_id,
-  proof: row.proof ?? undefined,
+  proof,
   counting: (row.counting ?? []).map(scopedSignal),
   suppressions: row.suppressions ?? [],
   readAtMs: row.read_at.getTime(),

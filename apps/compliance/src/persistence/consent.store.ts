@@ -2,6 +2,7 @@ import { BatchInsert } from '@posthorn/postgres/batch-insert.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import type { SignalKind } from '../domain/consent-state.js';
 import type { ConsentProof } from '../domain/consent-proof.js';
+import type { RecordSeals } from '../domain/record-seals.js';
 import type { ObservedSignal } from '../domain/observed-signal.js';
 import { personKey, type Person } from '../domain/person.js';
 import type { ScopedSignal } from '../domain/person-consent.js';
@@ -47,6 +48,8 @@ export interface KnownSignal {
 
 /** The history of consent: append-only. */
 export class ConsentStore {
+  constructor(private readonly seals: RecordSeals) {}
+
   /** Records signals. @returns those that were not known. */
   async record(tx: Tx, signals: readonly ObservedSignal[]): Promise<ObservedSignal[]> {
     const rows = await insert.run(tx, signals, (signal) => [
@@ -68,13 +71,20 @@ export class ConsentStore {
     return signals.filter((signal) => added.delete(`${signal.person.tenantId}:${signal.id}`));
   }
 
-  /** Records that a member of staff took the opt-outs of that scope up to that time back. */
+  /**
+   * Records that a member of staff took the opt-outs of that scope up to that time back; the note is sealed.
+   * @throws AppError `data_key.unavailable`.
+   */
   async recordLift(
     tx: Tx,
     person: Person,
     lift: ScopedSignal,
     by: { readonly actorId: string; readonly note: string },
   ): Promise<void> {
+    const note = this.seals.seal(
+      { tenantId: person.tenantId, place: 'signal_note', rowId: lift.id },
+      by.note,
+    );
     await tx.query(
       {
         name: 'record_lift',
@@ -83,20 +93,21 @@ export class ConsentStore {
                VALUES ($1, $2, $3, 'lift', $4, '', '', $5, $6, $7, $8)`,
       },
       [
-        ...[person.tenantId, lift.id, person.hash, new Date(lift.atMs), by.actorId, by.note],
+        ...[person.tenantId, lift.id, person.hash, new Date(lift.atMs), by.actorId, note],
         ...[lift.covers, lift.program],
       ],
     );
   }
 
-  /** Keeps what proves a consent. */
+  /** Keeps what proves a consent, sealed. @throws AppError `data_key.unavailable`. */
   async addProof(tx: Tx, person: Person, signalId: string, proof: ConsentProof): Promise<void> {
+    const kept = this.seals.sealProof(person.tenantId, signalId, proof);
     await tx.query(
       {
         name: 'add_consent_proof',
         text: `INSERT INTO compliance.consent_proof (tenant_id, signal_id, person_hash, proof) VALUES ($1, $2, $3, $4)`,
       },
-      [person.tenantId, signalId, person.hash, JSON.stringify(proof)],
+      [person.tenantId, signalId, person.hash, JSON.stringify(kept)],
     );
   }
 

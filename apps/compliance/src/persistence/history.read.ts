@@ -1,5 +1,6 @@
 import type { Tx } from '@posthorn/postgres/database.js';
 import { OPT_OUT_WINS_MS } from '../domain/consent-state.js';
+import type { RecordPlace, RecordSeals } from '../domain/record-seals.js';
 
 /** Something that happened to a person. IDs are UUID texts. */
 export interface HistoryEntry {
@@ -88,9 +89,20 @@ const PAGES = SOURCES.map(
 const TEXT = `SELECT *, at::text AS at_text, kind || id::text AS key FROM (${PAGES.join(' UNION ALL ')}) AS entry
   ORDER BY at DESC, kind || id::text DESC LIMIT $5`;
 
+/** Of which entries the detail is what staff wrote. */
+const WRITTEN: Partial<Readonly<Record<HistoryEntry['kind'], RecordPlace>>> = {
+  signal: 'signal_note',
+  lifted: 'lift_reason',
+};
+
 /** Everything about one person that this service knows. */
 export class HistoryRead {
-  /** Latest first. @param after time and key of the last one of the page before. */
+  constructor(private readonly seals: RecordSeals) {}
+
+  /**
+   * Latest first. @param after time and key of the last one of the page before.
+   * @throws AppError `data_key.unavailable` when one says something whose key is not in memory.
+   */
   async list(
     tx: Tx,
     tenantId: string,
@@ -103,9 +115,15 @@ export class HistoryRead {
     return rows.map((row) => ({
       atMs: row.at.getTime(),
       ...{ kind: row.kind, id: row.id, personHash: row.person_hash, channel: row.channel, what: row.what },
-      ...{ rule: row.rule, detail: row.detail, actorId: row.actor_id, at: row.at_text, key: row.key },
+      detail: this.detailOf(tenantId, row),
+      ...{ rule: row.rule, actorId: row.actor_id, at: row.at_text, key: row.key },
       eventId: row.event_id ?? undefined,
       messageId: row.message_id ?? undefined,
     }));
+  }
+
+  private detailOf(tenantId: string, { kind, id, detail }: Row): string {
+    const place = WRITTEN[kind];
+    return place === undefined ? detail : this.seals.open({ tenantId, place, rowId: id }, detail);
   }
 }

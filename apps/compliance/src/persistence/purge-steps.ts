@@ -1,8 +1,8 @@
 import { deleteStep, type PurgeStep } from '@posthorn/postgres/tenant-purge.js';
 
 /**
- * What a deleted tenant leaves here. In the clear: proofs of consents, reasons and notes of staff; the rest has hashes
- * whose key is destroyed. All of it goes, proofs first. `outgoing` stays: the log is numbered by it, and it has no text.
+ * What a deleted tenant leaves here. Proofs of consents, reasons and notes of staff are sealed, and hashes keyed, with
+ * keys that are destroyed. All of it goes, proofs first. `outgoing` stays: the log is numbered by it, and it has no text.
  */
 export const PURGE_STEPS: readonly PurgeStep[] = [
   deleteStep('compliance.consent_proof', 'signal_id'),

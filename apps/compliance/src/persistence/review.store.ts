@@ -1,6 +1,7 @@
 import { BatchInsert } from '@posthorn/postgres/batch-insert.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import type { Person } from '../domain/person.js';
+import type { RecordSeals } from '../domain/record-seals.js';
 import type { Review, ReviewState } from '../domain/review.js';
 
 /** Reviews of one transaction. */
@@ -45,6 +46,8 @@ const insert = new BatchInsert<NewReview>({
 
 /** What the phrase tier took for an opt-out, and what a person said to that. */
 export class ReviewStore {
+  constructor(private readonly seals: RecordSeals) {}
+
   async add(tx: Tx, reviews: readonly NewReview[]): Promise<void> {
     await insert.run(tx, reviews, (one) => [
       ...[one.person.tenantId, one.eventId, one.person.hash, one.channel, one.confidence],
@@ -63,7 +66,10 @@ export class ReviewStore {
     return rows.map(reviewOf)[0];
   }
 
-  /** @returns the review as it is now, or undefined when somebody has decided it before. */
+  /**
+   * The note is sealed. @returns the review as it is now, or undefined when somebody has decided it before.
+   * @throws AppError `data_key.unavailable`.
+   */
   async decide(
     tx: Tx,
     key: { readonly tenantId: string; readonly eventId: string },
@@ -74,13 +80,15 @@ export class ReviewStore {
       readonly atMs: number;
     },
   ): Promise<Review | undefined> {
+    const at = { tenantId: key.tenantId, place: 'review_note', rowId: key.eventId } as const;
+    const note = this.seals.seal(at, by.note);
     const { rows } = await tx.query<Row>(
       {
         name: 'decide_review',
         text: `UPDATE compliance.review SET state = $3, decided_by = $4, note = $5, decided_at = $6
                WHERE tenant_id = $1 AND event_id = $2 AND state = 'open' RETURNING ${COLUMNS}`,
       },
-      [key.tenantId, key.eventId, by.state, by.actorId, by.note, new Date(by.atMs)],
+      [key.tenantId, key.eventId, by.state, by.actorId, note, new Date(by.atMs)],
     );
     return rows.map(reviewOf)[0];
   }

@@ -10,6 +10,7 @@ import { TENANT_PURGE } from './migrations/0008-tenant-purge.js';
 import { MAIL_DELIVERIES } from './migrations/0009-mail-deliveries.js';
 import { PERSON_KEYS, REVIEW_PERSONS } from './migrations/0010-person-keys.js';
 import { STATISTICS } from './migrations/0011-statistics.js';
+import { CLEAR_RECORD_INDEXES, SEALED_RECORDS } from './migrations/0012-sealed-records.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
@@ -29,5 +30,7 @@ export const COMPLIANCE_SCHEMA: SchemaDefinition = {
     PERSON_KEYS,
     REVIEW_PERSONS,
     STATISTICS,
+    SEALED_RECORDS,
+    CLEAR_RECORD_INDEXES,
   ],
 };

@@ -1,6 +1,7 @@
 import { BatchInsert } from '@posthorn/postgres/batch-insert.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import { personKey, type Person } from '../domain/person.js';
+import type { RecordSeals } from '../domain/record-seals.js';
 import { ADDRESS_REASONS, type Suppression } from '../domain/suppression.js';
 
 /** Of one person and those linked. */
@@ -21,6 +22,8 @@ export interface Lift {
   readonly eventId: string | undefined;
   readonly actorId: string;
   readonly reason: string;
+  /** By somebody, and so sealed. Otherwise it is a word of ours, and needs no key: no signal waits for one. */
+  readonly isReasonWritten: boolean;
   readonly atMs: number;
 }
 
@@ -67,6 +70,8 @@ const insert = new BatchInsert<NewSuppression>({
 
 /** Suppressions. One is never deleted: it is lifted, and says by whom and why. */
 export class SuppressionStore {
+  constructor(private readonly seals: RecordSeals) {}
+
   /** The persons' own that are in force, whatever the reason, by `personKey`. */
   async held(tx: Tx, persons: readonly Person[]): Promise<Map<string, Suppression[]>> {
     const { rows } = await tx.query<Row & { n: string }>(
@@ -140,18 +145,27 @@ export class SuppressionStore {
     ]);
   }
 
-  /** Ends suppressions of one tenant. @returns how many of them were in force. */
+  /**
+   * Ends suppressions of one tenant. @returns how many of them were in force.
+   * @throws AppError `data_key.unavailable` where the reason is to be sealed.
+   */
   async lift(tx: Tx, tenantId: string, ids: readonly string[], lift: Lift): Promise<number> {
+    const { reason } = lift;
+    // Each by itself: what is sealed for one row opens in no other.
+    const reasons = ids.map((rowId) =>
+      lift.isReasonWritten ? this.seals.seal({ tenantId, place: 'lift_reason', rowId }, reason) : reason,
+    );
     const { rowCount } = await tx.query(
       {
         name: 'lift_suppressions',
-        text: `UPDATE compliance.suppression
-               SET lifted_at = $3, lifted_by_event_id = $4, lifted_by_actor_id = $5, lifted_reason = $6
-               WHERE tenant_id = $1 AND suppression_id = ANY ($2::uuid[]) AND lifted_at IS NULL`,
+        text: `UPDATE compliance.suppression AS held
+               SET lifted_at = $4, lifted_by_event_id = $5, lifted_by_actor_id = $6, lifted_reason = ended.reason
+               FROM unnest($2::uuid[], $3::text[]) AS ended (suppression_id, reason)
+               WHERE held.tenant_id = $1 AND held.suppression_id = ended.suppression_id AND held.lifted_at IS NULL`,
       },
       [
-        ...[tenantId, ids, new Date(lift.atMs)],
-        ...[lift.eventId ?? null, lift.actorId === '' ? null : lift.actorId, lift.reason],
+        ...[tenantId, ids, reasons, new Date(lift.atMs)],
+        ...[lift.eventId ?? null, lift.actorId === '' ? null : lift.actorId],
       ],
     );
     return rowCount;
@@ -170,7 +184,10 @@ export class SuppressionStore {
     return rows.map(suppressionOf)[0];
   }
 
-  /** Newest first. @param before UUID text of the last one of the page before. */
+  /**
+   * Newest first. @param before UUID text of the last one of the page before.
+   * @throws AppError `data_key.unavailable` when a reason's key is not in memory.
+   */
   async list(
     tx: Tx,
     tenantId: string,
@@ -192,10 +209,18 @@ export class SuppressionStore {
         ...[filter.hasLifted, filter.personHash ?? null, filter.reason, filter.channel],
       ],
     );
-    return rows.map(suppressionOf);
+    return rows.map((row) => this.opened(tenantId, suppressionOf(row)));
+  }
+
+  private opened(tenantId: string, suppression: Suppression): Suppression {
+    const { id, lifted } = suppression;
+    if (lifted === undefined) return suppression;
+    const reason = this.seals.open({ tenantId, place: 'lift_reason', rowId: id }, lifted.reason);
+    return { ...suppression, lifted: { ...lifted, reason } };
   }
 }
 
+/** With the reason of its end as it is kept: only lists have ended ones. */
 const suppressionOf = (row: Row): Suppression => ({
   id: row.suppression_id,
   personHash: row.person_hash,

@@ -132,22 +132,30 @@ export class ConfigLoader {
     const byTenant = new Map<string, WrappedDataKey[]>(ids.map((tenantId) => [tenantId, []]));
     for (const key of dataKeys) byTenant.get(key.tenantId)!.push(key);
     const personKeys = await this.read.personKeys(ids);
-    return rows.map(({ hashKeyId, hashKeyWrapped, optOutWords, optInWords, helpWords, ...tenant }) => ({
-      ...tenant,
-      keywords: { optOut: optOutWords ?? [], optIn: optInWords ?? [], help: helpWords ?? [] },
-      hashKey:
-        hashKeyId === null || hashKeyWrapped === null
-          ? undefined
-          : this.openOrReport(tenant.tenantId, () =>
-              this.vault.openKey(tenant.tenantId, { keyId: hashKeyId, wrapped: hashKeyWrapped }),
-            ),
-      dataKeys: byTenant.get(tenant.tenantId)!.flatMap((wrapped) => {
-        const { keyId, weekStartDay, generation } = wrapped;
-        const key = this.openOrReport(tenant.tenantId, () => this.vault.openKey(tenant.tenantId, wrapped));
-        return key === undefined ? [] : [{ keyId, weekStartDay, generation, key }];
-      }),
-      personKeys: this.openPersonKeys(personKeys.filter(({ tenantId }) => tenantId === tenant.tenantId)),
-    }));
+    return rows.map(({ optOutWords, optInWords, helpWords, ...row }) => {
+      const { hashKeyId, hashKeyWrapped, recordKeyId, recordKeyWrapped, ...tenant } = row;
+      return {
+        ...tenant,
+        keywords: { optOut: optOutWords ?? [], optIn: optInWords ?? [], help: helpWords ?? [] },
+        hashKey: this.openKey(tenant.tenantId, hashKeyId, hashKeyWrapped),
+        recordKey:
+          recordKeyId === null
+            ? undefined
+            : { keyId: recordKeyId, key: this.openKey(tenant.tenantId, recordKeyId, recordKeyWrapped) },
+        dataKeys: byTenant.get(tenant.tenantId)!.flatMap((wrapped) => {
+          const { keyId, weekStartDay, generation } = wrapped;
+          const key = this.openOrReport(tenant.tenantId, () => this.vault.openKey(tenant.tenantId, wrapped));
+          return key === undefined ? [] : [{ keyId, weekStartDay, generation, key }];
+        }),
+        personKeys: this.openPersonKeys(personKeys.filter(({ tenantId }) => tenantId === tenant.tenantId)),
+      };
+    });
+  }
+
+  /** A key of which a tenant has one. */
+  private openKey(tenantId: string, keyId: string | null, wrapped: Buffer | null): Buffer | undefined {
+    if (keyId === null || wrapped === null) return undefined;
+    return this.openOrReport(tenantId, () => this.vault.openKey(tenantId, { keyId, wrapped }));
   }
 
   private openPersonKeys(wrapped: readonly WrappedPersonKey[]): ConfigPersonKey[] {

@@ -6,6 +6,7 @@ import { type ApiKey, API_KEY_PREFIX, TENANT_SCOPES } from '../domain/scope.js';
 import { checkTenant, chooseShards, type Tenant, type TenantFields } from '../domain/tenant.js';
 import { type ApiKeyStore } from '../persistence/api-key.store.js';
 import { type KeyStore } from '../persistence/key.store.js';
+import { type RecordKeyStore } from '../persistence/record-key.store.js';
 import { type TenantStore } from '../persistence/tenant.store.js';
 import { type Applied, type ChangeRunner } from './change-runner.js';
 import { type SecretVault } from './secret-vault.js';
@@ -16,6 +17,7 @@ export class CreateTenant {
     private readonly changes: ChangeRunner,
     private readonly tenants: TenantStore,
     private readonly keys: KeyStore,
+    private readonly recordKeys: RecordKeyStore,
     private readonly apiKeys: ApiKeyStore,
     private readonly vault: SecretVault,
   ) {}
@@ -35,6 +37,9 @@ export class CreateTenant {
         const { tenantId } = tenant;
         for (const purpose of ['hash', 'secret'] as const)
           await this.keys.insert(tx, purpose, tenantId, this.vault.newKey(tenantId, nowMs), nowMs);
+        // While an older compliance runs the key is made later, with those of all tenants.
+        if (!(await this.recordKeys.hasOlderReader(tx)))
+          await this.recordKeys.insert(tx, tenantId, this.vault.newKey(tenantId, nowMs), nowMs);
         for (const weekStartDay of edgeWeeks(nowMs)) {
           const key = { ...this.vault.newKey(tenantId, nowMs), tenantId, weekStartDay };
           await this.keys.insertDataKey(tx, key, nowMs);

@@ -4,6 +4,7 @@ import { type Health } from '@posthorn/server/health.js';
 import { type Logger } from '@posthorn/server/logger.js';
 import { type CheckpointAudit } from './checkpoint-audit.js';
 import { type EnsureDataKeys } from './ensure-data-keys.js';
+import { type EnsureRecordKeys } from './ensure-record-keys.js';
 import { type InstallOperatorKey } from './install-operator-key.js';
 import { type RemoveExpired } from './remove-expired.js';
 import { type RewrapKeys } from './rewrap-keys.js';
@@ -21,6 +22,7 @@ export class Housekeeping {
   constructor(
     private readonly db: Database,
     private readonly dataKeys: EnsureDataKeys,
+    private readonly recordKeys: EnsureRecordKeys,
     private readonly expired: RemoveExpired,
     private readonly checkpoints: CheckpointAudit,
     private readonly rewrap: RewrapKeys,
@@ -57,6 +59,11 @@ export class Housekeeping {
     await this.chore('data keys', async () => {
       const count = await this.dataKeys.run();
       if (count > 0) this.log.info({ count }, 'data keys were made');
+    });
+    // Never at the start: whoever watched a process before this one is not back yet.
+    await this.chore('record keys', async () => {
+      const count = await this.recordKeys.run();
+      if (count > 0) this.log.info({ count }, 'record keys were made');
     });
     await this.chore('expiry', () => this.expired.run());
     await this.chore('operator key', async () => {

@@ -2,7 +2,8 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { checkKinds, kindsFor, type ConfigKind } from './config-kind.js';
 
 const KINDS: ConfigKind[] = [
-  ...(['tenants', 'hash_keys', 'person_keys', 'data_keys', 'sources', 'source_settings'] as const),
+  ...(['tenants', 'hash_keys', 'person_keys', 'record_keys', 'data_keys'] as const),
+  ...(['sources', 'source_settings'] as const),
   ...(['send_credentials', 'destinations'] as const),
 ];
 
@@ -22,7 +23,9 @@ test('B9 each service may hold what its work needs, and nothing else', () => {
   // A service that could ask for more would widen what its capture gives away.
   expect(allowed('ingress')).toEqual(['tenants', 'hash_keys', 'data_keys', 'sources', 'source_settings']);
   expect(allowed('events')).toEqual(['tenants', 'hash_keys', 'data_keys', 'source_settings']);
-  expect(allowed('compliance')).toEqual(['tenants', 'hash_keys', 'person_keys', 'source_settings']);
+  expect(allowed('compliance')).toEqual([
+    ...['tenants', 'hash_keys', 'person_keys', 'record_keys', 'source_settings'],
+  ]);
   expect(allowed('dispatcher')).toEqual([
     ...['tenants', 'hash_keys', 'data_keys', 'source_settings', 'send_credentials', 'destinations'],
   ]);

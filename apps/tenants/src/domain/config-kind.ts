@@ -1,10 +1,14 @@
 import { AppError } from '@posthorn/errors/app-error.js';
 
-/** What a watcher can ask for; `person_keys` come with the hash keys, for the service that may hold them. */
+/**
+ * What a watcher can ask for; `person_keys` come with the hash keys, for the service that may hold them, `record_keys` to
+ * whom says in its hello that it opens what they seal.
+ */
 export type ConfigKind =
   | 'tenants'
   | 'hash_keys'
   | 'person_keys'
+  | 'record_keys'
   | 'data_keys'
   | 'sources'
   | 'source_settings'
@@ -22,6 +26,7 @@ const CALLERS: Readonly<Record<ConfigKind, readonly string[]>> = {
   tenants: ['ingress', 'events', 'compliance', 'dispatcher'],
   hash_keys: ['ingress', 'events', 'compliance', 'dispatcher'],
   person_keys: ['compliance'],
+  record_keys: ['compliance'],
   data_keys: ['ingress', 'events', 'dispatcher'],
   sources: ['ingress'],
   source_settings: ['ingress', 'events', 'compliance', 'dispatcher'],

@@ -14,6 +14,7 @@ const tenant = (tenantId: string): ConfigPage['tenants'][number] => ({
   keywords: { optOut: [], optIn: [], help: [] },
   dataKeys: [{ keyId: 'k', key: Buffer.from('data key'), weekStartDay: 4, generation: 0 }],
   personKeys: [{ generation: 1, key: Buffer.from('person key') }],
+  recordKey: { keyId: 'r', key: Buffer.from('record key') },
 });
 const source = (sourceId: string): ConfigPage['sources'][number] => ({
   sourceId,
@@ -41,8 +42,10 @@ test('a watcher gets what it asked for and no key beside it', () => {
   expect(pageFor(['tenants'], page)).toEqual({
     ...emptyPage(7n),
     platform: { isSendingPaused: true },
-    tenants: [{ ...tenant('t'), hashKey: undefined, dataKeys: [], personKeys: [] }],
+    tenants: [{ ...tenant('t'), hashKey: undefined, dataKeys: [], personKeys: [], recordKey: undefined }],
   });
+  expect(pageFor(['tenants', 'hash_keys', 'person_keys'], page).tenants[0]!.recordKey).toBeUndefined();
+  expect(pageFor(['tenants', 'record_keys'], page).tenants[0]).toMatchObject({ recordKey: { keyId: 'r' } });
   expect(pageFor(['tenants', 'hash_keys'], page).tenants[0]).toMatchObject({ dataKeys: [] });
   expect(pageFor(['data_keys'], page).tenants[0]).toMatchObject({ hashKey: undefined });
   expect([pageFor(['tenants'], page).platform, pageFor(['sources'], page).platform]).toEqual([

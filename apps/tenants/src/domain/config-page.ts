@@ -25,6 +25,13 @@ export interface ConfigPersonKey {
   readonly key: Buffer;
 }
 
+/** The key of a tenant's consent records. */
+export interface ConfigRecordKey {
+  readonly keyId: string;
+  /** Undefined when it cannot be opened: nobody may take that for there being none. */
+  readonly key: Buffer | undefined;
+}
+
 /** A tenant as the edge needs it. */
 export interface ConfigTenant {
   readonly tenantId: string;
@@ -39,6 +46,8 @@ export interface ConfigTenant {
   readonly hashKey: Buffer | undefined;
   readonly dataKeys: readonly ConfigDataKey[];
   readonly personKeys: readonly ConfigPersonKey[];
+  /** Undefined: none was made yet. */
+  readonly recordKey: ConfigRecordKey | undefined;
   /** Words that count as keywords beside the usual ones, folded. */
   readonly keywords: TenantKeywords;
 }
@@ -123,6 +132,7 @@ export function pageFor(kinds: readonly ConfigKind[], page: ConfigPage): ConfigP
           hashKey: has('hash_keys') ? tenant.hashKey : undefined,
           dataKeys: has('data_keys') ? tenant.dataKeys : [],
           personKeys: has('person_keys') ? tenant.personKeys : [],
+          recordKey: has('record_keys') ? tenant.recordKey : undefined,
         }))
       : [],
     deletedTenantIds: hasTenants ? page.deletedTenantIds : [],

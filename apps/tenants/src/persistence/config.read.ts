@@ -7,7 +7,7 @@ import { type PersonKeyStore, type WrappedPersonKey } from './person-key.store.j
 import { intakeQuotaOf, mediaOf } from './tenant.store.js';
 import { msOf, timeOf } from './time.sql.js';
 
-/** A tenant and its hash key, wrapped. */
+/** A tenant with its hash key and its record key, wrapped. */
 export interface TenantConfigRow {
   readonly tenantId: string;
   readonly slug: string;
@@ -18,6 +18,8 @@ export interface TenantConfigRow {
   readonly shards: number[];
   readonly hashKeyId: string | null;
   readonly hashKeyWrapped: Buffer | null;
+  readonly recordKeyId: string | null;
+  readonly recordKeyWrapped: Buffer | null;
   /** Its own words by meaning; null when it never had any. */
   readonly optOutWords: string[] | null;
   readonly optInWords: string[] | null;
@@ -71,8 +73,10 @@ export const FIRST_PAGE: PageStart = [NIL, NIL];
 const TENANT = `SELECT t.tenant_id AS "tenantId", t.slug, t.status, t.sends_paused AS "isSendingPaused", t.shards,
     ${intakeQuotaOf('t.')}, ${mediaOf('t.')},
     h.key_id AS "hashKeyId", h.wrapped AS "hashKeyWrapped",
+    r.key_id AS "recordKeyId", r.wrapped AS "recordKeyWrapped",
     w.opt_out AS "optOutWords", w.opt_in AS "optInWords", w.help AS "helpWords"
   FROM tenants.tenant t LEFT JOIN tenants.hash_key h USING (tenant_id)
+    LEFT JOIN tenants.record_key r USING (tenant_id)
     LEFT JOIN tenants.tenant_keywords w USING (tenant_id) WHERE t.status <> 'deleted'`;
 const SOURCE = `SELECT s.tenant_id AS "tenantId", s.source_id AS "sourceId", s.provider,
     s.settings_json AS "settingsJson", s.status, k.key_id AS "secretKeyId", k.wrapped AS "secretKeyWrapped",

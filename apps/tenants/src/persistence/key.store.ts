@@ -53,7 +53,8 @@ const TENANTS_WITHOUT = {
       WHERE k.tenant_id = t.tenant_id AND k.week_start_day = w.day)
     ORDER BY 1, 2`,
 };
-const DESTROY = ['hash_key', 'person_key', 'secret_key', 'data_key', 'data_key_renewal'].map((table) => ({
+const TABLES = ['hash_key', 'person_key', 'record_key', 'secret_key', 'data_key', 'data_key_renewal'];
+const DESTROY = TABLES.map((table) => ({
   name: `${table}_destroy`,
   text: `DELETE FROM tenants.${table} WHERE tenant_id = $1 RETURNING key_id AS "keyId"`,
 }));

@@ -6,6 +6,7 @@ import { type WrappedKey } from './key.store.js';
 export const WRAPPED_TABLES = [
   'hash_key',
   'person_key',
+  'record_key',
   'secret_key',
   'data_key',
   'data_key_renewal',

@@ -35,12 +35,13 @@ const KINDS: ReadonlyMap<Kind, ConfigKind> = new Map([
 const NO_KEY = Buffer.alloc(0);
 
 /** Who watches what. @throws AppError `request.invalid` for a kind that this version does not know. */
-export function watcherOf({ service, instanceId, kinds }: WatchHello): Watcher {
+export function watcherOf({ service, instanceId, kinds, recordKeys }: WatchHello): Watcher {
   const known = kinds.map((kind) => {
     const name = KINDS.get(kind);
     if (name === undefined) throw invalidField('kinds', 'there is no such kind');
     return name;
   });
+  if (recordKeys === true) known.push('record_keys');
   return { service, instanceId, kinds: kindsFor(service, known) };
 }
 
@@ -71,6 +72,10 @@ const tenantMessage = (tenant: ConfigTenant): TenantConfig => ({
   hashKey: tenant.hashKey ?? NO_KEY,
   dataKeys: tenant.dataKeys.map(dataKeyMessage),
   personKeys: tenant.personKeys.map(({ generation, key }) => ({ generation, key })),
+  recordKey: tenant.recordKey && {
+    id: uuidBytes(tenant.recordKey.keyId),
+    key: tenant.recordKey.key ?? NO_KEY,
+  },
   sendsPaused: tenant.isSendingPaused,
   intakeQuota: tenant.intakeQuota ?? undefined,
   media: tenant.media ?? undefined,

@@ -9,6 +9,7 @@ import { DESTINATION_INCLUDE } from './0006-destination-include.js';
 import { INTAKE_QUOTA } from './0007-intake-quota.js';
 import { MEDIA } from './0008-media.js';
 import { PERSON_KEYS } from './0009-person-keys.js';
+import { RECORD_KEYS } from './0010-record-keys.js';
 
 /** What `migrate` needs to know of this service. */
 export const MIGRATIONS: SchemaDefinition = {
@@ -16,6 +17,6 @@ export const MIGRATIONS: SchemaDefinition = {
   roles: [WORKER_ROLE, READER_ROLE],
   migrations: [
     ...[FIRST, TRUST, KEYWORDS, DELETIONS, DATA_KEYS, DESTINATION_INCLUDE, INTAKE_QUOTA, MEDIA],
-    PERSON_KEYS,
+    ...[PERSON_KEYS, RECORD_KEYS],
   ],
 };

@@ -40,6 +40,11 @@ export interface WatchHello {
   /** Unique per process start. */
   instanceId: string;
   kinds: ConfigKind[];
+  /**
+   * It opens what a record key seals, and is to have these keys; compliance alone. No kind: a tenants of before refuses a
+   * watch that asks for a kind which it does not know.
+   */
+  recordKeys?: boolean | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -102,6 +107,17 @@ export interface TenantConfig {
    * other; none where they were never changed.
    */
   personKeys: PersonKey[];
+  /** For compliance that asks for it in its hello. Absent: none was made yet, and nothing is sealed with one. */
+  recordKey?: RecordKey | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Encrypts the consent records of a tenant, as long as the tenant lives. */
+export interface RecordKey {
+  /** 16 bytes, UUID. */
+  id: Buffer;
+  /** 32 bytes, AES-256; empty: there is one, and it cannot be opened now. */
+  key: Buffer;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1268,6 +1284,9 @@ export const WatchHello: MessageFns<WatchHello> = {
       }
       writer.join();
     }
+    if (message.recordKeys !== undefined) {
+      writer.uint32(32).bool(message.recordKeys);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1325,6 +1344,14 @@ export const WatchHello: MessageFns<WatchHello> = {
             }
 
             break;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.recordKeys = reader.bool();
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
@@ -1695,6 +1722,9 @@ export const TenantConfig: MessageFns<TenantConfig> = {
     for (const v of message.personKeys) {
       PersonKey.encode(v!, writer.uint32(90).fork()).join();
     }
+    if (message.recordKey !== undefined) {
+      RecordKey.encode(message.recordKey, writer.uint32(98).fork()).join();
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1815,6 +1845,91 @@ export const TenantConfig: MessageFns<TenantConfig> = {
             }
 
             message.personKeys.push(PersonKey.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.recordKey = RecordKey.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRecordKey(): RecordKey {
+  return { id: Buffer.alloc(0), key: Buffer.alloc(0) };
+}
+
+export const RecordKey: MessageFns<RecordKey> = {
+  encode(message: RecordKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id.length !== 0) {
+      writer.uint32(10).bytes(message.id);
+    }
+    if (message.key.length !== 0) {
+      writer.uint32(18).bytes(message.key);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = Buffer.from(reader.bytes());
             continue;
           }
         }

@@ -1,4 +1,4 @@
-import type { Database, Tx } from '@posthorn/postgres/database.js';
+import type { Tx } from '@posthorn/postgres/database.js';
 import type { KeptProof, RecordPlace } from '../domain/record-seals.js';
 import { CLEAR_RECORDS } from './clear-records.sql.js';
 
@@ -28,7 +28,7 @@ const statementsOf = (place: RecordPlace) => {
              FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS given (tenant_id, id, kept)
              WHERE row.tenant_id = given.tenant_id AND row.${id} = given.id`,
     },
-    count: `(SELECT count(*) FROM (SELECT FROM compliance.${table} WHERE ${isClear} LIMIT ${COUNTED_MAX}) AS some)`,
+    count: `(SELECT count(*) FROM (SELECT FROM compliance.${table} WHERE ${isClear} LIMIT ${COUNTED_MAX}) AS clear)`,
   };
 };
 const STATEMENTS = {
@@ -63,7 +63,7 @@ export class ClearRecordStore {
   }
 
   /** How many there are, of any tenant, as far as they are counted. */
-  async count(db: Pick<Database, 'query'>): Promise<number> {
+  async count(db: Pick<Tx, 'query'>): Promise<number> {
     return (await db.query<{ count: number }>({ name: 'count_clear', text: COUNT })).rows[0]!.count;
   }
 }

@@ -133,6 +133,13 @@ test("B10 every operation on one's own tenant with another tenant's IDs: nothing
   expect(reached).toBeGreaterThan(40);
 });
 
+test('B10 D4 what a rule fired: of another tenant’s rule, or of none, 404 and no empty list', async () => {
+  const effects = { method: 'GET', path: '/v1/tenants/{tenant}/rules/{id}/effects' };
+  expect(await attempt(owner.call, effects, owner.slug)).toMatchObject({ status: 200 });
+  const answer = await attempt(stranger.call, effects, stranger.slug);
+  expect(answer.body).toMatchObject({ status: 404, code: 'rule.not_found', title: expect.any(String) });
+});
+
 test('B10 whoever calls, whatever is named: 2xx only for one’s own tenant, and with its things only', async () => {
   const callers = () => ({
     stranger: stranger.call,

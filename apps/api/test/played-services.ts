@@ -216,7 +216,7 @@ const EVENTS: PlayedService = {
       handlers: {
         listRules: { own: always({ rules: [RULE, { ...RULE, id: 'rul_0' }] }), other: { rules: [] } },
         getRule: one('rule', RULE, 'rule.not_found'),
-        listRuleEffects: list('effects', RULE_EFFECT),
+        listRuleEffects: { ...list('effects', RULE_EFFECT), other: 'rule.not_found' },
       },
     },
     {

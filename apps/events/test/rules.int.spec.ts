@@ -322,11 +322,8 @@ test('D4 each change is a version; what is off, or gone, fires nothing; an effec
   await service.rules.updateRule({ ...change, ...none, enabled: true, name: 'renamed' }, CALL);
   await contact.writes();
   expect(await contact.ended(ruleId, 2)).toMatchObject([{ ruleVersion: 4 }, { ruleVersion: 2 }]);
-  expect(await contact.get(ruleId, 1)).toMatchObject({
-    version: 1,
-    then: tags('one'),
-    changedBy: 'key_anna',
-  });
+  const former = { version: 1, then: tags('one'), changedBy: 'key_anna' };
+  expect(await contact.get(ruleId, 1)).toMatchObject(former);
   await contact.removes(ruleId);
   await contact.projected(await contact.writes());
   expect(await contact.effects(ruleId)).toHaveLength(2);
@@ -370,7 +367,8 @@ test('B10 another tenant’s rules and effects are not there, and judge only its
   const foreign = { tenantId: other.tenantId, id: ruleId, actorId: 'key_x' };
   await expect(other.get(ruleId)).rejects.toMatchObject({ code: 'rule.not_found' });
   await expect(service.rules.deleteRule(foreign, CALL)).rejects.toMatchObject({ code: 'rule.not_found' });
-  expect(await other.effects(ruleId)).toEqual([]);
+  for (const unknown of [ruleId, formatId('rul', id()), 'rul_nonsense', 'x'])
+    await expect(other.effects(unknown)).rejects.toMatchObject({ code: 'rule.not_found' });
   expect((await service.ruleReads.listRules({ tenantId: other.tenantId }, CALL)).rules).toEqual([]);
   const { rules } = await service.ruleReads.listRules({ tenantId: contact.tenantId }, CALL);
   expect(rules.map(({ id: known }) => known)).toEqual([ruleId]);

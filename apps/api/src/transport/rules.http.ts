@@ -154,11 +154,12 @@ export class RulesController {
     method: 'GET',
     path: `${BASE}/{id}/effects`,
     tag: 'Rules',
-    summary: 'What a rule fired, newest first, and what became of it',
+    summary: 'What a rule fired, newest first, and what became of it; also of one that is deleted',
     access: read,
     query: effectsQuery,
     status: 200,
     response: listOf(ruleEffect),
+    errors: [NOT_FOUND],
   })
   async effects(@CallOf() { tenant, params, query }: Call<unknown, z.infer<typeof effectsQuery>>) {
     const answer = await this.events.ruleQuery.listRuleEffects(

@@ -53,6 +53,12 @@ const GET = {
          WHERE r.tenant_id = $1 AND r.rule_id = $2 AND (NOT r.is_deleted OR $3 <> 0)`,
 };
 
+/** Deleted ones too. */
+const KNOWN = {
+  name: 'rule_known',
+  text: `SELECT EXISTS (SELECT FROM events.rule WHERE tenant_id = $1 AND rule_id = $2) AS is_known`,
+};
+
 /** Reads rules of one tenant; every transaction must have that tenant set. */
 export class RuleRead {
   /** In the order in which they were made. */
@@ -65,6 +71,11 @@ export class RuleRead {
   async get(tx: Tx, tenantId: string, ruleId: string, version = 0): Promise<RuleView | undefined> {
     const { rows } = await tx.query<Row>(GET, [tenantId, ruleId, version]);
     return rows[0] && viewOf(rows[0]);
+  }
+
+  /** Whether there is, or was, such a rule. */
+  async isKnown(tx: Tx, tenantId: string, ruleId: string): Promise<boolean> {
+    return (await tx.query<{ is_known: boolean }>(KNOWN, [tenantId, ruleId])).rows[0]!.is_known;
   }
 }
 

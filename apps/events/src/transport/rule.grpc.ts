@@ -90,14 +90,17 @@ export class RuleController {
   async listRuleEffects(request: ListRuleEffectsRequest): Promise<ListRuleEffectsResponse> {
     const tenant = uuidOr('ten', request.tenantId, 'tenant.not_found');
     const filter = {
-      ruleId: filterUuid('rul', request.ruleId),
+      ruleId: request.ruleId === '' ? '' : ruleUuidOf(request.ruleId),
       triggerEventId: filterUuid('evt', request.triggerEventId),
       state: request.state,
     };
     const [after, limit] = [afterOf(request.cursor), pageLimit(request.limit)];
-    const { items, next } = await this.db.tenantTransaction(tenant, (tx) =>
-      this.effects.list(tx, tenant, filter, after, limit),
-    );
+    const { items, next } = await this.db.tenantTransaction(tenant, async (tx) => {
+      // What a deleted rule did can be read still.
+      if (filter.ruleId !== '' && !(await this.rules.isKnown(tx, tenant, filter.ruleId)))
+        throw new AppError('rule.not_found');
+      return this.effects.list(tx, tenant, filter, after, limit);
+    });
     return { effects: items.map(effectMessageOf), nextCursor: cursorOf(next) };
   }
 }

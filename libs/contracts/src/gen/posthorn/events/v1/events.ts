@@ -20224,7 +20224,7 @@ export interface RuleQueryServiceClient {
 
   getRule(request: GetRuleRequest): Observable<GetRuleResponse>;
 
-  /** Newest first. */
+  /** Newest first. Throws `rule.not_found` when a rule is named that never was. */
 
   listRuleEffects(request: ListRuleEffectsRequest): Observable<ListRuleEffectsResponse>;
 }
@@ -20238,7 +20238,7 @@ export interface RuleQueryServiceController {
 
   getRule(request: GetRuleRequest): Promise<GetRuleResponse> | Observable<GetRuleResponse> | GetRuleResponse;
 
-  /** Newest first. */
+  /** Newest first. Throws `rule.not_found` when a rule is named that never was. */
 
   listRuleEffects(
     request: ListRuleEffectsRequest,
@@ -20286,7 +20286,7 @@ export const RuleQueryServiceService = {
     responseSerialize: (value: GetRuleResponse): Buffer => Buffer.from(GetRuleResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetRuleResponse => GetRuleResponse.decode(value),
   },
-  /** Newest first. */
+  /** Newest first. Throws `rule.not_found` when a rule is named that never was. */
   listRuleEffects: {
     path: "/posthorn.events.v1.RuleQueryService/ListRuleEffects" as const,
     requestStream: false as const,
@@ -20304,7 +20304,7 @@ export interface RuleQueryServiceServer extends UntypedServiceImplementation {
   /** All of them: a tenant has at most 50. */
   listRules: handleUnaryCall<ListRulesRequest, ListRulesResponse>;
   getRule: handleUnaryCall<GetRuleRequest, GetRuleResponse>;
-  /** Newest first. */
+  /** Newest first. Throws `rule.not_found` when a rule is named that never was. */
   listRuleEffects: handleUnaryCall<ListRuleEffectsRequest, ListRuleEffectsResponse>;
 }
 

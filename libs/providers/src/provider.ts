@@ -214,7 +214,7 @@ export interface Provider<S extends CommonSettings = CommonSettings> {
   readonly methods: readonly ('POST' | 'GET')[];
   /** Validates a source's settings; admin refuses unknown keys, the edge ignores them. */
   readonly settings: z.ZodObject;
-  /** Settings whose values are nobody's to read later: the audit says only that they changed. */
+  /** Settings whose values are nobody's to read later: answers name them only, and the audit says that they changed. */
   readonly secretSettings?: readonly string[];
   /** Whether a source must have a secret to be created. */
   readonly secretRequired: boolean;

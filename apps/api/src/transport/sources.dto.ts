@@ -43,7 +43,12 @@ export const source = z.object({
   name,
   provider: z.string(),
   url: z.url().describe('where the provider posts to'),
-  settings: json,
+  settings: json.describe('without those of `hiddenSettings`'),
+  hiddenSettings: z
+    .array(z.string())
+    .describe(
+      "names of settings that are set and never shown, as WhatsApp's verifyToken: a PATCH that does not name them leaves them",
+    ),
   status,
   secrets: z.array(secretInfo),
   credentialsSetAt: time
@@ -76,6 +81,7 @@ export const sourceOf = (from: Source, ingressUrl: string, tenantSlug: string): 
   provider: from.provider,
   url: `${ingressUrl}/in/${tenantSlug}/${from.id}`,
   settings: JSON.parse(from.settingsJson || '{}') as Record<string, unknown>,
+  hiddenSettings: from.hiddenSettings,
   status: from.status as 'active',
   secrets: from.secrets.map(secretInfoOf),
   credentialsSetAt: timeOf(from.credentialsSetAtMs ?? 0),

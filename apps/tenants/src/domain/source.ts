@@ -70,6 +70,20 @@ export function parseSettings(text: string): Settings {
   return value as Settings;
 }
 
+/** Settings as they may be read: those that the provider calls secret are told by name only. */
+export function shownSettings({ provider, settings }: Pick<Source, 'provider' | 'settings'>): {
+  readonly shown: Settings;
+  readonly hidden: readonly string[];
+} {
+  const secret = PROVIDERS.get(provider)?.secretSettings ?? [];
+  const isSecret = ([name]: [string, unknown]): boolean => secret.includes(name);
+  const entries = Object.entries(settings);
+  return {
+    shown: Object.fromEntries(entries.filter((entry) => !isSecret(entry))),
+    hidden: entries.filter(isSecret).map(([name]) => name),
+  };
+}
+
 /**
  * Settings after a change: a value replaces, null removes, what is absent stays.
  * Source: RFC 7396; settings are flat, so no deeper.

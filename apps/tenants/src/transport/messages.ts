@@ -18,7 +18,7 @@ import { FieldErrors } from '../domain/field-errors.js';
 import { type OperatorKey } from '../domain/operator-key.js';
 import { type ApiKey } from '../domain/scope.js';
 import { type SecretInfo } from '../domain/secret.js';
-import { type Source } from '../domain/source.js';
+import { shownSettings, type Source } from '../domain/source.js';
 import { type Tenant } from '../domain/tenant.js';
 
 const ACTOR_KINDS = ['operator', 'tenant', 'service'];
@@ -84,16 +84,20 @@ export const secretInfoMessage = (secret: SecretInfo): SecretInfoMessage => ({
   lastMatchedAtMs: secret.lastMatchedAtMs ?? 0,
 });
 
-export const sourceMessage = (source: Source): SourceMessage => ({
-  id: idOfUuid('src', source.sourceId),
-  name: source.name,
-  provider: source.provider,
-  settingsJson: JSON.stringify(source.settings),
-  status: source.status,
-  secrets: source.secrets.map(secretInfoMessage),
-  createdAtMs: source.createdAtMs,
-  credentialsSetAtMs: source.credentialsSetAtMs ?? undefined,
-});
+export function sourceMessage(source: Source): SourceMessage {
+  const { shown, hidden } = shownSettings(source);
+  return {
+    id: idOfUuid('src', source.sourceId),
+    name: source.name,
+    provider: source.provider,
+    settingsJson: JSON.stringify(shown),
+    status: source.status,
+    secrets: source.secrets.map(secretInfoMessage),
+    createdAtMs: source.createdAtMs,
+    credentialsSetAtMs: source.credentialsSetAtMs ?? undefined,
+    hiddenSettings: [...hidden],
+  };
+}
 
 export const destinationMessage = (destination: Destination): DestinationMessage => ({
   id: idOfUuid('dst', destination.destinationId),

@@ -68,7 +68,9 @@ const settings = COMMON_SETTINGS.extend({
     .string()
     .regex(/^[\x21-\x7e]{1,256}$/)
     .optional()
-    .describe('Chosen by you, entered at Meta too; proves the endpoint is yours when it is configured'),
+    .describe(
+      'Chosen by you, entered at Meta too; proves the endpoint is yours when it is configured; never shown again',
+    ),
   phoneNumberIds: z
     .array(z.string().regex(/^\d{1,32}$/))
     .max(PHONE_NUMBER_IDS_MAX)

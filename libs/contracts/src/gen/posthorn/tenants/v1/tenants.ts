@@ -330,12 +330,17 @@ export interface Source {
   id: string;
   name: string;
   provider: string;
+  /** Without those that the provider calls secret. */
   settingsJson: string;
   status: string;
   secrets: SecretInfo[];
   createdAtMs: number;
   /** When the credentials for sends were last given; absent when there are none. */
-  credentialsSetAtMs?: number | undefined;
+  credentialsSetAtMs?:
+    | number
+    | undefined;
+  /** Settings that are set and never shown, by name. */
+  hiddenSettings: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -4044,7 +4049,16 @@ export const SecretInfo: MessageFns<SecretInfo> = {
 };
 
 function createBaseSource(): Source {
-  return { id: "", name: "", provider: "", settingsJson: "", status: "", secrets: [], createdAtMs: 0 };
+  return {
+    id: "",
+    name: "",
+    provider: "",
+    settingsJson: "",
+    status: "",
+    secrets: [],
+    createdAtMs: 0,
+    hiddenSettings: [],
+  };
 }
 
 export const Source: MessageFns<Source> = {
@@ -4072,6 +4086,9 @@ export const Source: MessageFns<Source> = {
     }
     if (message.credentialsSetAtMs !== undefined) {
       writer.uint32(65).double(message.credentialsSetAtMs);
+    }
+    for (const v of message.hiddenSettings) {
+      writer.uint32(74).string(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -4159,6 +4176,14 @@ export const Source: MessageFns<Source> = {
             }
 
             message.credentialsSetAtMs = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.hiddenSettings.push(reader.string());
             continue;
           }
         }

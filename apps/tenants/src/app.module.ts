@@ -97,6 +97,7 @@ import { CredentialStore } from './persistence/credential.store.js';
 import { DataKeyStore } from './persistence/data-key.store.js';
 import { DestinationStore } from './persistence/destination.store.js';
 import { IdempotencyStore } from './persistence/idempotency.store.js';
+import { KeyMakerRead } from './persistence/key-maker.read.js';
 import { KeyStore } from './persistence/key.store.js';
 import { KeywordStore } from './persistence/keyword.store.js';
 import { OperatorKeyStore } from './persistence/operator-key.store.js';
@@ -210,6 +211,7 @@ const persistence = () => [
   provide(DataKeyStore),
   provide(DestinationStore),
   provide(IdempotencyStore),
+  provide(KeyMakerRead),
   provide(KeyStore),
   provide(KeywordStore),
   provide(OperatorKeyStore),
@@ -292,7 +294,7 @@ const changing = () => [
     ...([CredentialStore, ApiKeyStore, KeyStore, KeywordStore] as const),
   ),
   provide(StopTenant, ChangeRunner, TenantStore),
-  provide(CreateApiKey, ChangeRunner, ApiKeyStore, Clock),
+  provide(CreateApiKey, ChangeRunner, ApiKeyStore, KeyMakerRead, Clock),
   provide(DeleteApiKey, ChangeRunner, ApiKeyStore),
   provide(CreateSource, ChangeRunner, SourceStore, OwnerSecrets, DestinationRules),
   provide(UpdateSource, ChangeRunner, SourceStore, OwnerSecrets, DestinationRules),
@@ -324,7 +326,7 @@ const auditing = () => [
 
 const operating = () => [
   provide(PausePlatformSends, Database, ChangeRunner, PlatformStore),
-  provide(ManageOperatorKeys, Database, ChangeRunner, OperatorKeyStore, Clock),
+  provide(ManageOperatorKeys, Database, ChangeRunner, OperatorKeyStore, KeyMakerRead, Clock),
   provide(RewrapKeys, Database, WrappedKeyStore, KeyWrapper, KeyEncryptionFile, Clock),
   provide(RotateKeys, ChangeRunner, WrappedKeyStore, KeyEncryptionFile, RewrapKeys),
   provide(RotateTenantKeys, ChangeRunner, KeyStore, DataKeyStore, SealedValueStore, SecretVault),

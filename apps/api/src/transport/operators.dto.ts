@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { OPERATOR_SCOPES } from '../domain/principal.js';
 import { bodyMoment, time, timeAt, timeOf } from './shapes.dto.js';
 import { OVERLAP_SECONDS_DEFAULT, OVERLAP_SECONDS_MAX } from './sources.dto.js';
+import { EXPIRY } from './tenants.dto.js';
 
 const NAME_MAX = 200;
 const secret = z.string().nullable().describe('shown once');
@@ -14,7 +15,7 @@ export const createOperatorKey = z.strictObject({
     .max(OPERATOR_SCOPES.length)
     .default([])
     .describe('none of platform:, tenants: and keys: = all of them; payloads:read is had by name only'),
-  expiresAt: bodyMoment.optional(),
+  expiresAt: bodyMoment.optional().describe(EXPIRY),
 });
 export const rotateOperatorKey = z.strictObject({
   id: z.string().max(64).default('').describe("the caller's own key, when absent"),

@@ -47,7 +47,7 @@ export class OperatorsController {
     method: 'POST',
     path: BASE,
     tag: 'Operators',
-    summary: 'Create an operator key',
+    summary: 'Create an operator key; by a key that expires, one that ends with it at the latest',
     access: operator,
     body: createOperatorKey,
     status: 201,
@@ -69,7 +69,8 @@ export class OperatorsController {
     method: 'POST',
     path: `${BASE}/rotate`,
     tag: 'Operators',
-    summary: 'A new key like the former, which ends after the overlap',
+    summary:
+      'A new key like the former, which ends after the overlap; by a key that expires, it ends with that at the latest',
     access: operator,
     body: rotateOperatorKey,
     status: 201,
@@ -91,7 +92,8 @@ export class OperatorsController {
     method: 'DELETE',
     path: `${BASE}/{id}`,
     tag: 'Operators',
-    summary: 'Revoke an operator key now; one that does not expire must stay',
+    summary:
+      'Revoke an operator key now; one that does not expire must stay, and what the key made stays, too',
     access: operator,
     status: 204,
     errors: ['api_key.not_found'],

@@ -57,10 +57,14 @@ export const tenant = z.object({
   pending,
 });
 
+/** Of a key that another key makes. */
+export const EXPIRY =
+  'a key that expires makes none that ends after it; absent: with the key that makes it, or never when that does not expire';
+
 export const createApiKey = z.strictObject({
   name,
   scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
-  expiresAt: z.iso.datetime({ offset: true }).optional(),
+  expiresAt: z.iso.datetime({ offset: true }).optional().describe(EXPIRY),
 });
 
 export const apiKey = z.object({

@@ -139,7 +139,8 @@ export class TenantsController {
     method: 'POST',
     path: '/v1/tenants/{tenant}/api-keys',
     tag: 'API keys',
-    summary: 'Create an API key; a tenant key gives only scopes that it has',
+    summary:
+      'Create an API key; it has only scopes of the key that makes it, and ends with that at the latest',
     access: { principal: 'tenant', scope: 'api-keys:write' },
     body: createApiKey,
     status: 201,
@@ -188,7 +189,8 @@ export class TenantsController {
     method: 'DELETE',
     path: '/v1/tenants/{tenant}/api-keys/{id}',
     tag: 'API keys',
-    summary: 'Revoke an API key now',
+    summary:
+      'Revoke an API key now; keys that it made stay: the audit log names them, by its ID as the actor',
     access: { principal: 'tenant', scope: 'api-keys:write' },
     status: 204,
     errors: ['api_key.not_found'],

@@ -5,6 +5,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { type Database, type Tx } from '@posthorn/postgres/database.js';
 import { type Actor } from '../domain/actor.js';
 import { invalidField } from '../domain/field-errors.js';
+import { expiryWithin } from '../domain/key-expiry.js';
 import {
   checkOperatorKey,
   checkOverlap,
@@ -13,6 +14,7 @@ import {
   OPERATOR_KEY_PREFIX,
   type OperatorKey,
 } from '../domain/operator-key.js';
+import { type KeyMakerRead } from '../persistence/key-maker.read.js';
 import { type OperatorKeyStore } from '../persistence/operator-key.store.js';
 import { type ChangeRunner } from './change-runner.js';
 import { type PageRequest } from './read-configuration.js';
@@ -29,6 +31,7 @@ export class ManageOperatorKeys {
     private readonly db: Database,
     private readonly changes: ChangeRunner,
     private readonly operatorKeys: OperatorKeyStore,
+    private readonly makers: KeyMakerRead,
     private readonly clock: Clock,
   ) {}
 
@@ -36,17 +39,21 @@ export class ManageOperatorKeys {
     return this.operatorKeys.list(this.db, before, limit, this.clock.nowMs());
   }
 
-  /** @throws AppError `request.invalid`, `limit.reached` */
+  /**
+   * @param askedAtMs when it is to end; null: with the key that makes it, if that ends.
+   * @throws AppError `request.invalid`, `limit.reached`; `principal.forbidden` for one that would outlive its maker
+   */
   async create(
     actor: Actor,
     name: string,
     scopes: readonly string[],
-    expiresAtMs: number | null,
+    askedAtMs: number | null,
   ): Promise<NewOperatorKey> {
-    checkOperatorKey(name, scopes, expiresAtMs, this.clock.nowMs());
+    checkOperatorKey(name, scopes, askedAtMs, this.clock.nowMs());
     const { value } = await this.changes.runPlatform(actor, async ({ tx, nowMs, audit }) => {
       await this.operatorKeys.lock(tx);
       checkRoomFor(await this.operatorKeys.valid(tx, nowMs));
+      const expiresAtMs = expiryWithin(askedAtMs, await this.makers.expiry(tx, actor, nowMs));
       const made = await this.insert(tx, { name, scopes: [...new Set(scopes)], expiresAtMs }, nowMs);
       const { operatorKeyId, ...after } = made.operatorKey;
       audit('operator_key.created', idOfUuid('key', operatorKeyId), {
@@ -58,7 +65,8 @@ export class ManageOperatorKeys {
   }
 
   /**
-   * Gives a key a successor of the same name, scopes and life; the former ends after the overlap.
+   * Gives a key a successor of the same name, scopes and life, which yet never ends after the key that asks; the former
+   * ends after the overlap. So a key that ends gets a new secret by itself, and a new life from one that stays.
    * @param id `key_…`; empty: the actor's own.
    * @throws AppError `api_key.not_found`, `request.invalid`, `limit.reached`
    */
@@ -70,12 +78,9 @@ export class ManageOperatorKeys {
       const former = find(valid, id === '' ? actor.id : id);
       if (overlapSeconds > 0) checkRoomFor(valid);
       const { name, scopes } = former;
-      const lifeMs = former.expiresAtMs === null ? null : former.expiresAtMs - former.createdAtMs;
-      const made = await this.insert(
-        tx,
-        { name, scopes, expiresAtMs: lifeMs === null ? null : nowMs + lifeMs },
-        nowMs,
-      );
+      const anewAtMs = former.expiresAtMs === null ? null : nowMs + former.expiresAtMs - former.createdAtMs;
+      const expiresAtMs = earlier(anewAtMs, await this.makers.expiry(tx, actor, nowMs));
+      const made = await this.insert(tx, { name, scopes, expiresAtMs }, nowMs);
       if (overlapSeconds === 0) await this.operatorKeys.revoke(tx, former.operatorKeyId, nowMs);
       else await this.operatorKeys.expire(tx, former.operatorKeyId, nowMs + overlapSeconds * 1_000);
       audit('operator_key.rotated', idOfUuid('key', former.operatorKeyId), {
@@ -109,6 +114,10 @@ export class ManageOperatorKeys {
     return { operatorKey: await this.operatorKeys.insert(tx, key, hashToken(token), nowMs), token };
   }
 }
+
+/** Null: never. */
+const earlier = (a: number | null, b: number | null): number | null =>
+  a === null || b === null ? (a ?? b) : Math.min(a, b);
 
 function find(valid: readonly OperatorKey[], id: string): OperatorKey {
   const uuid = uuidOfId('key', id);

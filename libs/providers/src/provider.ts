@@ -196,7 +196,7 @@ export const COMMON_SETTINGS = z.strictObject({
   verification: z
     .enum(['enforce', 'monitor'])
     .default('enforce')
-    .describe('monitor stores unauthentic requests too, marked'),
+    .describe('monitor stores unauthentic requests too, marked: `authentic` is false'),
 });
 export type CommonSettings = z.output<typeof COMMON_SETTINGS>;
 

@@ -2,6 +2,29 @@ import { type Event, type EventMedium } from '@posthorn/contracts/posthorn/event
 import { z } from 'zod';
 import { moment, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 
+/** Of everything that shows an event, or what follows from one. */
+export const authenticity = {
+  authentic: z
+    .boolean()
+    .describe(
+      'false: nobody vouches for it; it was let in because its source has `verification: monitor`. Whoever knows the URL may have made it up: it restricts what is sent and never allows it',
+    ),
+  unauthenticCause: z
+    .string()
+    .nullable()
+    .describe(
+      'why it is not authentic: the error code of its refusal, such as signature.mismatch; `event.unauthentic`: what it follows from is not',
+    ),
+};
+export const authenticityOf = ({
+  unauthenticCause: cause,
+}: {
+  readonly unauthenticCause?: string | undefined;
+}) => ({
+  authentic: cause === undefined,
+  unauthenticCause: cause ?? null,
+});
+
 const text = z.string().max(500).optional();
 
 export const eventsQuery = page.extend({
@@ -13,6 +36,10 @@ export const eventsQuery = page.extend({
   from: moment,
   to: moment,
   state: z.enum(['stored', 'projected', 'quarantined']).optional(),
+  authentic: z
+    .enum(['true', 'false'])
+    .optional()
+    .describe('false: what sources with `verification: monitor` let in although nobody vouches for it'),
 });
 export const event = z.object({
   id: z.string(),
@@ -35,6 +62,7 @@ export const event = z.object({
     .string()
     .nullable()
     .describe('the event that was not understood when it came, and that this one was found in later'),
+  ...authenticity,
 });
 
 export const medium = z.object({
@@ -126,4 +154,5 @@ export const eventOf = (from: Event): z.infer<typeof event> => ({
   correlationId: textOf(from.correlationId),
   secretId: textOf(from.secretId),
   originalId: from.originalId ?? null,
+  ...authenticityOf(from),
 });

@@ -44,6 +44,7 @@ export class EventsController {
         fromMs: query.from,
         toMs: query.to,
         state: query.state ?? '',
+        authentic: query.authentic === undefined ? undefined : query.authentic === 'true',
       },
       this.events.read,
     );

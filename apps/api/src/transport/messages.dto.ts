@@ -5,6 +5,7 @@ import {
 import { type Message } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { type Actor } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { z } from 'zod';
+import { authenticity, authenticityOf } from './events.dto.js';
 import {
   bodyMoment,
   channel,
@@ -192,6 +193,7 @@ export const message = z.object({
       occurredAt: time.nullable(),
       receivedAt: time,
       effect: z.string(),
+      ...authenticity,
     }),
   ),
 });
@@ -285,6 +287,7 @@ export const messageOf = (from: Message): z.infer<typeof message> => ({
     occurredAt: timeOf(step.occurredAtMs),
     receivedAt: timeAt(step.receivedAtMs),
     effect: step.effect,
+    ...authenticityOf(step),
   })),
 });
 

@@ -2,6 +2,7 @@ import { formatId } from '@posthorn/clock/id.js';
 import { z } from 'zod';
 import { type PersonStep } from '../application/explain-person.js';
 import { type ToldErasure } from '../application/read-erasure.js';
+import { authenticity, authenticityOf } from './events.dto.js';
 import { proof } from './receipts.dto.js';
 import { channel, idOf, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 import { address, suppression } from './suppressions.dto.js';
@@ -82,12 +83,14 @@ export const personStep = z.object({
   actorId: z.string().nullable(),
   message: change.nullable().describe("what it did to the message's state"),
   conversation: change.nullable().describe("what it did to the conversation's state"),
+  ...authenticity,
 });
 
 type Shown = z.infer<typeof personStep>;
 const NOTHING = {
   ...{ personId: null, channel: null, rule: null, detail: null, eventId: null, messageId: null },
   ...{ conversationId: null, sourceId: null, actorId: null, message: null, conversation: null },
+  ...authenticityOf({}),
 };
 
 /** How far an erasure is, as the API shows it. */
@@ -122,6 +125,7 @@ const eventShown = (event: Extract<PersonStep, { kind: 'event' }>['event']) => (
   sourceId: textOf(event.sourceId),
   message: changeOf(event.fromState, event.toState),
   conversation: changeOf(event.conversationFromState, event.conversationToState),
+  ...authenticityOf(event),
 });
 
 const entryShown = (entry: Extract<PersonStep, { kind: 'compliance' }>['entry']) => ({

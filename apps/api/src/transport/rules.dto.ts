@@ -35,7 +35,9 @@ const when = z.strictObject({
     .string()
     .max(EXPRESSION_MAX)
     .default('')
-    .describe('CEL over event, message, conversation and consent as they are after the event; empty: always'),
+    .describe(
+      'CEL over event, message, conversation and consent as they are after the event; empty: always. For an event that is not authentic (`event.authentic` is false, `event.unauthenticCause` says why) `suppress` fires, `send` never does, `handoff` and `tag` only when the expression has `event.authentic` in it',
+    ),
   once: z
     .enum(['event', 'message', 'conversation_state'])
     .default('event')

@@ -50,6 +50,12 @@ test('the body names the fact by public IDs and leaves out what is empty', () =>
   });
 });
 
+test('A10 of an event that nobody vouches for the body says so, and of others nothing', () => {
+  // Would break: who gets it acts on what anybody can have posted.
+  expect(parsed({ ...fact, unverified: true })['data']).toMatchObject({ authentic: false });
+  expect(parsed({ ...fact, unverified: false })).toEqual(parsed(fact));
+});
+
 test('I10 the keyed hash of the person stays inside', () => {
   expect(renderBody(fact, 'acme').includes(fact.personHash.toString('hex'))).toBe(false);
   expect(parsed(fact)['data']).not.toHaveProperty('personHash');

@@ -32,6 +32,7 @@ export function renderBody(fact: DeliverableFact, tenantSlug: string, handoff?: 
         campaign: textOf(fact.campaign),
         signal: textOf(fact.signal),
         errorCode: textOf(fact.errorCode),
+        authentic: fact.unverified === true ? false : undefined,
         receivedAt: timeOf(fact.receivedAtMs),
         handoff,
       },

@@ -40,11 +40,15 @@ export interface MessagePart {
 }
 
 /** How ingress marks what a source that monitors let in all the same. */
-const UNAUTHENTIC_NOTE = 'unauthentic:';
+export const UNAUTHENTIC_NOTE = 'unauthentic:';
 
 /** Whether nobody vouches for it: then it may restrict what is sent, and never allow it. */
 export const isUnverified = ({ note }: Pick<EventAttributes, 'note'>): boolean =>
   note.startsWith(UNAUTHENTIC_NOTE);
+
+/** Why nobody vouches for it: an error code; undefined when somebody does. */
+export const unauthenticCauseOf = ({ note }: Pick<EventAttributes, 'note'>): string | undefined =>
+  isUnverified({ note }) ? (/^unauthentic: ([a-z_.]+)/.exec(note)?.[1] ?? '') : undefined;
 
 /** One event of a request. */
 export interface IntakeEvent {

@@ -13,6 +13,8 @@ export interface RuleExpression {
   readonly cost: number;
   /** Whether it cannot be true or false, whatever the facts are. */
   readonly isNoCondition: boolean;
+  /** Whether it looks at `event.authentic`. */
+  readonly isAboutAuthenticity: boolean;
   /** Never throws: what fails is told as text. */
   evaluate(facts: RuleFacts): RuleValue;
 }
@@ -46,7 +48,12 @@ export function compileExpression(text: string): RuleExpression {
       throw new InvalidExpression(`may cost ${Math.ceil(cost)}, and ${EXPRESSION_COST_MAX} is the most`);
     checkNames(expr, new Set());
     const run = plan(ENVIRONMENT, expr);
-    return { cost, isNoCondition: cannotBeCondition(expr), evaluate: (facts) => valueOf(run, facts) };
+    return {
+      cost,
+      isNoCondition: cannotBeCondition(expr),
+      isAboutAuthenticity: hasField(expr, 'event', 'authentic'),
+      evaluate: (facts) => valueOf(run, facts),
+    };
   } catch (error) {
     if (error instanceof InvalidExpression) throw error;
     throw new InvalidExpression(
@@ -116,6 +123,17 @@ function checkField(operand: CelNode | undefined, field: string, variables: Read
   const fields: readonly string[] = RULE_FACT_FIELDS[name as keyof RuleFacts];
   if (!fields.includes(field))
     throw new InvalidExpression(`${name} has no ${clip(field)}; it has ${fields.join(', ')}`);
+}
+
+/** Whether a part of it is that field of that fact. */
+function hasField(node: unknown, root: keyof RuleFacts, field: string): boolean {
+  if (typeof node !== 'object' || node === null) return false;
+  const { exprKind } = node as Partial<CelNode>;
+  if (exprKind?.case === 'selectExpr' && exprKind.value.field === field) {
+    const { operand } = exprKind.value;
+    if (operand?.exprKind.case === 'identExpr' && operand.exprKind.value.name === root) return true;
+  }
+  return Object.values(node).some((part) => hasField(part, root, field));
 }
 
 /** Compiled anew at each evaluation, so what it costs must be known now. */

@@ -1,6 +1,7 @@
 import { formatId, type IdPrefix } from '@posthorn/clock/id.js';
 import { conversationStateOf, withConsent } from './conversation-state.js';
 import type { ConversationRecord } from './conversation.js';
+import { isUnverified, unauthenticCauseOf } from './intake.js';
 import { stateOf } from './message-state.js';
 import {
   factTypesOf,
@@ -38,7 +39,7 @@ export const RULE_FACT_FIELDS = {
       'direction',
     ] as const),
     ...(['status', 'providerStatus', 'errorCode', 'campaign', 'signal', 'note'] as const),
-    ...(['occurredAt', 'receivedAt'] as const),
+    ...(['authentic', 'unauthenticCause', 'occurredAt', 'receivedAt'] as const),
   ],
   message: [
     ...(['id', 'state', 'previousState', 'channel', 'direction', 'campaign'] as const),
@@ -101,6 +102,8 @@ function eventFacts(transition: Transition): RuleFacts['event'] {
     campaign: clip(attributes.campaign),
     signal: clip(attributes.signal),
     note: clip(attributes.note),
+    authentic: !isUnverified(attributes),
+    unauthenticCause: clip(unauthenticCauseOf(attributes) ?? ''),
     occurredAt: timeOf(event.occurredAtMs),
     receivedAt: timeOf(event.receivedAtMs),
   };

@@ -13,7 +13,7 @@ import { NO_SOURCE } from './intake.js';
 import { OWN_SERVICE, type LoggedEvent } from './project-event.js';
 import { compileRule, judgeRule, mayTrigger, type Firing, type Judgement } from './rule-firing.js';
 import { RuleSet, TENANT_COST_MAX } from './rule-set.js';
-import type { RuleDefinition } from './rule.js';
+import type { RuleAction, RuleDefinition } from './rule.js';
 
 const NEVER = { optedOutAtMs: 0, optedInAtMs: 0 };
 const CLOSED_MS = NOW_MS + 10_000;
@@ -52,12 +52,30 @@ test('D4 a rule fires for its types and only when its expression holds', () => {
   expect(judge({ types: ['*'], expression: 'conversation.state == "replied"' }, reply())?.kind).toBe('fires');
 });
 
-test('E2 a rule sends nothing because of an event that nobody vouches for; what it does inside, it does', () => {
-  // Would break: whoever can post to a source that only monitors could have us write to anybody.
+describe('E2 A10 of an event that nobody vouches for', () => {
   const forged = reply({ note: 'unauthentic: signature.mismatch' });
-  expect(judge({ action: sending('hello') }, forged)).toBeUndefined();
-  expect(judge({ action: sending('hello') }, reply())?.kind).toBe('fires');
-  expect(judge({ action: tagging }, forged)?.kind).toBe('fires');
+  const handingOff = { kind: 'handoff', reason: 'policy', queue: '', priority: 0 } as const;
+  const suppressing = { kind: 'suppress', channel: 'all', scope: '', reason: '' } as const;
+  const fires = (action: RuleAction, expression: string, event = forged): boolean =>
+    judge({ action, expression }, event)?.kind === 'fires';
+
+  test.each<[string, RuleAction, boolean, boolean]>([
+    // Would break: whoever can post to a source that only monitors could have us write to anybody.
+    ['a send never fires', sending('hello'), false, false],
+    ['a hand-off fires only for a rule that knows', handingOff, false, true],
+    ['a tag fires only for a rule that knows', tagging, false, true],
+    // It may be a person after all, whose secret is set up wrongly.
+    ['a suppression fires', suppressing, true, true],
+  ])('%s', (_, action, isFired, isFiredKnowingly) => {
+    expect(fires(action, '')).toBe(isFired);
+    expect(fires(action, 'event.unauthenticCause == "signature.mismatch"')).toBe(isFired);
+    for (const knowing of ['!event.authentic', 'event.authentic || event.channel == "sms"'])
+      expect(fires(action, knowing)).toBe(isFiredKnowingly);
+    expect(fires(action, 'event.authentic')).toBe(false);
+    for (const expression of ['', 'event.authentic && event.unauthenticCause == ""'])
+      expect(fires(action, expression, reply())).toBe(true);
+    expect(fires(action, '!event.authentic', reply())).toBe(false);
+  });
 });
 
 test('D4 a part of a text triggers nothing, also when a rule is tried on stored events', () => {

@@ -80,8 +80,7 @@ export function judgeRule(
   if (event.storedAtMs < rule.effectiveAtMs) return undefined;
   // The whole text triggers it, once.
   if (partOf(event) !== undefined) return undefined;
-  // Whoever can post here could have us write to anybody.
-  if (action.kind === 'send' && isUnverified(event.attributes)) return undefined;
+  if (isUnverified(event.attributes) && !mayFireUnverified(rule)) return undefined;
   if (!triggerTypesOf(seen.transition).some((type) => isTypeOf(types, type))) return undefined;
   if (rule.condition !== undefined) {
     const result = rule.condition.evaluate(factsOnce());
@@ -104,6 +103,13 @@ export function judgeRule(
   if (isAnswer(action)) values.push(event.attributes.signal);
   return { kind: 'fires', firing: { rule, triggerKey, seen, personHash, values } };
 }
+
+/**
+ * Whether it fires for an event that nobody vouches for. What restricts does; what allows never: whoever can post here
+ * could have us write to anybody. The rest does where the rule says that it knows of such events.
+ */
+const mayFireUnverified = ({ definition: { action }, condition }: CompiledRule): boolean =>
+  action.kind === 'suppress' || (action.kind !== 'send' && condition?.isAboutAuthenticity === true);
 
 function missingOf(
   action: RuleAction,

@@ -1,3 +1,4 @@
+import { unauthenticCauseOf } from './intake.js';
 import { factIdOf, factTypesOf, type ConversationChange } from './project-event.js';
 
 /** What is known of an event's way. Times Unix milliseconds. */
@@ -42,7 +43,7 @@ export interface StageEntry {
 export function timelineOf(story: EventStory): StageEntry[] {
   const { transition, quarantine } = story;
   const entries: StageEntry[] = [
-    { atMs: story.receivedAtMs, stage: 'received', detail: `from ${story.provider}` },
+    { atMs: story.receivedAtMs, stage: 'received', detail: `from ${story.provider}${authenticity(story)}` },
     { atMs: story.storedAtMs, stage: 'stored', detail: story.type },
   ];
   if (quarantine !== undefined)
@@ -59,6 +60,11 @@ export function timelineOf(story: EventStory): StageEntry[] {
   for (const factType of factTypesOf(story.type, transition))
     entries.push({ atMs, stage: 'fact', detail: factType, factId: factIdOf(story.eventId, factType) });
   return entries;
+}
+
+function authenticity(story: EventStory): string {
+  const cause = unauthenticCauseOf(story);
+  return cause === undefined ? '' : `, not authentic: ${cause}`;
 }
 
 function conversationEntry(story: EventStory, { from, to }: ConversationChange, atMs: number): StageEntry {

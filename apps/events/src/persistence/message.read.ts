@@ -1,5 +1,7 @@
 import type { Tx } from '@posthorn/postgres/database.js';
 import { idBounds, type TimeSpan } from '../domain/page.js';
+import { unauthenticCauseOf } from '../domain/intake.js';
+import { decodeAttributes } from './attributes.codec.js';
 import type { Page } from './event.read.js';
 import { tagsSql } from './rule-tags.js';
 
@@ -29,6 +31,8 @@ export interface StepView {
   /** 0 = the provider does not say. */
   readonly occurredAtMs: number;
   readonly receivedAtMs: number;
+  /** An error code; undefined: it is authentic. */
+  readonly unauthenticCause: string | undefined;
 }
 
 /** Empty = any. */
@@ -61,6 +65,7 @@ interface StepRow {
   effect: string;
   occurred: number | null;
   received: number;
+  attributes: Buffer | null;
 }
 
 /** See EventRead: a page never looks at more rows. */
@@ -114,14 +119,16 @@ const PROVIDER = {
 };
 const STEPS = {
   name: 'message_steps',
-  text: `SELECT t.* FROM unnest($2::uuid[]) AS k (message_id)
+  text: `SELECT t.*, l.attributes FROM unnest($2::uuid[]) AS k (message_id)
          CROSS JOIN LATERAL (
            SELECT t.message_id, t.event_id, t.from_state, t.to_state, t.effect,
              date_part('epoch', t.occurred_at) * 1000 AS occurred, date_part('epoch', t.received_at) * 1000 AS received
            FROM events.transition t
            WHERE t.tenant_id = $1 AND t.message_id = k.message_id AND t.to_state <> ''
            ORDER BY t.event_id LIMIT $3::int
-         ) t`,
+         ) t
+         LEFT JOIN events.event_log l ON l.tenant_id = $1 AND l.event_id = t.event_id
+         ORDER BY t.event_id`,
 };
 
 /** Reads messages of one tenant; every transaction must have that tenant set. */
@@ -204,4 +211,6 @@ const stepView = (row: StepRow): StepView => ({
   effect: row.effect,
   occurredAtMs: row.occurred ?? 0,
   receivedAtMs: row.received,
+  unauthenticCause:
+    row.attributes === null ? undefined : unauthenticCauseOf(decodeAttributes(row.attributes)),
 });

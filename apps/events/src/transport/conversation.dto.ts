@@ -7,6 +7,7 @@ import {
 import { AppError } from '@posthorn/errors/app-error.js';
 import { decodeCursor, encodeCursor } from '@posthorn/postgres/cursor.js';
 import { type Handoff } from '../domain/handoff.js';
+import { unauthenticCauseOf } from '../domain/intake.js';
 import { type ConversationView, type Place } from '../persistence/conversation.read.js';
 import { type PersonEventRecord } from '../persistence/person.read.js';
 import { publicId, sourceIdOf } from './event-query.dto.js';
@@ -65,5 +66,6 @@ export function personEventOf(record: PersonEventRecord): PersonEvent {
     receivedAtMs: record.receivedAtMs,
     projectedAtMs: record.projectedAtMs,
     personHash: record.personHash,
+    unauthenticCause: unauthenticCauseOf(attributes),
   };
 }

@@ -6,7 +6,7 @@ import {
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { decodeCursor, encodeCursor } from '@posthorn/postgres/cursor.js';
-import { NO_SOURCE } from '../domain/intake.js';
+import { NO_SOURCE, unauthenticCauseOf } from '../domain/intake.js';
 import { timelineOf, type StageEntry } from '../domain/timeline.js';
 import { type EventRecord } from '../persistence/event.read.js';
 import { type MessageView } from '../persistence/message.read.js';
@@ -77,6 +77,7 @@ export function eventOf(record: EventRecord): Event {
     signal: attributes.signal,
     status: attributes.status,
     originalId: originalIdOf(record),
+    unauthenticCause: unauthenticCauseOf(attributes),
   };
 }
 

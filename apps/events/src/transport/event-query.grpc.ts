@@ -54,6 +54,7 @@ export class EventQueryController {
       conversationId: filterUuid('cnv', request.conversationId),
       providerEventId: request.providerEventId,
       state: request.state,
+      isAuthentic: request.authentic,
       fromMs: request.fromMs,
       toMs: request.toMs,
     };

@@ -961,7 +961,14 @@ export interface Event {
   signal: string;
   status: string;
   /** The event that was not understood when it came, and that this one was found in later; absent = none. */
-  originalId?: string | undefined;
+  originalId?:
+    | string
+    | undefined;
+  /**
+   * Why its request was not authentic: an error code; its source monitors, and let it in all the same. Of what our own services did
+   * `event.unauthentic`: it follows from such an event. Absent = it is authentic.
+   */
+  unauthenticCause?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -977,6 +984,8 @@ export interface ListEventsRequest {
   fromMs: number;
   toMs: number;
   state: string;
+  /** Only those that are authentic, or are not; absent = any. */
+  authentic?: boolean | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1102,6 +1111,8 @@ export interface Transition {
   occurredAtMs: number;
   receivedAtMs: number;
   effect: string;
+  /** As in Event. */
+  unauthenticCause?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1360,6 +1371,8 @@ export interface PersonEvent {
   projectedAtMs: number;
   /** Which of the hashes that were asked for. */
   personHash: Buffer;
+  /** As in Event. */
+  unauthenticCause?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -10573,6 +10586,9 @@ export const Event: MessageFns<Event> = {
     if (message.originalId !== undefined) {
       writer.uint32(138).string(message.originalId);
     }
+    if (message.unauthenticCause !== undefined) {
+      writer.uint32(146).string(message.unauthenticCause);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -10733,6 +10749,14 @@ export const Event: MessageFns<Event> = {
             message.originalId = reader.string();
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.unauthenticCause = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -10808,6 +10832,9 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
     }
     if (message.state !== "") {
       writer.uint32(90).string(message.state);
+    }
+    if (message.authentic !== undefined) {
+      writer.uint32(96).bool(message.authentic);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -10919,6 +10946,14 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
             }
 
             message.state = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.authentic = reader.bool();
             continue;
           }
         }
@@ -12205,6 +12240,9 @@ export const Transition: MessageFns<Transition> = {
     if (message.effect !== "") {
       writer.uint32(50).string(message.effect);
     }
+    if (message.unauthenticCause !== undefined) {
+      writer.uint32(58).string(message.unauthenticCause);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -12275,6 +12313,14 @@ export const Transition: MessageFns<Transition> = {
             }
 
             message.effect = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.unauthenticCause = reader.string();
             continue;
           }
         }
@@ -14790,6 +14836,9 @@ export const PersonEvent: MessageFns<PersonEvent> = {
     if (message.personHash.length !== 0) {
       writer.uint32(170).bytes(message.personHash);
     }
+    if (message.unauthenticCause !== undefined) {
+      writer.uint32(178).string(message.unauthenticCause);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -14980,6 +15029,14 @@ export const PersonEvent: MessageFns<PersonEvent> = {
             }
 
             message.personHash = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.unauthenticCause = reader.string();
             continue;
           }
         }

@@ -70,6 +70,17 @@ test('E1 a complaint and a dead address are pending too; words without a person,
   ]);
 });
 
+test('A10 E1 an opt-out of a source that only monitors says so where it waits', async () => {
+  const tenantId = id();
+  const forged = stop({ attributes: { note: 'unauthentic: signature.mismatch' } });
+  await store.insert([requestOf([forged, stop()], { tenantId })]);
+  const { rows } = await database.query(
+    'SELECT event_id, is_unverified FROM compliance.pending_signal WHERE tenant_id = $1 AND is_unverified',
+    [uuidText(tenantId)],
+  );
+  expect(rows).toEqual([{ event_id: uuidText(forged.eventId), is_unverified: true }]);
+});
+
 test('B10 the append role may add pending signals, and read or lift none', async () => {
   const append = database.database(ROLES.append);
   for (const statement of ['SELECT 1 FROM', 'DELETE FROM'])

@@ -25,6 +25,10 @@ export const authenticityOf = ({
   unauthenticCause: cause ?? null,
 });
 
+/** The same for what compliance made of events. */
+export const restingOn = ({ unverified }: { readonly unverified?: boolean | undefined }) =>
+  authenticityOf({ unauthenticCause: unverified === true ? 'event.unauthentic' : undefined });
+
 const text = z.string().max(500).optional();
 
 export const eventsQuery = page.extend({

@@ -2,7 +2,7 @@ import { formatId } from '@posthorn/clock/id.js';
 import { z } from 'zod';
 import { type PersonStep } from '../application/explain-person.js';
 import { type ToldErasure } from '../application/read-erasure.js';
-import { authenticity, authenticityOf } from './events.dto.js';
+import { authenticity, authenticityOf, restingOn } from './events.dto.js';
 import { proof } from './receipts.dto.js';
 import { channel, idOf, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 import { address, suppression } from './suppressions.dto.js';
@@ -136,6 +136,7 @@ const entryShown = (entry: Extract<PersonStep, { kind: 'compliance' }>['entry'])
   eventId: textOf(entry.eventId),
   messageId: textOf(entry.messageId),
   actorId: textOf(entry.actorId),
+  ...restingOn(entry),
 });
 
 const sendShown = (command: Extract<PersonStep, { kind: 'send' }>['command']) => ({

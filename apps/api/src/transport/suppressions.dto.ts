@@ -4,6 +4,7 @@ import {
   type SuppressionRow,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import { z } from 'zod';
+import { authenticity, restingOn } from './events.dto.js';
 import { anyChannel, idOf, page, textOf, time, timeAt, timeOf } from './shapes.dto.js';
 
 const ADDRESS_MAX = 320;
@@ -74,8 +75,11 @@ export const suppression = z.object({
   createdAt: time,
   liftedAt: time.nullable(),
   liftedReason: z.string().nullable(),
+  ...authenticity,
 });
-export const suppressionExported = suppression.omit({ personHash: true });
+export const suppressionExported = suppression.omit({
+  ...{ personHash: true, authentic: true, unauthenticCause: true },
+});
 
 export const reviewsQuery = page.extend({ state: z.enum(['open', 'confirmed', 'lifted']).optional() });
 export const decideReview = z.strictObject({ note });
@@ -107,6 +111,7 @@ export const suppressionExportedOf = (from: Suppression): z.infer<typeof suppres
 export const suppressionOf = (from: Suppression): z.infer<typeof suppression> => ({
   ...suppressionExportedOf(from),
   personHash: from.personHash,
+  ...restingOn(from),
 });
 
 /** A row of an import, for compliance. */

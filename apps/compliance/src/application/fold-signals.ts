@@ -4,10 +4,11 @@ import { compareSignals } from '../domain/consent-state.js';
 import type { MailDelivery } from '../domain/mail-delivery.js';
 import { isConsentSignal, type ObservedSignal } from '../domain/observed-signal.js';
 import { distinctPersons, personKey, type Person } from '../domain/person.js';
-import { reduceScoped, type ScopedSignal } from '../domain/person-consent.js';
+import { covers, reduceScoped, type ScopedSignal } from '../domain/person-consent.js';
 import type { ConsentStatus } from '../domain/consent-state.js';
 import {
   planSuppressions,
+  scopeOf,
   splitSuppressions,
   type OutgoingType,
   type SuppressionPlan,
@@ -96,8 +97,9 @@ export class FoldSignals {
     // First: a START that comes with a complaint opens nothing.
     for (const signal of recorded) {
       const made = await this.suppressAddress(tx, signal, nowMs);
-      if (made === undefined) continue;
-      held.get(personKey(signal.person))!.push(made);
+      const own = held.get(personKey(signal.person))!;
+      if (made !== undefined) own.push(made);
+      else if (isConsentSignal(signal) || !(await this.vouch(tx, own, signal))) continue;
       events.push(outgoingOf('consent.opted_out', 'suppressed', signal, nowMs));
     }
     const changed = new Map<string, { person: ObservedSignal['person']; signals: ScopedSignal[] }>();
@@ -112,8 +114,9 @@ export class FoldSignals {
       const { optOuts, others } = splitSuppressions(held.get(key)!);
       const plan = planSuppressions(before, after, signal, optOuts, others);
       held.set(key, [...others, ...(await this.carryOut(tx, plan, signal, optOuts, nowMs, unsaved))]);
-      if (plan.outgoing !== undefined)
-        events.push(outgoingOf(plan.outgoing, STATUS_OF[plan.outgoing], signal, nowMs));
+      const isVouched = await this.vouch(tx, held.get(key)!, signal, unsaved);
+      const told = plan.outgoing ?? (isVouched ? 'consent.opted_out' : undefined);
+      if (told !== undefined) events.push(outgoingOf(told, STATUS_OF[told], signal, nowMs));
     }
     await Promise.all([
       this.suppressions.insertAll(tx, unsaved),
@@ -151,11 +154,35 @@ export class FoldSignals {
     const left = inForce.filter(({ id }) => !ids.includes(id));
     for (const { channel, program } of plan.missing) {
       const reason = cause.isPhrase ? 'phrase' : 'opt_out';
-      const suppression = newSuppression(person, { channel, scope: program, reason, eventId }, nowMs);
+      const about = { channel, scope: program, reason, eventId, isUnverified: cause.isUnverified };
+      const suppression = newSuppression(person, about, nowMs);
       unsaved.push({ person, suppression, actorId });
       left.push(suppression);
     }
     return left;
+  }
+
+  /**
+   * Lets what nobody vouched for rest on a signal that somebody does: else it would be taken for made up, and lifted.
+   * @param own the person's suppressions; those that it concerns are replaced. @returns whether there were any: then it
+   * is news, as what was told before may be held for nothing.
+   */
+  private async vouch(
+    tx: Tx,
+    own: Suppression[],
+    signal: ObservedSignal,
+    unsaved: NewSuppression[] = [],
+  ): Promise<boolean> {
+    const concerned = own.filter((suppression) => canVouchFor(signal, suppression));
+    if (concerned.length === 0) return false;
+    // One of them may be of this batch.
+    if (unsaved.length > 0) await this.suppressions.insertAll(tx, unsaved.splice(0));
+    const { person, eventId } = signal;
+    const ids = concerned.map(({ id }) => id);
+    await this.suppressions.vouch(tx, person.tenantId, ids, eventId);
+    for (const suppression of concerned)
+      own.splice(own.indexOf(suppression), 1, { ...suppression, eventId, isUnverified: false });
+    return true;
   }
 
   /**
@@ -170,11 +197,19 @@ export class FoldSignals {
     const { kind, person, actorId } = signal;
     if (kind !== 'complaint' && kind !== 'hard_bounce' && kind !== 'soft_bounce') return undefined;
     if (kind === 'soft_bounce' && !(await this.bounces.isTooMany(tx, signal))) return undefined;
-    const about = { channel: 'all', scope: SCOPE_ALL, reason: kind, eventId: signal.eventId };
+    const { eventId, isUnverified } = signal;
+    const about = { channel: 'all', scope: SCOPE_ALL, reason: kind, eventId, isUnverified };
     const suppression = newSuppression(person, about, nowMs);
     const made = await this.suppressions.insert(tx, { person, suppression, actorId });
     return made.id === suppression.id ? made : undefined;
   }
+}
+
+/** Whether it says with authority what the suppression rests on without. A phrase may yet turn out to be no opt-out. */
+function canVouchFor(signal: ObservedSignal, { isUnverified, reason, ...suppression }: Suppression): boolean {
+  const { kind, isPhrase, program, covers: channel } = signal;
+  if (isUnverified !== true || signal.isUnverified === true || kind !== reason) return false;
+  return kind !== 'opt_out' || (!isPhrase && covers({ channel, program }, scopeOf(suppression)));
 }
 
 const STATUS_OF = { 'consent.opted_out': 'opted_out', 'consent.opted_in': 'opted_in' } as const;
@@ -193,6 +228,7 @@ const outgoingOf = (
   channel: namedChannel(cause.channel),
   occurredAtMs: cause.atMs,
   traceparent: cause.traceparent,
+  isUnverified: cause.isUnverified,
 });
 
 /** The same for an act of staff. @param act what was done, by its ID. */
@@ -212,7 +248,7 @@ const namedChannel = (channel: string): string => (channel === 'all' ? '' : chan
 /** A suppression that begins now. */
 export const newSuppression = (
   person: Person,
-  about: Pick<Suppression, 'channel' | 'scope' | 'reason' | 'eventId'>,
+  about: Pick<Suppression, 'channel' | 'scope' | 'reason' | 'eventId' | 'isUnverified'>,
   nowMs: number,
 ): Suppression => ({
   ...{ id: uuidText(newUuid(nowMs)), personHash: person.hash },

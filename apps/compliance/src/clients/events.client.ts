@@ -31,6 +31,8 @@ export interface OutgoingRow {
   readonly causedBy: Buffer;
   readonly occurredAtMs: number;
   readonly traceparent: string;
+  /** Nobody vouches for the event that caused it. */
+  readonly isUnverified: boolean;
 }
 
 /** The owner of the log: facts from it, and what we did to it. */
@@ -70,6 +72,8 @@ export class EventsClient implements FactSource {
 }
 
 const NONE = Buffer.alloc(0);
+/** As the log marks what nobody vouches for, with the cause: here that what it follows from is such an event. */
+const UNAUTHENTIC_NOTE = 'unauthentic: event.unauthentic';
 
 /** No signal in it: the log's fact of this event comes back here, and must not count as a new one. */
 const serviceEventOf = (row: OutgoingRow): ServiceEvent => ({
@@ -96,7 +100,7 @@ const serviceEventOf = (row: OutgoingRow): ServiceEvent => ({
     conversationHash: NONE,
     providerType: '',
     causedBy: row.causedBy,
-    note: '',
+    note: row.isUnverified ? UNAUTHENTIC_NOTE : '',
     messageId: NONE,
     replyToProviderMessageId: '',
   },

@@ -24,6 +24,8 @@ export interface ObservedSignal extends Omit<ScopedSignal, 'kind'> {
   readonly receivedAtMs: number;
   /** An opt-out in the person's own words, which somebody has to judge. */
   readonly isPhrase: boolean;
+  /** Nobody vouches for its event. */
+  readonly isUnverified?: boolean | undefined;
 }
 
 /** Whether it is part of consent. */
@@ -89,6 +91,7 @@ export function observed(
     traceparent: fact.traceparent,
     receivedAtMs: fact.receivedAtMs || fact.storedAtMs,
     isPhrase: false,
+    ...(fact.unverified === true && { isUnverified: true }),
   };
 }
 

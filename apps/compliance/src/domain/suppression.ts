@@ -27,6 +27,8 @@ export interface Suppression {
   readonly eventId: string | undefined;
   readonly createdAtMs: number;
   readonly lifted: { readonly atMs: number; readonly reason: string } | undefined;
+  /** It rests on events alone that nobody vouches for. */
+  readonly isUnverified?: boolean | undefined;
 }
 
 export const SCOPE_ALL = 'all';

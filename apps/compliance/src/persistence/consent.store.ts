@@ -33,6 +33,7 @@ const insert = new BatchInsert<ObservedSignal, Row>({
     { name: 'covers', type: 'text' },
     { name: 'program', type: 'text' },
     { name: 'open_until', type: 'timestamptz' },
+    { name: 'is_unverified', type: 'boolean' },
   ],
   suffix: 'ON CONFLICT (tenant_id, signal_id) DO NOTHING RETURNING tenant_id, signal_id',
   rowsMax: SIGNALS_MAX,
@@ -65,6 +66,7 @@ export class ConsentStore {
       signal.covers,
       signal.program,
       signal.openUntilMs === undefined ? null : new Date(signal.openUntilMs),
+      signal.isUnverified === true,
     ]);
     const added = new Set(rows.map((row) => `${row.tenant_id}:${row.signal_id}`));
     // The same event may be there twice, by two facts: it is new once.

@@ -15,6 +15,8 @@ export interface HistoryEntry {
   readonly eventId: string | undefined;
   readonly messageId: string | undefined;
   readonly actorId: string;
+  /** It rests on events alone that nobody vouches for. */
+  readonly isUnverified: boolean;
   /** Where the next page begins: time and key. */
   readonly at: string;
   readonly key: string;
@@ -34,6 +36,7 @@ interface Row {
   readonly event_id: string | null;
   readonly message_id: string | null;
   readonly actor_id: string;
+  readonly is_unverified: boolean;
 }
 
 /**
@@ -48,33 +51,34 @@ const SIGNAL_DETAIL = `CASE WHEN note = '' AND kind IN ('opt_in', 'grant') AND E
           AND consent_signal.signaled_at)
     THEN 'does not count: within ${OPT_OUT_WINS_MS / 1_000} s of an opt-out' ELSE note END`;
 
-/** For each table: time, kind, ID, channel, what, rule, detail, event, message, actor. */
+/** For each table: time, kind, ID, channel, what, rule, detail, event, message, actor, unverified. */
 const SOURCES: readonly (readonly [from: string, columns: string])[] = [
   [
     'consent_signal WHERE true',
     `signaled_at AS at, 'signal' AS kind, signal_id AS id, channel, kind AS what, program AS rule, ${SIGNAL_DETAIL} AS detail,
-     event_id, NULL::uuid AS message_id, actor_id`,
+     event_id, NULL::uuid AS message_id, actor_id, is_unverified`,
   ],
   [
     'suppression WHERE true',
-    `created_at, 'suppressed', suppression_id, channel, reason, scope, '', event_id, NULL::uuid, actor_id`,
+    `created_at, 'suppressed', suppression_id, channel, reason, scope, '', event_id, NULL::uuid, actor_id,
+     is_unverified`,
   ],
   [
     'suppression WHERE lifted_at IS NOT NULL',
     `lifted_at, 'lifted', suppression_id, channel, reason, scope, coalesce(lifted_reason, ''), lifted_by_event_id, NULL::uuid,
-     coalesce(lifted_by_actor_id, '')`,
+     coalesce(lifted_by_actor_id, ''), false`,
   ],
   [
     'decision WHERE true',
-    `decided_at, 'decision', decision_id, channel, kind, rule, detail, NULL::uuid, message_id, ''`,
+    `decided_at, 'decision', decision_id, channel, kind, rule, detail, NULL::uuid, message_id, '', false`,
   ],
   [
     'permit WHERE closed_at IS NOT NULL',
-    `closed_at, 'permit_closed', permit_id, '', coalesce(outcome, ''), '', '', NULL::uuid, NULL::uuid, ''`,
+    `closed_at, 'permit_closed', permit_id, '', coalesce(outcome, ''), '', '', NULL::uuid, NULL::uuid, '', false`,
   ],
   [
     'person_link WHERE true',
-    `linked_at, 'linked', group_id, '', '', '', '', NULL::uuid, NULL::uuid, actor_id`,
+    `linked_at, 'linked', group_id, '', '', '', '', NULL::uuid, NULL::uuid, actor_id, false`,
   ],
 ];
 
@@ -82,7 +86,7 @@ const SOURCES: readonly (readonly [from: string, columns: string])[] = [
 const PAGES = SOURCES.map(
   ([from, columns]) => `(SELECT * FROM (
       SELECT person_hash, ${columns} FROM compliance.${from} AND tenant_id = $1 AND person_hash = ANY ($2::bytea[])
-    ) AS own (person_hash, at, kind, id, channel, what, rule, detail, event_id, message_id, actor_id)
+    ) AS own (person_hash, at, kind, id, channel, what, rule, detail, event_id, message_id, actor_id, is_unverified)
     WHERE $3::timestamptz IS NULL OR (at, kind || id::text) < ($3, $4)
     ORDER BY at DESC, kind || id::text DESC LIMIT $5)`,
 );
@@ -119,6 +123,7 @@ export class HistoryRead {
       ...{ rule: row.rule, actorId: row.actor_id, at: row.at_text, key: row.key },
       eventId: row.event_id ?? undefined,
       messageId: row.message_id ?? undefined,
+      isUnverified: row.is_unverified,
     }));
   }
 

@@ -19,6 +19,8 @@ export interface OutgoingEvent {
   readonly status: ConsentStatus;
   readonly occurredAtMs: number;
   readonly traceparent: string;
+  /** Nobody vouches for the event that caused it. */
+  readonly isUnverified?: boolean | undefined;
 }
 
 /** One row, with its number. IDs are 16 bytes. */
@@ -34,6 +36,7 @@ export interface NumberedEvent {
   readonly causedBy: Buffer;
   readonly occurredAtMs: number;
   readonly traceparent: string;
+  readonly isUnverified: boolean;
 }
 
 interface Row {
@@ -48,6 +51,7 @@ interface Row {
   readonly is_caused_by_event: boolean;
   readonly occurred_at: Date;
   readonly traceparent: string;
+  readonly is_unverified: boolean;
 }
 
 /** Events of one transaction. */
@@ -69,6 +73,7 @@ const insert = new BatchInsert<{ readonly event: OutgoingEvent; readonly index: 
     { name: 'occurred_at', type: 'timestamptz' },
     { name: 'traceparent', type: 'text' },
     { name: 'status', type: 'text' },
+    { name: 'is_unverified', type: 'boolean' },
   ],
   rowsMax: ADDED_MAX,
 });
@@ -101,6 +106,7 @@ export class OutgoingStore {
       ...[String(first + BigInt(index)), event.eventId, event.person.tenantId, event.type],
       ...[event.person.hash, event.channel, event.causeId, event.isCausedByEvent],
       ...[new Date(times[index]!), event.traceparent, event.status],
+      event.isUnverified === true,
     ]);
   }
 
@@ -139,7 +145,7 @@ export class OutgoingStore {
       {
         name: 'outgoing_page',
         text: `SELECT number, event_id, tenant_id, type, person_hash, channel, cause_id, is_caused_by_event,
-                      occurred_at, traceparent, status
+                      occurred_at, traceparent, status, is_unverified
                FROM compliance.outgoing WHERE number > $1 ORDER BY number LIMIT $2`,
       },
       [String(after), limit],
@@ -155,6 +161,7 @@ export class OutgoingStore {
       causedBy: row.is_caused_by_event ? uuidBytes(row.cause_id) : NONE,
       occurredAtMs: row.occurred_at.getTime(),
       traceparent: row.traceparent,
+      isUnverified: row.is_unverified,
     }));
   }
 

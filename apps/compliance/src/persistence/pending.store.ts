@@ -15,6 +15,7 @@ export interface PendingSignal {
   /** 0 = the provider did not say. */
   readonly occurredAtMs: number;
   readonly storedAtMs: number;
+  readonly unverified: boolean;
 }
 
 interface Row {
@@ -26,6 +27,7 @@ interface Row {
   readonly program: string;
   readonly occurred_at: Date | null;
   readonly stored_at: Date;
+  readonly is_unverified: boolean;
 }
 
 /** Opt-outs between their append and their application; while one is here, its person gets no permit. */
@@ -54,7 +56,8 @@ export class PendingStore {
     const { rows } = await tx.query<Row>(
       {
         name: 'abandoned_pending',
-        text: `SELECT tenant_id, person_hash, event_id, channel, signal, program, occurred_at, stored_at
+        text: `SELECT tenant_id, person_hash, event_id, channel, signal, program, occurred_at, stored_at,
+                 is_unverified
                FROM compliance.pending_signal WHERE stored_at < clock_timestamp() - $1 * interval '1 millisecond'
                ORDER BY stored_at LIMIT $2`,
       },
@@ -69,6 +72,7 @@ export class PendingStore {
       program: row.program,
       occurredAtMs: row.occurred_at?.getTime() ?? 0,
       storedAtMs: row.stored_at.getTime(),
+      unverified: row.is_unverified,
     }));
   }
 }

@@ -11,6 +11,7 @@ import { MAIL_DELIVERIES } from './migrations/0009-mail-deliveries.js';
 import { PERSON_KEYS, REVIEW_PERSONS } from './migrations/0010-person-keys.js';
 import { STATISTICS } from './migrations/0011-statistics.js';
 import { CLEAR_RECORD_INDEXES, SEALED_RECORDS } from './migrations/0012-sealed-records.js';
+import { UNAUTHENTIC } from './migrations/0014-unauthentic.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
@@ -32,5 +33,6 @@ export const COMPLIANCE_SCHEMA: SchemaDefinition = {
     STATISTICS,
     SEALED_RECORDS,
     CLEAR_RECORD_INDEXES,
+    UNAUTHENTIC,
   ],
 };

@@ -36,7 +36,7 @@ export interface SuppressionFilter {
 }
 
 const COLUMNS =
-  'suppression_id, person_hash, channel, scope, reason, event_id, created_at, lifted_at, lifted_reason';
+  'suppression_id, person_hash, channel, scope, reason, event_id, created_at, lifted_at, lifted_reason, is_unverified';
 
 interface Row {
   readonly suppression_id: string;
@@ -48,6 +48,7 @@ interface Row {
   readonly created_at: Date;
   readonly lifted_at: Date | null;
   readonly lifted_reason: string | null;
+  readonly is_unverified: boolean;
 }
 
 const insert = new BatchInsert<NewSuppression>({
@@ -63,6 +64,7 @@ const insert = new BatchInsert<NewSuppression>({
     { name: 'event_id', type: 'uuid' },
     { name: 'actor_id', type: 'text' },
     { name: 'created_at', type: 'timestamptz' },
+    { name: 'is_unverified', type: 'boolean' },
   ],
   suffix: 'ON CONFLICT (tenant_id, person_hash, channel, scope, reason) WHERE lifted_at IS NULL DO NOTHING',
   rowsMax: INSERTED_MAX,
@@ -114,14 +116,15 @@ export class SuppressionStore {
       {
         name: 'insert_suppression',
         text: `INSERT INTO compliance.suppression
-                 (tenant_id, suppression_id, person_hash, channel, scope, reason, event_id, actor_id, created_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                 (tenant_id, suppression_id, person_hash, channel, scope, reason, event_id, actor_id, created_at,
+                  is_unverified)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                ON CONFLICT (tenant_id, person_hash, channel, scope, reason) WHERE lifted_at IS NULL DO NOTHING
                RETURNING ${COLUMNS}`,
       },
       [
         ...[person.tenantId, id, person.hash, channel, scope, reason],
-        ...[eventId ?? null, actorId, new Date(createdAtMs)],
+        ...[eventId ?? null, actorId, new Date(createdAtMs), suppression.isUnverified === true],
       ],
     );
     if (rows.length > 0) return suppressionOf(rows[0]!);
@@ -142,7 +145,20 @@ export class SuppressionStore {
     await insert.run(tx, made, ({ person, suppression, actorId }) => [
       ...[person.tenantId, suppression.id, person.hash, suppression.channel, suppression.scope],
       ...[suppression.reason, suppression.eventId ?? null, actorId, new Date(suppression.createdAtMs)],
+      suppression.isUnverified === true,
     ]);
+  }
+
+  /** Lets suppressions of one tenant, which nobody vouched for, rest on an event that is authentic. */
+  async vouch(tx: Tx, tenantId: string, ids: readonly string[], eventId: string | undefined): Promise<void> {
+    await tx.query(
+      {
+        name: 'vouch_for_suppressions',
+        text: `UPDATE compliance.suppression SET is_unverified = false, event_id = $3
+               WHERE tenant_id = $1 AND suppression_id = ANY ($2::uuid[])`,
+      },
+      [tenantId, ids, eventId ?? null],
+    );
   }
 
   /**
@@ -231,4 +247,5 @@ const suppressionOf = (row: Row): Suppression => ({
   createdAtMs: row.created_at.getTime(),
   lifted:
     row.lifted_at === null ? undefined : { atMs: row.lifted_at.getTime(), reason: row.lifted_reason ?? '' },
+  ...(row.is_unverified && { isUnverified: true }),
 });

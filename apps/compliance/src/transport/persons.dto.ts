@@ -56,4 +56,5 @@ export const historyMessage = (entry: HistoryEntry): PersonHistoryEntry => ({
   eventId: eventIdOf(entry.eventId),
   messageId: entry.messageId === undefined ? '' : idOfUuid('msg', entry.messageId),
   actorId: entry.actorId,
+  unverified: entry.isUnverified || undefined,
 });

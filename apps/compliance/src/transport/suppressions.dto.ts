@@ -20,6 +20,7 @@ export const suppressionMessage = (suppression: Suppression): SuppressionMessage
   personId: formatId('per', suppression.personHash),
   liftedAtMs: suppression.lifted?.atMs ?? 0,
   liftedReason: suppression.lifted?.reason ?? '',
+  unverified: suppression.isUnverified,
 });
 
 export const reviewMessage = (review: Review): ReviewMessage => ({

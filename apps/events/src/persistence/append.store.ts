@@ -1,8 +1,15 @@
 import type { Database, Statement } from '@posthorn/postgres/database.js';
-import { INTAKE_SERVICE, NO_SOURCE, type IntakeEvent, type IntakeRequest } from '../domain/intake.js';
+import {
+  INTAKE_SERVICE,
+  isUnverified,
+  NO_SOURCE,
+  type IntakeEvent,
+  type IntakeRequest,
+} from '../domain/intake.js';
 import { digestOf, digestsOf, firstOfEachNonce, nameOfNonce } from '../domain/nonce.js';
 import { encodeAttributes } from './attributes.codec.js';
 import {
+  boolArray,
   byteaArray,
   int2Array,
   int4Array,
@@ -77,13 +84,14 @@ interface Parts {
  * has applied what they said. An address that a provider calls dead counts as one. The one write into another schema;
  * its role may insert there, nothing else.
  * Why a statement of its own: a batch without opt-outs must not pay for it.
- * @param first number of the first of four parameters.
+ * @param first number of the first of five parameters.
  */
 const optOutsSql = (first: number): string => `, o AS (
-  INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal, program, occurred_at)
-  SELECT e.tenant_id, e.person_hash, e.event_id, o.channel, o.signal, o.program, e.occurred_at
-  FROM unnest($${first}::uuid[], $${first + 1}::text[], $${first + 2}::text[], $${first + 3}::text[])
-    AS o (event_id, channel, signal, program)
+  INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal, program, is_unverified,
+    occurred_at)
+  SELECT e.tenant_id, e.person_hash, e.event_id, o.channel, o.signal, o.program, o.is_unverified, e.occurred_at
+  FROM unnest($${first}::uuid[], $${first + 1}::text[], $${first + 2}::text[], $${first + 3}::text[],
+    $${first + 4}::bool[]) AS o (event_id, channel, signal, program, is_unverified)
   JOIN e ON e.event_id = o.event_id
   WHERE (e.event_id IN (SELECT event_id FROM d)) IS TRUE
 )`;
@@ -149,7 +157,7 @@ const formersSql = (first: number): FormersSql => ({
 });
 
 const EVENT_PARAMETERS = 24;
-const OPT_OUT_PARAMETERS = 4;
+const OPT_OUT_PARAMETERS = 5;
 const NONCE_PARAMETERS = 6;
 
 /** What of the rarer things a batch has. */
@@ -293,6 +301,7 @@ const optOutColumns = (rows: readonly Row[]): Buffer[] => [
   textArray(rows.map(({ event }) => event.attributes!.channel)),
   textArray(rows.map(({ event }) => event.attributes!.signal)),
   textArray(rows.map(({ event }) => event.attributes!.program ?? '')),
+  boolArray(rows.map(({ event }) => isUnverified(event.attributes!))),
 ];
 
 const hasFormerHashes = ({ event }: Row): boolean => (event.formerDedupHashes?.length ?? 0) > 0;

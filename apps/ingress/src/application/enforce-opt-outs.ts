@@ -4,6 +4,7 @@ import type { Metrics } from '@posthorn/server/metrics.js';
 import type { Appended, IntakeRequest } from '../clients/append.client.js';
 import type { IntakeSignal, SignalClient } from '../clients/signal.client.js';
 import { LogBudget } from '../domain/log-budget.js';
+import { unauthenticCauseIn } from '../domain/original-event.js';
 
 /**
  * So long after its commit an opt-out is in force whatever else happens: every permit given before has expired
@@ -83,6 +84,7 @@ function signalsOf({ tenantId, sourceId, provider, receivedAtMs, traceparent, ev
             ...{ tenantId, eventId, sourceId, personHash, channel: attributes.channel },
             ...{ signal: attributes.signal, occurredAtMs, receivedAtMs, provider, traceparent },
             program: attributes.program,
+            unverified: unauthenticCauseIn(attributes.note) === undefined ? undefined : true,
           },
         ],
   );

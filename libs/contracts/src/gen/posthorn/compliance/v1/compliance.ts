@@ -66,7 +66,11 @@ export interface IntakeSignal {
   provider: string;
   traceparent: string;
   /** What of the channel it is about: a program, or `all`; absent = every channel. */
-  program?: string | undefined;
+  program?:
+    | string
+    | undefined;
+  /** The event is not authentic; its source only monitors. What follows from it says so. */
+  unverified?: boolean | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -151,6 +155,8 @@ export interface Suppression {
   /** 0 = in force. */
   liftedAtMs: number;
   liftedReason: string;
+  /** It rests on events alone that are not authentic, which a source that only monitors let in. */
+  unverified?: boolean | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -484,6 +490,8 @@ export interface PersonHistoryEntry {
   eventId: string;
   messageId: string;
   actorId: string;
+  /** Of a signal or a suppression: as in Suppression. */
+  unverified?: boolean | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1040,6 +1048,9 @@ export const IntakeSignal: MessageFns<IntakeSignal> = {
     if (message.program !== undefined) {
       writer.uint32(90).string(message.program);
     }
+    if (message.unverified !== undefined) {
+      writer.uint32(96).bool(message.unverified);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1150,6 +1161,14 @@ export const IntakeSignal: MessageFns<IntakeSignal> = {
             }
 
             message.program = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.unverified = reader.bool();
             continue;
           }
         }
@@ -1816,6 +1835,9 @@ export const Suppression: MessageFns<Suppression> = {
     if (message.liftedReason !== "") {
       writer.uint32(82).string(message.liftedReason);
     }
+    if (message.unverified !== undefined) {
+      writer.uint32(88).bool(message.unverified);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1918,6 +1940,14 @@ export const Suppression: MessageFns<Suppression> = {
             }
 
             message.liftedReason = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.unverified = reader.bool();
             continue;
           }
         }
@@ -5348,6 +5378,9 @@ export const PersonHistoryEntry: MessageFns<PersonHistoryEntry> = {
     if (message.actorId !== "") {
       writer.uint32(90).string(message.actorId);
     }
+    if (message.unverified !== undefined) {
+      writer.uint32(96).bool(message.unverified);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -5458,6 +5491,14 @@ export const PersonHistoryEntry: MessageFns<PersonHistoryEntry> = {
             }
 
             message.actorId = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.unverified = reader.bool();
             continue;
           }
         }

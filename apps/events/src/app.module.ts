@@ -347,7 +347,11 @@ const intake = () => [
   provide(RetentionRead),
   provide(KeepRefusals, KeeperDatabase, RefusalStore, Clock),
   provide(ReverifyRefusals, ...([KeeperDatabase, RefusalStore, ReverificationStore, Clock, Logger] as const)),
-  provide(OperateIntake, ReaderDatabase, EdgeConfig, RefusalRead, QuarantineStore, AuditOutgoing),
+  provide(
+    OperateIntake,
+    ...([ReaderDatabase, EdgeConfig, RefusalRead, QuarantineStore] as const),
+    ...([ReprocessingRead, AuditOutgoing, Clock] as const),
+  ),
   provide(ReprocessingRead),
   provide(ReprocessingStore),
   provide(

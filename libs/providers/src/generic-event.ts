@@ -68,7 +68,9 @@ export const POINTER_SETTINGS = {
   schemaFailure: z
     .enum(['quarantine', 'refuse'])
     .default('quarantine')
-    .describe('Of a body that does not fit: store it as not understood, or refuse it with 422'),
+    .describe(
+      'Of a body that does not fit: store it as not understood, in quarantine, or refuse it with 422',
+    ),
 };
 export type PointerSettings = z.output<z.ZodObject<typeof POINTER_SETTINGS>>;
 

@@ -125,3 +125,45 @@ test('A8 a schema sets requests aside; it is fixed, and one call has them unders
   // The opt-out was in force before; telling it again changes nothing.
   expect(receiptsOf('consent.opted_out')).toHaveLength(1);
 }, 120_000);
+
+test('A8 I4 the same by the call for quarantine: listed with its cause, not ready; fixed, retried, ready, each once', async () => {
+  source = await api.call('POST', '/tenants/reprocessing-acme/sources', {
+    ...{ name: 'another system', provider: 'standard-webhooks' },
+    settings: { jsonSchema: { type: 'object', required: ['date'] } },
+  });
+  const tenant = '/tenants/reprocessing-acme';
+  const quarantined = async () =>
+    (await api.call<{ data: object[] }>('GET', `${tenant}/quarantine?source=${source.id}`)).data;
+  const processing = async () => {
+    const { checks } = await api.call<{ checks: { name: string; result: string }[] }>(
+      ...(['GET', `${tenant}/sources/${source.id}/readiness`] as const),
+    );
+    return checks.find(({ name }) => name === 'processing')!.result;
+  };
+  for (const id of ['q1', 'q2']) expect(await post(id, 'hello')).toBe(204);
+  const two = async () => ((await quarantined()).length === 2 ? true : undefined);
+  await waitFor('the quarantine', two, SEEN);
+  expect((await quarantined())[0]).toMatchObject({
+    ...{ type: ORIGINAL, cause: expect.stringContaining('schema: required') },
+  });
+  expect(await processing()).toBe('fail');
+
+  await api.call('PATCH', `${tenant}/sources/${source.id}`, {
+    settings: { jsonSchema: { type: 'object', required: ['data'] } },
+  });
+  const filter = { source: source.id };
+  expect(await api.call('POST', `${tenant}/quarantine/retry`, { filter })).toMatchObject({
+    ...{ events: 2, hasMore: false, reprocessingId: expect.stringMatching(/^rep_/) },
+  });
+  const none = async () => ((await quarantined()).length === 0 ? true : undefined);
+  await waitFor('the end', none, SEEN);
+  // What has come through a source is counted a few seconds later.
+  await waitFor('ready', async () => ((await processing()) === 'pass' ? true : undefined), SEEN);
+  const delivered = () =>
+    receiptsOf('message.received').filter(({ providerMessageId }) => /^q/.test(providerMessageId ?? ''));
+  await waitFor('the deliveries', () => (delivered().length === 2 ? true : undefined), SEEN);
+  expect(await api.call('POST', `${tenant}/quarantine/retry`, { filter })).toMatchObject({
+    ...{ events: 0, hasMore: false, reprocessingId: null },
+  });
+  expect((await events()).filter(({ type }) => type !== ORIGINAL)).toHaveLength(2);
+}, 120_000);

@@ -86,11 +86,23 @@ export const quarantined = z.object({
   type: z.string(),
   provider: z.string(),
   sourceId: z.string().nullable(),
-  cause: z.string(),
+  cause: z
+    .string()
+    .describe(
+      'why it could not be processed; `schema: …`: it does not fit the JSON Schema of its source, which has `schemaFailure: quarantine`',
+    ),
   quarantinedAt: time,
 });
 export const quarantineRetried = z.object({
-  events: z.number().describe('that will be processed again, oldest first'),
+  events: z
+    .number()
+    .describe(
+      'that will be processed again, oldest first; what a schema set aside is parsed again, and stays listed until it is understood',
+    ),
+  reprocessingId: z
+    .string()
+    .nullable()
+    .describe('see GET …/drift/reprocessings for how far that is; null: no schema had set anything aside'),
   hasMore: z.boolean().describe('the filter matches more: call again'),
 });
 export const retentionRun = z.object({

@@ -119,7 +119,7 @@ export class IntakeController {
     method: 'GET',
     path: QUARANTINE,
     tag: 'Intake',
-    summary: 'Events that could not be processed, newest first',
+    summary: 'Events that could not be processed, or that the schema of their source set aside, newest first',
     access: read,
     query: quarantineQuery,
     status: 200,
@@ -144,11 +144,13 @@ export class IntakeController {
     body: retryQuarantine,
     status: 202,
     response: quarantineRetried,
+    errors: ['limit.reached'],
   })
   async retry(@CallOf() call: Call<z.infer<typeof retryQuarantine>>) {
     const [tenantId, filter] = [call.tenant.id, quarantineFilterOf(call.body.filter)];
     const principal = actorOf(call);
-    return this.events.intake.retryQuarantine({ tenantId, filter, principal }, this.events.act);
+    const answer = await this.events.intake.retryQuarantine({ tenantId, filter, principal }, this.events.act);
+    return { ...answer, reprocessingId: answer.reprocessingId ?? null };
   }
 
   @Route({

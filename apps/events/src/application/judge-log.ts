@@ -117,7 +117,7 @@ function quarantine({ log: { quarantined } }: LogFacts): StageView {
     troubles: troubleIf(
       count > 0,
       'quarantine',
-      () => 'events that could not be projected wait for a person',
+      () => 'events that could not be projected, or that a schema set aside, wait for a person',
     ),
   };
 }

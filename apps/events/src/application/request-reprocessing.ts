@@ -5,8 +5,8 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import type { AuditActor, AuditOutgoing } from '@posthorn/postgres/audit-outgoing.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import {
-  OPEN_REPROCESSINGS_MAX,
   REPROCESSED_AGE_MS_MAX,
+  tooManyReprocessings,
   type ReprocessingFilter,
   type ReprocessingView,
 } from '../domain/reprocessing.js';
@@ -41,10 +41,7 @@ export class RequestReprocessing {
     const reprocessingId = newUuid(nowMs);
     return this.db.tenantTransaction(tenantId, async (tx) => {
       const asked = await this.reprocessings.ask(tx, tenantId, uuidText(reprocessingId), filter, bounds);
-      if (asked === undefined)
-        throw new AppError('limit.reached', {
-          detail: `at most ${OPEN_REPROCESSINGS_MAX} are processed at the same time`,
-        });
+      if (asked === undefined) throw tooManyReprocessings();
       const target = formatId('rep', reprocessingId);
       await this.audit.add(tx, [
         { tenantId, actor: by, action: 'drift.reprocessed', target, detail: { filter } },

@@ -1,4 +1,5 @@
 import { uuidText } from '@posthorn/clock/id.js';
+import { AppError } from '@posthorn/errors/app-error.js';
 import type { TimeSpan } from './page.js';
 
 const DAY_MS = 86_400_000;
@@ -8,6 +9,11 @@ export const REPROCESSED_AGE_MS_MAX = 30 * DAY_MS;
 export const REPROCESSED_EVENTS_MAX = 10_000;
 /** Of one tenant at the same time. */
 export const OPEN_REPROCESSINGS_MAX = 4;
+/** Why no other one begins now. */
+export const tooManyReprocessings = (): AppError =>
+  new AppError('limit.reached', {
+    detail: `at most ${OPEN_REPROCESSINGS_MAX} are processed at the same time`,
+  });
 /** A page that cannot be stored, or whose callers die, is given out so often; then its events are left as they are. */
 export const PAGE_TRIES_MAX = 12;
 const PAUSE_MS_MIN = 2_000;
@@ -42,6 +48,8 @@ export interface HeldReprocessing {
   readonly cursor: string;
   /** The first that is not looked at. */
   readonly before: string;
+  /** Of these events alone; undefined: of all that the filter names. */
+  readonly eventIds?: readonly string[] | undefined;
   /** How often its page was given out, this time counted. */
   readonly tries: number;
   readonly lookedAt: number;

@@ -7,10 +7,12 @@ import type { Merge, MessageId, MessageKey } from '../domain/message-book.js';
 import type { BatchProjection, LaneCursor } from '../domain/project-batch.js';
 import type { MessageRecord } from '../domain/project-event.js';
 import { driftsOf } from '../domain/drift.js';
+import { isSetAside } from '../domain/set-aside.js';
 import { writeDrifts } from './drift.store.js';
 import { decodeEvidence, encodeEvidence } from './evidence.codec.js';
 import { encodeFact } from './fact.codec.js';
 import { park, unpark } from './parked.store.js';
+import { setAside } from './quarantine.store.js';
 import { addParts } from './part.store.js';
 import {
   boolArray,
@@ -201,6 +203,8 @@ export class ProjectionStore {
     if (write.parts.length > 0) await addParts(tx, write.parts);
     const drifts = driftsOf(write.transitions);
     if (drifts.length > 0) await writeDrifts(tx, drifts);
+    const aside = drifts.length === 0 ? [] : write.transitions.filter(({ event }) => isSetAside(event));
+    if (aside.length > 0) await setAside(tx, aside, write.projectedAtMs);
     const { created, lanes } = rows[0]!;
     if (lanes !== write.lanes.length)
       throw new AppError('lease.lost', { detail: 'another worker moved the cursor' });

@@ -1,8 +1,10 @@
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
+import { int2Array, textArray, uuidArray } from '@posthorn/postgres/pg-arrays.js';
 import { idBounds, type TimeSpan } from '../domain/page.js';
+import type { Transition } from '../domain/project-event.js';
 import type { Page } from './event.read.js';
 
-/** An event that could not be projected. IDs are UUID texts. */
+/** An event that could not be projected, or that a schema set aside. IDs are UUID texts. */
 export interface QuarantineView {
   readonly eventId: string;
   readonly type: string;
@@ -39,20 +41,62 @@ const LIST: Statement = {
            date_part('epoch', q.quarantined_at) * 1000 AS quarantined
          FROM ${MATCHING} ORDER BY q.event_id DESC LIMIT $7::int`,
 };
-/** Two calls at once retry each event once: only whoever deletes it lets it wait. */
+/** Projected already, as what nobody understood: a schema set it aside, and its request is to be parsed again. */
+const IS_ASIDE = `(l.type = 'event.unrecognized' AND EXISTS (SELECT FROM events.transition t
+  WHERE t.tenant_id = q.tenant_id AND t.event_id = q.event_id))`;
+/** Not what is parsed again now, nor what is too old for that. */
+const RETRIABLE = `${MATCHING} AND (NOT ${IS_ASIDE} OR q.event_id >= $7::uuid AND NOT EXISTS (
+    SELECT FROM events.reprocessing r WHERE r.tenant_id = q.tenant_id AND r.completed_at IS NULL
+      AND q.event_id = ANY (r.event_ids)))`;
+/** Two calls at once retry each event once: one after the other, each sees what the other did. */
+const LOCK: Statement = {
+  name: 'quarantine_lock',
+  text: `SELECT pg_advisory_xact_lock(hashtextextended('events.quarantine:' || $1::text, 0))`,
+};
 const RETRY: Statement = {
   name: 'quarantine_retry',
   text: `
 WITH q AS MATERIALIZED (
-  SELECT q.tenant_id, q.event_id, l.source_id, l.shard, l.xid, l.position
-  FROM ${MATCHING} ORDER BY q.event_id LIMIT $7::int
+  SELECT q.tenant_id, q.event_id, l.source_id, l.shard, l.xid, l.position, ${IS_ASIDE} AS is_aside
+  FROM ${RETRIABLE} ORDER BY q.event_id LIMIT $8::int
 ), gone AS (
-  DELETE FROM events.quarantine d USING q WHERE d.tenant_id = q.tenant_id AND d.event_id = q.event_id
+  DELETE FROM events.quarantine d USING q
+  WHERE d.tenant_id = q.tenant_id AND d.event_id = q.event_id AND NOT q.is_aside
   RETURNING d.event_id
+), parked AS (
+  INSERT INTO events.parked (tenant_id, event_id, source_id, shard, xid, position)
+  SELECT q.tenant_id, q.event_id, q.source_id, q.shard, q.xid, q.position FROM q JOIN gone ON gone.event_id = q.event_id
+  RETURNING 1
 )
-INSERT INTO events.parked (tenant_id, event_id, source_id, shard, xid, position)
-SELECT q.tenant_id, q.event_id, q.source_id, q.shard, q.xid, q.position FROM q JOIN gone ON gone.event_id = q.event_id`,
+SELECT (SELECT count(*)::int4 FROM parked) AS parked,
+  ARRAY (SELECT event_id::text FROM q WHERE is_aside ORDER BY event_id) AS aside`,
 };
+const HAS_MORE: Statement = {
+  name: 'quarantine_has_more',
+  text: `SELECT EXISTS (SELECT FROM ${RETRIABLE}) AS has_more`,
+};
+/** What is projected anew, as after a restore, may stand here already. */
+const SET_ASIDE: Statement = {
+  name: 'quarantine_set_aside',
+  text: `INSERT INTO events.quarantine (tenant_id, event_id, shard, cause, quarantined_at)
+         SELECT q.*, to_timestamp($5::float8 / 1000)
+         FROM unnest($1::uuid[], $2::uuid[], $3::int2[], $4::text[]) AS q ON CONFLICT DO NOTHING`,
+};
+
+/** Lets events that schemas set aside be found and retried, in the transaction that projects them. */
+export async function setAside(
+  tx: Pick<Tx, 'query'>,
+  aside: readonly Pick<Transition, 'event'>[],
+  atMs: number,
+): Promise<void> {
+  await tx.query(SET_ASIDE, [
+    uuidArray(aside.map(({ event }) => event.tenantId)),
+    uuidArray(aside.map(({ event }) => event.eventId)),
+    int2Array(aside.map(({ event }) => event.shard)),
+    textArray(aside.map(({ event }) => event.attributes.note)),
+    atMs,
+  ]);
+}
 
 /** Events put aside, of one tenant; every transaction must have that tenant set. */
 export class QuarantineStore {
@@ -76,10 +120,31 @@ export class QuarantineStore {
     return { items, next: rows.length > limit ? items.at(-1)!.eventId : undefined };
   }
 
-  /** Has the oldest that match projected again, beside their lanes' cursors. @returns how many. */
-  async retry(tx: Tx, tenantId: string, filter: QuarantineFilter, limit: number): Promise<number> {
-    const { rowCount } = await tx.query(RETRY, [...valuesOf(tenantId, filter, undefined), limit]);
-    return rowCount;
+  /** From here on nobody else retries events of the tenant until the transaction ends. */
+  async lock(tx: Tx, tenantId: string): Promise<void> {
+    await tx.query(LOCK, [tenantId]);
+  }
+
+  /**
+   * Has the oldest that match projected again, beside their lanes' cursors.
+   * @param oldestAside UUID text: what schemas set aside before is left.
+   * @returns how many, and those that are to be parsed again for it, oldest first.
+   */
+  async retry(
+    tx: Tx,
+    tenantId: string,
+    filter: QuarantineFilter,
+    oldestAside: string,
+    limit: number,
+  ): Promise<{ parked: number; aside: string[] }> {
+    const values = [...valuesOf(tenantId, filter, undefined), oldestAside, limit];
+    return (await tx.query<{ parked: number; aside: string[] }>(RETRY, values)).rows[0]!;
+  }
+
+  /** Whether a retry would find something. */
+  async hasMore(tx: Tx, tenantId: string, filter: QuarantineFilter, oldestAside: string): Promise<boolean> {
+    const values = [...valuesOf(tenantId, filter, undefined), oldestAside];
+    return (await tx.query<{ has_more: boolean }>(HAS_MORE, values)).rows[0]!.has_more;
   }
 }
 

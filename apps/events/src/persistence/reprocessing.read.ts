@@ -23,8 +23,9 @@ const COLUMNS = `reprocessing_id, COALESCE(source_id::text, '') AS source_id, pr
   date_part('epoch', completed_at) * 1000 AS completed`;
 const ASK: Statement = {
   name: 'reprocessing_ask',
-  text: `INSERT INTO events.reprocessing (tenant_id, reprocessing_id, source_id, provider, kind, from_ms, to_ms, cursor, before)
-         SELECT $1, $2, NULLIF($3::text, '')::uuid, $4, $5, $6, $7, $8, $9
+  text: `INSERT INTO events.reprocessing (tenant_id, reprocessing_id, source_id, provider, kind, from_ms, to_ms, cursor, before,
+           event_ids)
+         SELECT $1, $2, NULLIF($3::text, '')::uuid, $4, $5, $6, $7, $8, $9, $10::uuid[]
          WHERE (SELECT count(*) FROM events.reprocessing WHERE tenant_id = $1 AND completed_at IS NULL)
            < ${OPEN_REPROCESSINGS_MAX}
          RETURNING ${COLUMNS}`,
@@ -39,14 +40,24 @@ const SCAN_END: Statement = {
   text: `SELECT event_id FROM events.event_log WHERE tenant_id = $1 AND event_id > $2 AND event_id < $3
          ORDER BY event_id OFFSET ${SCAN_MAX - 1} LIMIT 1`,
 };
+const ORIGINAL_COLUMNS = `l.event_id, l.request_id, l.source_id, l.secret_id,
+           date_part('epoch', l.received_at) * 1000 AS received, l.traceparent, l.attributes`;
+const IS_LEFT = `l.type = 'event.unrecognized' AND NOT EXISTS (
+             SELECT FROM events.reprocessed r WHERE r.tenant_id = l.tenant_id AND r.event_id = l.event_id)`;
 const ORIGINALS: Statement = {
   name: 'reprocessing_originals',
-  text: `SELECT l.event_id, l.request_id, l.source_id, l.secret_id, date_part('epoch', l.received_at) * 1000 AS received,
-           l.traceparent, l.attributes
+  text: `SELECT ${ORIGINAL_COLUMNS}
          FROM events.event_log l
-         WHERE l.tenant_id = $1 AND l.event_id > $2 AND l.event_id <= $3 AND l.event_id < $6 AND l.type = 'event.unrecognized'
-           AND ($4::text = '' OR l.source_id::text = $4) AND ($5::text = '' OR l.provider = $5)
-           AND NOT EXISTS (SELECT FROM events.reprocessed r WHERE r.tenant_id = l.tenant_id AND r.event_id = l.event_id)
+         WHERE l.tenant_id = $1 AND l.event_id > $2 AND l.event_id <= $3 AND l.event_id < $6
+           AND ($4::text = '' OR l.source_id::text = $4) AND ($5::text = '' OR l.provider = $5) AND ${IS_LEFT}
+         ORDER BY l.event_id LIMIT ${ORIGINALS_MAX}`,
+};
+const NAMED_ORIGINALS: Statement = {
+  name: 'reprocessing_named_originals',
+  text: `SELECT ${ORIGINAL_COLUMNS}
+         FROM unnest($3::uuid[]) AS k (event_id)
+         JOIN events.event_log l ON l.tenant_id = $1 AND l.event_id = k.event_id
+         WHERE k.event_id > $2 AND ${IS_LEFT}
          ORDER BY l.event_id LIMIT ${ORIGINALS_MAX}`,
 };
 /** The body of the first one always, of the others while there is room. */
@@ -101,18 +112,19 @@ export interface SealedRequest {
 
 /** What a tenant asks of events that were not understood; every transaction must have that tenant set. */
 export class ReprocessingRead {
-  /** @returns undefined when as many are open as may be. */
+  /** @param eventIds UUID texts: of these alone. @returns undefined when as many are open as may be. */
   async ask(
     tx: Tx,
     tenantId: string,
     reprocessingId: string,
     filter: ReprocessingFilter,
     bounds: { readonly fromMs: number; readonly beforeMs: number },
+    eventIds?: readonly string[],
   ): Promise<ReprocessingView | undefined> {
     const { sourceId, provider, kind, fromMs, toMs } = filter;
     const { rows } = await tx.query<Row>(ASK, [
       ...[tenantId, reprocessingId, sourceId, provider, kind, fromMs, toMs],
-      ...[firstUuidOf(bounds.fromMs), firstUuidOf(bounds.beforeMs)],
+      ...[firstUuidOf(bounds.fromMs), firstUuidOf(bounds.beforeMs), eventIds ?? null],
     ]);
     return rows[0] && viewOf(rows[0]);
   }
@@ -130,7 +142,16 @@ export class ReprocessingRead {
   }
 
   /** What comes next of a reprocessing and is not understood yet, oldest first. */
-  async next(tx: Tx, { tenantId, filter, before }: HeldReprocessing, cursor: string): Promise<OriginalsPage> {
+  async next(
+    tx: Tx,
+    { tenantId, filter, before, eventIds }: HeldReprocessing,
+    cursor: string,
+  ): Promise<OriginalsPage> {
+    if (eventIds !== undefined) {
+      const { rows } = await tx.query<OriginalRow>(NAMED_ORIGINALS, [tenantId, cursor, eventIds]);
+      const through = rows.length === ORIGINALS_MAX ? rows.at(-1)!.event_id : undefined;
+      return { originals: rows.map(originalOf), through };
+    }
     const end = (await tx.query<{ event_id: string }>(SCAN_END, [tenantId, cursor, before])).rows[0]
       ?.event_id;
     const values = [tenantId, cursor, end ?? before, filter.sourceId, filter.provider, before];

@@ -18,6 +18,7 @@ interface TakenRow {
   before: string;
   tries: number;
   looked_at: string;
+  event_ids: string[] | null;
 }
 
 /** In turns: the one that had none for longest. */
@@ -33,7 +34,7 @@ UPDATE events.reprocessing r SET holder = $1, lease_until = clock_timestamp() + 
   tries = r.tries + 1, claimed = '{}', page_through = NULL
 FROM free WHERE r.tenant_id = free.tenant_id AND r.reprocessing_id = free.reprocessing_id
 RETURNING r.tenant_id, r.reprocessing_id, r.source_id, r.provider, r.kind, r.from_ms, r.to_ms, r.cursor, r.before,
-  r.tries, r.looked_at`,
+  r.tries, r.looked_at, r.event_ids::text[] AS event_ids`,
 };
 const CLAIM: Statement = {
   name: 'reprocessing_claim',
@@ -47,7 +48,12 @@ const CLAIMED: Statement = {
 };
 const UNDERSTOOD: Statement = {
   name: 'reprocessed_add',
-  text: `INSERT INTO events.reprocessed (tenant_id, event_id, reprocessing_id)
+  // What was projected, a schema had set aside: nobody has to look at it any more.
+  text: `WITH gone AS (
+           DELETE FROM events.quarantine q WHERE q.tenant_id = $1 AND q.event_id = ANY ($3::uuid[]) AND EXISTS (
+             SELECT FROM events.transition t WHERE t.tenant_id = q.tenant_id AND t.event_id = q.event_id)
+         )
+         INSERT INTO events.reprocessed (tenant_id, event_id, reprocessing_id)
          SELECT $1, event_id, $2 FROM unnest($3::uuid[]) AS k (event_id) ORDER BY event_id ON CONFLICT DO NOTHING`,
 };
 const MOVE: Statement = {
@@ -110,6 +116,7 @@ export class ReprocessingStore {
       before: row.before,
       tries: row.tries,
       lookedAt: Number(row.looked_at),
+      eventIds: row.event_ids ?? undefined,
     };
   }
 

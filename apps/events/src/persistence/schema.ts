@@ -15,6 +15,7 @@ import { MEDIA } from './migrations/0015-media.js';
 import { MESSAGE_PARTS } from './migrations/0016-message-parts.js';
 import { LOG_CONTINUITY } from './migrations/0017-log-continuity.js';
 import { STATISTICS } from './migrations/0018-statistics.js';
+import { SET_ASIDE } from './migrations/0019-set-aside.js';
 import { REBASE_LOG } from './log-continuity.js';
 import { ROLES } from './roles.js';
 
@@ -40,6 +41,7 @@ export const EVENTS_SCHEMA: SchemaDefinition = {
     MESSAGE_PARTS,
     LOG_CONTINUITY,
     STATISTICS,
+    SET_ASIDE,
   ],
   repairs: [REBASE_LOG],
 };

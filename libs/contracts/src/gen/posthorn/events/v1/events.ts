@@ -702,6 +702,8 @@ export interface RetryQuarantineResponse {
   events: number;
   /** Whether the filter matches more. */
   hasMore: boolean;
+  /** What schemas set aside is parsed again by this one, `rep_…`; absent = there was none. */
+  reprocessingId?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -7924,6 +7926,9 @@ export const RetryQuarantineResponse: MessageFns<RetryQuarantineResponse> = {
     if (message.hasMore !== false) {
       writer.uint32(16).bool(message.hasMore);
     }
+    if (message.reprocessingId !== undefined) {
+      writer.uint32(26).string(message.reprocessingId);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -7962,6 +7967,14 @@ export const RetryQuarantineResponse: MessageFns<RetryQuarantineResponse> = {
             }
 
             message.hasMore = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reprocessingId = reader.string();
             continue;
           }
         }
@@ -19077,7 +19090,7 @@ export interface IntakeQueryServiceClient {
 
   listDriftFields(request: ListDriftFieldsRequest): Observable<ListDriftFieldsResponse>;
 
-  /** Events that could not be projected; newest first. */
+  /** Events that could not be projected, or that the schema of their source set aside; newest first. */
 
   listQuarantine(request: ListQuarantineRequest): Observable<ListQuarantineResponse>;
 
@@ -19117,7 +19130,7 @@ export interface IntakeQueryServiceController {
     request: ListDriftFieldsRequest,
   ): Promise<ListDriftFieldsResponse> | Observable<ListDriftFieldsResponse> | ListDriftFieldsResponse;
 
-  /** Events that could not be projected; newest first. */
+  /** Events that could not be projected, or that the schema of their source set aside; newest first. */
 
   listQuarantine(
     request: ListQuarantineRequest,
@@ -19212,7 +19225,7 @@ export const IntakeQueryServiceService = {
       Buffer.from(ListDriftFieldsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListDriftFieldsResponse => ListDriftFieldsResponse.decode(value),
   },
-  /** Events that could not be projected; newest first. */
+  /** Events that could not be projected, or that the schema of their source set aside; newest first. */
   listQuarantine: {
     path: "/posthorn.events.v1.IntakeQueryService/ListQuarantine" as const,
     requestStream: false as const,
@@ -19279,7 +19292,7 @@ export interface IntakeQueryServiceServer extends UntypedServiceImplementation {
   listDrift: handleUnaryCall<ListDriftRequest, ListDriftResponse>;
   /** Fields of bodies that are understood which differ from what the kind's first ones had; the newest first seen first. */
   listDriftFields: handleUnaryCall<ListDriftFieldsRequest, ListDriftFieldsResponse>;
-  /** Events that could not be projected; newest first. */
+  /** Events that could not be projected, or that the schema of their source set aside; newest first. */
   listQuarantine: handleUnaryCall<ListQuarantineRequest, ListQuarantineResponse>;
   /** How far what was asked to be processed again is; newest first. */
   listReprocessings: handleUnaryCall<ListReprocessingsRequest, ListReprocessingsResponse>;
@@ -19298,7 +19311,10 @@ export interface IntakeOperationServiceClient {
 
   requestReverification(request: RequestReverificationRequest): Observable<RequestReverificationResponse>;
 
-  /** Has quarantined events projected again, in the order of the log. */
+  /**
+   * Has quarantined events projected again, in the order of the log; those that a schema set aside are parsed again for it.
+   * Throws `limit.reached`.
+   */
 
   retryQuarantine(request: RetryQuarantineRequest): Observable<RetryQuarantineResponse>;
 
@@ -19330,7 +19346,10 @@ export interface IntakeOperationServiceController {
     request: RequestReverificationRequest,
   ): Promise<RequestReverificationResponse> | Observable<RequestReverificationResponse> | RequestReverificationResponse;
 
-  /** Has quarantined events projected again, in the order of the log. */
+  /**
+   * Has quarantined events projected again, in the order of the log; those that a schema set aside are parsed again for it.
+   * Throws `limit.reached`.
+   */
 
   retryQuarantine(
     request: RetryQuarantineRequest,
@@ -19401,7 +19420,10 @@ export const IntakeOperationServiceService = {
       Buffer.from(RequestReverificationResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RequestReverificationResponse => RequestReverificationResponse.decode(value),
   },
-  /** Has quarantined events projected again, in the order of the log. */
+  /**
+   * Has quarantined events projected again, in the order of the log; those that a schema set aside are parsed again for it.
+   * Throws `limit.reached`.
+   */
   retryQuarantine: {
     path: "/posthorn.events.v1.IntakeOperationService/RetryQuarantine" as const,
     requestStream: false as const,
@@ -19456,7 +19478,10 @@ export const IntakeOperationServiceService = {
 export interface IntakeOperationServiceServer extends UntypedServiceImplementation {
   /** Has the kept refusals of a source judged again, oldest first; those that pass are let in. It ends by itself. */
   requestReverification: handleUnaryCall<RequestReverificationRequest, RequestReverificationResponse>;
-  /** Has quarantined events projected again, in the order of the log. */
+  /**
+   * Has quarantined events projected again, in the order of the log; those that a schema set aside are parsed again for it.
+   * Throws `limit.reached`.
+   */
   retryQuarantine: handleUnaryCall<RetryQuarantineRequest, RetryQuarantineResponse>;
   /**
    * Has stored events that were not understood parsed again, oldest first; what is understood now is appended and names

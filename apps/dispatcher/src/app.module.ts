@@ -49,6 +49,7 @@ import { KeepRetention } from './application/keep-retention.js';
 import { Lifecycle, StopTimes } from './application/lifecycle.js';
 import { COMMANDS_WAKE, DELIVERIES_WAKE, LoadCommands, LoadDeliveries } from './application/load-due.js';
 import { MeasureBacklog } from './application/measure-backlog.js';
+import { NoteFailures } from './application/note-failures.js';
 import { PurgeKeys } from './application/purge-keys.js';
 import { RecordCommands } from './application/record-commands.js';
 import { RecordOutcomes } from './application/record-outcomes.js';
@@ -71,6 +72,7 @@ import { senderOf } from './clients/senders/registry.js';
 import { SEND_TIMEOUT_MS } from './clients/senders/send-http.js';
 import { DISPATCH_CONFIG_KINDS, openConfigStream, TenantsChannel } from './clients/tenants.client.js';
 import { type Config, readVersion } from './config.js';
+import { destinationProviders } from './destination-providers.js';
 import { mediaProviders } from './media-providers.js';
 import { RETRY_POLICY } from './domain/retry-policy.js';
 import { BacklogRead } from './persistence/backlog.read.js';
@@ -83,6 +85,7 @@ import { DeliveryRead } from './persistence/delivery.read.js';
 import { DeliveryStore } from './persistence/delivery.store.js';
 import { ErasureStore } from './persistence/erasure.store.js';
 import { LineStore } from './persistence/line.store.js';
+import { DestinationReportStore } from './persistence/destination-report.store.js';
 import { OutgoingStore } from './persistence/outgoing.store.js';
 import { PositionStore } from './persistence/position.store.js';
 import { PURGE_STEPS } from './persistence/purge-steps.js';
@@ -132,6 +135,7 @@ export class AppModule {
         ...commandParts(),
         ...commands(process),
         ...deliveries(process),
+        ...destinationProviders(process),
         ...mediaProviders(process),
         ...acts(),
         ...auditing(),
@@ -226,6 +230,7 @@ function deliveries({ config, clock, log }: Process<Config>) {
     provide(
       RecordOutcomes,
       ...([WorkerDatabase, DeliveryStore, DeliveryLeases, Clock, Logger, DeliveryMetrics] as const),
+      ...([DestinationReportStore, NoteFailures] as const),
     ),
     provideFactory(
       RunDeliveries,

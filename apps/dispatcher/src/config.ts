@@ -66,6 +66,13 @@ export const CONFIG_SCHEMA = {
     default: '21600000',
     parse: integer(1, 86_400_000),
   },
+  destinationFailingHours: {
+    env: 'DESTINATION_FAILING_HOURS',
+    description:
+      'hours after which a destination is disabled whose every attempt has failed since, in at least twelve of them; 410 disables at once',
+    default: '120',
+    parse: integer(1, 720),
+  },
   sendRetryBaseMs: {
     env: 'SEND_RETRY_BASE_MS',
     description:

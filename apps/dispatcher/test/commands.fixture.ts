@@ -235,6 +235,7 @@ export class CommandHouse {
         sendRetryBaseMs: 2_000,
         sendRetryCapMs: 900_000,
         mediaInFlightMax: 4,
+        destinationFailingHours: 120,
       },
     };
     const process = testProcess<Config>('dispatcher', { config, tls });

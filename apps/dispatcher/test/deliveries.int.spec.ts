@@ -236,7 +236,7 @@ test('C3 the same facts again, under another epoch, make no second delivery', as
   expect(sink.ids(path).at(-1)).toBe(formatId('fct', last.factId));
 });
 
-test('what is waiting for a destination that is deleted or disabled is canceled', async () => {
+test('F5 what is waiting for a deleted destination is canceled, for a disabled one a dead letter', async () => {
   const deleted = destinationOf();
   const disabled = destinationOf();
   sink.answer = ({ path }) => ([deleted.path, disabled.path].includes(path) ? { status: 500 } : undefined);
@@ -248,13 +248,13 @@ test('what is waiting for a destination that is deleted or disabled is canceled'
   config.setDestination({ ...disabled.destination, status: 'disabled' });
   await eventually(async () => {
     expect(await states(deleted.type)).toEqual(['canceled']);
-    expect(await states(disabled.type)).toEqual(['canceled']);
+    expect(await states(disabled.type)).toEqual(['dead']);
   });
   facts.add(SHARD, { tenantId: tenant.uuid, type: disabled.type });
   const { type } = destinationOf();
   facts.add(SHARD, { tenantId: tenant.uuid, type });
   await eventually(async () => expect(await states(type)).toEqual(['succeeded']));
-  expect(await states(disabled.type)).toEqual(['canceled']); // the later fact made no delivery
+  expect(await states(disabled.type)).toEqual(['dead']); // the later fact made no delivery
 });
 
 test('I8 nothing is delivered for a suspended tenant, and all of it afterwards', async () => {

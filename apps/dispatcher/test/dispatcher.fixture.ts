@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import { SystemClock } from '@posthorn/clock/clock.js';
-import { derivedUuid, formatId, newUuid, uuidText } from '@posthorn/clock/id.js';
+import { derivedUuid, formatId, idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
 import type {
   DescribeHandoffResponse,
   Fact,
@@ -18,6 +18,7 @@ import type {
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { generateSigningSecret } from '@posthorn/crypto/signing-secret.js';
 import { EdgeConfig } from '@posthorn/edge-config/edge-config.js';
+import { AppError } from '@posthorn/errors/app-error.js';
 import { EgressClient } from '@posthorn/egress/egress-client.js';
 import { FactFeed } from '@posthorn/jetstream/fact-feed.js';
 import { NatsLink } from '@posthorn/jetstream/nats-link.js';
@@ -31,22 +32,28 @@ import { AcceptFacts } from '../src/application/accept-facts.js';
 import { AskHandoffs } from '../src/application/ask-handoffs.js';
 import { DELIVERY_LIMITS, type DeliveryLimits } from '../src/application/delivery-limits.js';
 import { CommandMetrics } from '../src/application/command-metrics.js';
+import { DestinationMetrics } from '../src/application/destination-metrics.js';
 import { DeliveryMetrics } from '../src/application/delivery-metrics.js';
 import { Lifecycle, StopTimes } from '../src/application/lifecycle.js';
 import { DELIVERIES_WAKE, LoadDeliveries } from '../src/application/load-due.js';
+import { NoteFailures } from '../src/application/note-failures.js';
 import { RecordCommands } from '../src/application/record-commands.js';
 import { RecordOutcomes } from '../src/application/record-outcomes.js';
 import { RelayWake } from '../src/application/relay-wake.js';
+import { ReportDestinations } from '../src/application/report-destinations.js';
 import { ResolveByFacts } from '../src/application/resolve-by-facts.js';
 import { RetryDeliveries } from '../src/application/retry-deliveries.js';
 import { RunDeliveries } from '../src/application/run-deliveries.js';
 import { SendWebhook, UserAgent } from '../src/application/send-webhook.js';
 import { TestDestination } from '../src/application/test-destination.js';
-import { DISPATCH_CONFIG_KINDS } from '../src/clients/tenants.client.js';
+import { type DestinationFinding, DISPATCH_CONFIG_KINDS } from '../src/clients/tenants.client.js';
+import { brokenAfter } from '../src/domain/destination-health.js';
 import { CommandStore } from '../src/persistence/command.store.js';
 import { DeliveryLeases } from '../src/persistence/delivery-leases.js';
 import { DeliveryRead } from '../src/persistence/delivery.read.js';
 import { DeliveryStore } from '../src/persistence/delivery.store.js';
+import { DestinationFailureStore } from '../src/persistence/destination-failure.store.js';
+import { DestinationReportStore } from '../src/persistence/destination-report.store.js';
 import { LineStore } from '../src/persistence/line.store.js';
 import { OutgoingStore } from '../src/persistence/outgoing.store.js';
 import { PositionStore } from '../src/persistence/position.store.js';
@@ -55,6 +62,9 @@ import { DISPATCH_SCHEMA, SCHEMA } from '../src/persistence/schema.js';
 
 const clock = new SystemClock();
 const NONE = Buffer.alloc(0);
+
+/** After which a destination that only fails is disabled. */
+export const FAILING_HOURS = 120;
 
 /** Short waits, so that a test sees several attempts. */
 export const TEST_LIMITS: DeliveryLimits = {
@@ -183,12 +193,34 @@ export class HandMadeConfig {
       status: 'active',
       secrets: [newSecret('current')],
       include: [],
+      generation: 1,
       ...fields,
     };
     this.destinations.set(destination.id, destination);
     this.push({ destinations: [destination] });
     return destination;
   }
+
+  /** What the dispatcher reported, each time. */
+  readonly findings: DestinationFinding[] = [];
+  /** What becomes of a report: taken, taken without an answer, or nobody is there. */
+  reports: 'answered' | 'unanswered' | 'away' = 'answered';
+  private readonly disabled = new Set<string>();
+
+  /** As tenants does it. */
+  disableDestination = async (finding: DestinationFinding): Promise<boolean> => {
+    if (this.reports === 'away') throw new AppError('service.unavailable');
+    this.findings.push(finding);
+    const id = idOfUuid('dst', finding.destinationId);
+    const destination = this.destinations.get(id);
+    const { generation } = finding;
+    if (destination?.status === 'active' && destination.generation === generation) {
+      this.disabled.add(`${id}/${generation}`);
+      this.setDestination({ ...destination, status: 'disabled' });
+    }
+    if (this.reports === 'unanswered') throw new AppError('service.unavailable');
+    return this.disabled.has(`${id}/${generation}`);
+  };
 
   deleteDestination(id: string): void {
     this.destinations.delete(id);
@@ -264,6 +296,8 @@ export class Dispatcher {
   readonly read: DeliveryRead;
   private readonly parts: { onApplicationBootstrap?(): void; onApplicationShutdown?(): unknown }[];
   private readonly lifecycle: Lifecycle;
+  private readonly reports: ReportDestinations;
+  private readonly failures: NoteFailures;
 
   constructor(
     test: TestDatabase,
@@ -292,7 +326,15 @@ export class Dispatcher {
     const agent = new UserAgent('Posthorn/test');
     const handoffs = new AskHandoffs(facts);
     const webhooks = new SendWebhook(egress, tracer, clock, log, deliveryMetrics, agent, handoffs);
-    const outcomes = new RecordOutcomes(worker, store, this.leases, clock, log, deliveryMetrics);
+    const reports = new DestinationReportStore();
+    this.failures = notingFailures(this.process, worker, reports);
+    const outcomes = new RecordOutcomes(
+      ...([worker, store, this.leases, clock, log, deliveryMetrics, reports, this.failures] as const),
+    );
+    this.reports = new ReportDestinations(
+      ...([worker, reports, new OutgoingStore(), config, this.leases, new RelayWake(link), clock] as const),
+      ...([new DestinationMetrics(metrics), log] as const),
+    );
     this.deliveries = new RunDeliveries(
       ...([this.edge, this.leases, webhooks, outcomes, clock, log, deliveryMetrics, limits] as const),
     );
@@ -325,16 +367,19 @@ export class Dispatcher {
     );
     this.tests = new TestDestination(this.edge, webhooks, worker, new AuditOutgoing(SCHEMA), clock);
     const partitions = new Partitions(worker, clock, log, SCHEMA);
-    this.parts = [link, partitions, this.edge, this.leases, feed, due, this.lifecycle, egress];
+    this.parts = [link, partitions, this.edge, this.leases, feed, due, this.lifecycle, egress, this.failures];
   }
 
   start(): this {
     for (const part of this.parts) part.onApplicationBootstrap?.();
+    this.reports.onApplicationBootstrap();
     return this;
   }
 
   async stop(): Promise<void> {
     await this.lifecycle.beforeApplicationShutdown();
+    await this.reports.beforeApplicationShutdown();
+    await this.failures.beforeApplicationShutdown();
     for (const part of this.parts) await part.onApplicationShutdown?.();
   }
 
@@ -342,6 +387,12 @@ export class Dispatcher {
     return this.process.metrics.text();
   }
 }
+
+const notingFailures = (
+  { log }: Dispatcher['process'],
+  ...[db, reports]: [ReturnType<TestDatabase['database']>, DestinationReportStore]
+): NoteFailures =>
+  new NoteFailures(db, new DestinationFailureStore(), reports, clock, log, brokenAfter(FAILING_HOURS));
 
 export const dispatchDatabase = (name: string): Promise<TestDatabase> =>
   createTestDatabase(name, [DISPATCH_SCHEMA]);

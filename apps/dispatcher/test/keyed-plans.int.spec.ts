@@ -27,6 +27,7 @@ const succeeded = (delivery: Delivery): Outcome => ({
     retryAfterMs: undefined,
   },
   verdict: { state: 'succeeded', nextAttemptAtMs: undefined },
+  generation: 1,
 });
 /** Of deliveries, by this connection since it last told the server. */
 const readSoFar = async (tx: Tx): Promise<number> => {

@@ -10,6 +10,7 @@ import {
   AuditServiceService,
   ConfigServiceService,
   DataKeyServiceService,
+  DestinationReportServiceService,
   IdempotencyServiceService,
   KeywordServiceService,
   OperatorServiceService,
@@ -47,6 +48,7 @@ import { DeleteApiKey } from './application/delete-api-key.js';
 import { DeleteDestination } from './application/delete-destination.js';
 import { DeleteSource } from './application/delete-source.js';
 import { DeleteTenant } from './application/delete-tenant.js';
+import { DisableDestination } from './application/disable-destination.js';
 import { DestinationRules } from './application/destination-rules.js';
 import { DestroyDataKeys } from './application/destroy-data-keys.js';
 import { EnsureDataKeys } from './application/ensure-data-keys.js';
@@ -117,6 +119,7 @@ import { AuditController } from './transport/audit.grpc.js';
 import { ConfigController } from './transport/config.grpc.js';
 import { DataKeyController } from './transport/data-keys.grpc.js';
 import { PersonKeyController } from './transport/person-keys.grpc.js';
+import { DestinationReportController } from './transport/destination-reports.grpc.js';
 import { DestinationController } from './transport/destinations.grpc.js';
 import { IdempotencyController } from './transport/idempotency.grpc.js';
 import { KeywordController } from './transport/keywords.grpc.js';
@@ -142,6 +145,7 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: DataKeyServiceService, callers: ['events'] },
   { definition: PersonKeyServiceService, callers: ['compliance'] },
   { definition: UsageServiceService, callers: ['ingress'] },
+  { definition: DestinationReportServiceService, callers: ['dispatcher'] },
   { definition: StatusServiceService, callers: ['api'] },
   { definition: SourceFiguresServiceService, callers: ['api'] },
 ];
@@ -164,6 +168,7 @@ export class AppModule {
           DataKeyController,
           PersonKeyController,
           StatusController,
+          DestinationReportController,
         ],
       ],
       providers: [
@@ -306,6 +311,7 @@ const changing = () => [
   provide(RevokeSourceSecret, ChangeRunner, SourceStore, OwnerSecrets),
   provide(CreateDestination, ChangeRunner, DestinationStore, OwnerSecrets, SecretVault, DestinationRules),
   provide(UpdateDestination, ChangeRunner, DestinationStore, OwnerSecrets, SecretVault, DestinationRules),
+  provide(DisableDestination, ChangeRunner, DestinationStore),
   provide(DeleteDestination, ChangeRunner, DestinationStore, SecretStore),
   provide(RotateDestinationSecret, ChangeRunner, DestinationStore, OwnerSecrets),
   provide(RevokeDestinationSecret, ChangeRunner, DestinationStore, OwnerSecrets),

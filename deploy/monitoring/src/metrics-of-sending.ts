@@ -105,6 +105,16 @@ export const SENDING_METRICS: readonly MetricEntry[] = [
       ),
       histogram('posthorn_delivery_outcomes_batch', 'Outcomes committed together'),
       gauge('posthorn_delivery_outcomes_waiting', 'Outcomes that are not committed yet'),
+      counter('posthorn_destination_reports_refused_total', 'Those that tenants refused for good'),
+      gauge(
+        'posthorn_destination_reports_waiting',
+        'Destinations to be disabled that tenants does not know of yet; 0 where another process tells it',
+      ),
+      counter(
+        'posthorn_destinations_disabled_total',
+        'Destinations that were disabled by the platform: gone (HTTP 410), failing (for days)',
+        'reason',
+      ),
       gauge('posthorn_destinations_paused', 'Destinations whose breaker is open'),
       gauge('posthorn_dispatch_facts_behind', 'Facts that are not deliveries yet'),
       counter('posthorn_dispatch_facts_total', 'Facts turned into deliveries, or into none'),

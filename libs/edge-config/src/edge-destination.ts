@@ -23,6 +23,8 @@ export class EdgeDestination {
   readonly status: string;
   /** What its deliveries carry beyond IDs and states; names that are not known here ask for nothing. */
   readonly include: ReadonlySet<string>;
+  /** Raised when it is enabled, or its URL or headers change; 0: tenants does not say. */
+  readonly generation: number;
   readonly secrets: readonly Secret[];
   private readonly validSecrets: ValidSecrets;
 
@@ -41,6 +43,7 @@ export class EdgeDestination {
     this.headers = headersOf(config.headersJson);
     this.status = config.status;
     this.include = new Set(config.include);
+    this.generation = config.generation ?? 0;
     this.secrets = config.secrets;
     this.validSecrets = new ValidSecrets(config.secrets);
   }

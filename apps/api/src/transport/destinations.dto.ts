@@ -83,6 +83,13 @@ export const destination = z.object({
   headers: z.record(z.string(), z.string()),
   include: z.array(z.string()),
   status: z.enum(['active', 'disabled']),
+  disabledReason: z
+    .enum(['gone', 'failing'])
+    .nullable()
+    .describe(
+      'why the platform disabled it: gone = it answered 410; failing = every attempt failed for days (five unless the platform says otherwise). null: it is active, or was disabled by somebody',
+    ),
+  disabledAt: time.nullable().describe('when the platform disabled it'),
   secrets: z.array(secretInfo),
   createdAt: time,
   pending,
@@ -108,6 +115,8 @@ export const destinationOf = (from: Destination): z.infer<typeof destination> =>
   headers: JSON.parse(from.headersJson || '{}') as Record<string, string>,
   include: from.include,
   status: from.status as 'active',
+  disabledReason: (from.disabledReason as 'gone' | undefined) ?? null,
+  disabledAt: from.disabledAtMs === undefined ? null : timeAt(from.disabledAtMs),
   secrets: from.secrets.map(secretInfoOf),
   createdAt: timeAt(from.createdAtMs),
 });

@@ -236,7 +236,8 @@ export class DestinationsController {
     method: 'POST',
     path: `${BASE}/{id}/enable`,
     tag: 'Destinations',
-    summary: 'Deliver again',
+    summary:
+      'Deliver again, with a closed breaker and a fresh count of failures; dead letters go when they are redriven',
     access: write,
     status: 200,
     changesConfiguration: true,
@@ -251,7 +252,8 @@ export class DestinationsController {
     method: 'POST',
     path: `${BASE}/{id}/disable`,
     tag: 'Destinations',
-    summary: 'Stop delivering',
+    summary:
+      'Stop delivering; what waits becomes dead letters, and of what comes meanwhile nothing is delivered',
     access: write,
     status: 200,
     changesConfiguration: true,

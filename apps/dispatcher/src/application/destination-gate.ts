@@ -9,9 +9,12 @@ const SERVER_ERROR = 500;
 
 /** Whether, and from when on, something may be sent to one destination. Times are monotonic milliseconds. */
 export class DestinationGate {
-  readonly breaker = new Breaker();
+  breaker = new Breaker();
   private readonly bucket = new TokenBucket();
   private inFlightCount = 0;
+  /** Of the configuration that the breaker judges. */
+  private generation = 0;
+  private goneGeneration: number | undefined;
   /** Set while something waits for a moment. */
   timer: NodeJS.Timeout | undefined;
 
@@ -24,8 +27,23 @@ export class DestinationGate {
     return this.inFlightCount;
   }
 
-  /** Milliseconds until one more may be sent; 0 = now, Infinity = when one of those in flight is back. */
+  /** A destination that was enabled again, or is another one now, has not failed yet. */
+  learn({ generation }: EdgeDestination): void {
+    if (generation === this.generation) return;
+    this.generation = generation;
+    this.breaker = new Breaker();
+  }
+
+  /** It says that it is gone, and tenants will hear of it: until its configuration changes nothing more is sent. */
+  onGone(generation: number): void {
+    this.goneGeneration = generation;
+  }
+
+  /**
+   * Milliseconds until one more may be sent; 0 = now, Infinity = when one of those in flight is back, or it changes.
+   */
   waitMs(nowMs: number, destination: EdgeDestination): number {
+    if (destination.generation === this.goneGeneration) return Infinity;
     const limit = this.breaker.limit(nowMs, destination.maxInFlight || IN_FLIGHT_DEFAULT);
     if (limit === 0) return Math.max(1, this.breaker.waitMs(nowMs));
     if (this.inFlightCount >= limit) return Infinity;
@@ -38,9 +56,10 @@ export class DestinationGate {
     if (destination.ratePerSecond > 0) this.bucket.take(nowMs, destination.ratePerSecond);
   }
 
-  /** @returns whether its breaker opened just now. */
-  onResult(nowMs: number, result: AttemptResult): boolean {
+  /** @param generation it was sent with: a former one says nothing of this one. @returns whether its breaker opened just now. */
+  onResult(nowMs: number, result: AttemptResult, generation: number): boolean {
     this.inFlightCount -= 1;
+    if (generation !== this.generation) return false;
     const { outcome, status, retryAfterMs } = result;
     // Nothing reached the destination: it says nothing of it.
     if (outcome === 'content_unavailable') return false;

@@ -31,6 +31,8 @@ function recorder() {
     clock,
     { warn: () => {} } as never,
     { onRecorded: () => {} } as unknown as DeliveryMetrics,
+    { add: () => Promise.resolve() },
+    { onRecorded: () => {} },
   );
   return { record, commits, pass };
 }
@@ -38,6 +40,7 @@ const outcome = (orderKey?: Buffer): Outcome => ({
   delivery: { shard: 1, leaseEpoch: 1n, orderKey } as Delivery,
   attempt: undefined,
   verdict: { state: 'succeeded' } as Outcome['verdict'],
+  generation: 0,
 });
 
 test('C3 the first outcome is committed at once, those soon after it together', async () => {

@@ -1,13 +1,17 @@
 import type { Clock } from '@posthorn/clock/clock.js';
+import { uuidText } from '@posthorn/clock/id.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { fence } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { type Delivery } from '../domain/delivery.js';
+import { isGone } from '../domain/retry-policy.js';
 import type { WorkerDatabase } from '../persistence/databases.js';
 import type { DeliveryLeases } from '../persistence/delivery-leases.js';
 import { DELIVERY_ROWS_MAX, type DeliveryStore, type Outcome } from '../persistence/delivery.store.js';
+import type { DestinationReport, DestinationReportStore } from '../persistence/destination-report.store.js';
 import { SCHEMA } from '../persistence/schema.js';
 import type { DeliveryMetrics } from './delivery-metrics.js';
+import type { NoteFailures } from './note-failures.js';
 
 /**
  * Commits begin at least so far apart, unless much waits, or an outcome that lets the next one of its order key go. What
@@ -42,6 +46,8 @@ export class RecordOutcomes {
     private readonly clock: Clock,
     private readonly log: Logger,
     private readonly metrics: DeliveryMetrics,
+    private readonly reports: Pick<DestinationReportStore, 'add'>,
+    private readonly noteFailures: Pick<NoteFailures, 'onRecorded'>,
   ) {}
 
   onRecorded(listener: RecordedListener): void {
@@ -116,6 +122,7 @@ export class RecordOutcomes {
       this.failures = 0;
       this.metrics.onRecorded(mine.length);
       this.listener(mine, released);
+      this.noteFailures.onRecorded(mine);
     } catch (error) {
       await this.onFailure(error, mine, shards);
     }
@@ -133,6 +140,8 @@ export class RecordOutcomes {
         this.store.record(tx, batch, nowMs),
         this.store.release(tx, keys, nowMs, shards),
       ]);
+      // With the outcome: nobody else hears that answer.
+      await this.reports.add(tx, goneOf(batch), nowMs);
       return released;
     });
   }
@@ -165,4 +174,20 @@ export class RecordOutcomes {
     // It keeps its place in memory, so that this process does not make it again and again.
     this.log.error({ err: error, count: 1, shard: batch[0]!.delivery.shard }, 'an outcome cannot be stored');
   }
+}
+
+/** Of each destination that says it is gone, one report. */
+function goneOf(batch: readonly Outcome[]): DestinationReport[] {
+  const reports = new Map<string, DestinationReport>();
+  for (const { delivery, attempt, generation } of batch) {
+    if (attempt === undefined || generation === 0 || !isGone(attempt.status)) continue;
+    const [tenantId, destinationId] = [uuidText(delivery.tenantId), uuidText(delivery.destinationUuid)];
+    if ((reports.get(destinationId)?.generation ?? 0) > generation) continue;
+    const { startedAtMs: failingSinceMs, status: lastStatus, outcome: lastOutcome } = attempt;
+    const reason = 'gone' as const;
+    reports.set(destinationId, {
+      ...{ tenantId, destinationId, generation, reason, failingSinceMs, lastStatus, lastOutcome },
+    });
+  }
+  return [...reports.values()];
 }

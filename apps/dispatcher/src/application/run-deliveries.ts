@@ -137,8 +137,10 @@ export class RunDeliveries implements DueLine<Delivery> {
     if (!this.isMine(delivery)) return void this.inMemory.delete(delivery.key);
     const destination = this.usable(delivery.destinationId);
     const slug = this.edge.tenant(formatId('ten', delivery.tenantId))?.slug;
-    if (destination === undefined || slug === undefined) return this.conclude(delivery, undefined, CANCELED);
+    if (destination === undefined || slug === undefined)
+      return this.conclude(delivery, undefined, this.verdictWithout(delivery.destinationId));
     const gate = this.gateOf(delivery);
+    gate.learn(destination);
     const nowMs = this.clock.monotonicMs();
     gate.onStart(nowMs, destination);
     this.countTenant(gate.tenantKey, 1);
@@ -158,7 +160,8 @@ export class RunDeliveries implements DueLine<Delivery> {
     this.inFlight -= 1;
     this.countTenant(gate.tenantKey, -1);
     const { destinationId } = delivery;
-    if (gate.onResult(this.clock.monotonicMs(), result)) {
+    const { generation } = destination;
+    if (gate.onResult(this.clock.monotonicMs(), result, generation)) {
       this.log.warn(
         { destinationId, outcome: result.outcome, status: result.status },
         'a destination fails: paused',
@@ -172,16 +175,21 @@ export class RunDeliveries implements DueLine<Delivery> {
     const verdict = judge(delivery, result, limits, this.limits.retry, nowMs, Math.random());
     if (isGone(result.status))
       this.log.warn({ destinationId, status: result.status }, 'a destination is gone');
-    this.conclude(delivery, result, verdict);
+    this.conclude(delivery, result, verdict, generation);
     this.refreshGate(destinationId, gate);
     this.pump();
   }
 
-  private conclude(delivery: Delivery, attempt: AttemptResult | undefined, verdict: Verdict): void {
+  private conclude(
+    delivery: Delivery,
+    attempt: AttemptResult | undefined,
+    verdict: Verdict,
+    generation = 0,
+  ): void {
     this.metrics.onDeliveries(verdict.state);
     if (verdict.state !== 'succeeded') this.logUnsuccessful(delivery, attempt, verdict);
     else if (delivery.fact.type === OPT_OUT_TYPE) this.measureOptOut(delivery);
-    this.outcomes.add({ delivery, attempt, verdict });
+    this.outcomes.add({ delivery, attempt, verdict, generation });
   }
 
   private measureOptOut({ fact, attemptCount }: Delivery): void {
@@ -205,13 +213,21 @@ export class RunDeliveries implements DueLine<Delivery> {
   }
 
   private onRecorded(done: readonly Outcome[], released: readonly Delivery[]): void {
-    for (const { delivery } of done) {
+    for (const { delivery, attempt, generation } of done) {
       this.inMemory.delete(delivery.key);
       this.finished?.add(delivery.key);
+      if (generation > 0 && attempt !== undefined && isGone(attempt.status))
+        this.holdGone(delivery, generation);
     }
     // One that comes back by a release was read after the commit: it is not what a page before it showed.
     for (const { key } of released) this.finished?.delete(key);
     this.offer(released);
+  }
+
+  private holdGone({ destinationId }: Delivery, generation: number): void {
+    const gate = this.gates.get(destinationId);
+    gate?.onGone(generation);
+    if (gate !== undefined) this.refreshGate(destinationId, gate);
   }
 
   private onLost(shards: readonly number[]): void {
@@ -238,6 +254,11 @@ export class RunDeliveries implements DueLine<Delivery> {
     return destination?.status === 'active' ? destination : undefined;
   }
 
+  /** What was for a destination that is no more is canceled; what is for a disabled one can be sent again later. */
+  private verdictWithout(destinationId: string): Verdict {
+    return this.edge.destination(destinationId)?.status === 'disabled' ? DEAD : CANCELED;
+  }
+
   private gateOf({ destinationId, destinationUuid, tenantId }: Delivery): DestinationGate {
     let gate = this.gates.get(destinationId);
     if (gate === undefined) {
@@ -258,7 +279,8 @@ export class RunDeliveries implements DueLine<Delivery> {
   /** Lets a destination's lane go on, or holds it back until something comes back or a moment has come. */
   private refreshGate(destinationId: string, gate: DestinationGate): void {
     const destination = this.usable(destinationId);
-    // Nothing holds a destination back that is no more: its deliveries are canceled.
+    if (destination !== undefined) gate.learn(destination);
+    // Nothing holds a destination back that is no more, or disabled: its deliveries end.
     const waitMs = destination === undefined ? 0 : gate.waitMs(this.clock.monotonicMs(), destination);
     this.queue.setLaneBlocked(gate.tenantKey, destinationId, waitMs > 0);
     if (waitMs === 0 || waitMs === Infinity || gate.timer !== undefined || this.isStopped) return;

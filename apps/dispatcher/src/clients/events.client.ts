@@ -48,6 +48,8 @@ export interface OutgoingRow {
   readonly traceparent: string;
   readonly content: Buffer;
   readonly dataKeyId: Buffer;
+  /** Of a destination that was disabled; empty for everything else. */
+  readonly destinationId: Buffer;
 }
 
 /** A conversation, and who is to be written to on which channel. IDs and hash are 16 bytes. */
@@ -186,7 +188,7 @@ const serviceEventOf = (row: OutgoingRow): ServiceEvent => ({
     providerEventId: '',
     providerMessageId: row.providerMessageId,
     channel: row.channel,
-    direction: 'outbound',
+    direction: row.destinationId.length > 0 ? '' : 'outbound',
     status: row.status,
     providerStatus: '',
     errorCode: row.errorCode,
@@ -198,5 +200,6 @@ const serviceEventOf = (row: OutgoingRow): ServiceEvent => ({
     note: row.note,
     messageId: row.messageId,
     replyToProviderMessageId: '',
+    destinationId: row.destinationId.length > 0 ? row.destinationId : undefined,
   },
 });

@@ -24,6 +24,8 @@ export interface DeliverableFact {
   readonly traceparent: string;
   /** Its event was not authentic, and let in by a source that only monitors. */
   readonly unverified?: boolean | undefined;
+  /** Of `destination.disabled`. */
+  readonly destinationId?: Buffer | undefined;
 }
 
 /** The fact that somebody must not be contacted any more. */

@@ -68,6 +68,20 @@ test('without a provider time the arrival counts; an event of our own has no sou
   expect(parsed(own)['data']).not.toHaveProperty('messageId');
 });
 
+test('F4 the fact of a destination that was disabled says which one', () => {
+  const destinationId = newUuid(NOW_MS);
+  const none = {
+    ...fact,
+    type: 'destination.disabled',
+    messageId: NONE,
+    conversationId: NONE,
+    sourceId: NONE,
+  };
+  const data = { destinationId: formatId('dst', destinationId), state: 'disabled', errorCode: 'gone' };
+  const told = parsed({ ...none, destinationId, state: 'disabled', errorCode: 'gone' });
+  expect(told['data']).toMatchObject(data);
+});
+
 test('F7 the order key is the conversation, else the message, else the person', () => {
   expect(orderKeyOf(fact)).toBe(fact.conversationId);
   expect(orderKeyOf({ ...fact, conversationId: NONE })).toBe(fact.messageId);

@@ -24,6 +24,7 @@ export function renderBody(fact: DeliverableFact, tenantSlug: string, handoff?: 
         messageId: idOf('msg', fact.messageId),
         conversationId: idOf('cnv', fact.conversationId),
         sourceId: idOf('src', fact.sourceId),
+        destinationId: fact.destinationId && idOf('dst', fact.destinationId),
         channel: textOf(fact.channel),
         state: textOf(fact.state),
         previousState: textOf(fact.previousState),

@@ -17,6 +17,8 @@ export interface Outcome {
   readonly delivery: Delivery;
   readonly attempt: AttemptResult | undefined;
   readonly verdict: Verdict;
+  /** Of the destination's configuration that the attempt was made with; 0 = none was, or not known. */
+  readonly generation: number;
 }
 
 const OUTCOME_COLUMNS: readonly InsertColumn[] = [

@@ -3,6 +3,7 @@ import type { Tx } from '@posthorn/postgres/database.js';
 import { type CommandIdentity } from '../domain/command.js';
 import { type CommandSignal } from '../domain/command-change.js';
 import { type CommandState } from '../domain/command-state.js';
+import type { DestinationReport } from './destination-report.store.js';
 
 /** What happened to a command, to be told to the log. */
 export interface OutgoingEvent {
@@ -51,6 +52,8 @@ export interface NumberedEvent {
   /** Sealed for this event; empty when there is none, or it was erased. */
   readonly content: Buffer;
   readonly dataKeyId: Buffer;
+  /** Of a destination that was disabled; empty for everything else. */
+  readonly destinationId: Buffer;
 }
 
 interface Row {
@@ -74,9 +77,13 @@ interface Row {
   readonly traceparent: string;
   readonly event_content: Buffer | null;
   readonly data_key_id: string | null;
+  readonly destination_id: string | null;
 }
 
 const NONE = Buffer.alloc(0);
+/** Of what is about no message. */
+const NIL = '00000000-0000-0000-0000-000000000000';
+const idOf = (uuid: string): Buffer => (uuid === NIL ? NONE : uuidBytes(uuid));
 const NOTE_LENGTH_MAX = 200;
 
 /** What the log calls it: an expired message failed, for those who wait for it. */
@@ -141,6 +148,27 @@ export class OutgoingStore {
     );
   }
 
+  /** Numbers and adds the event of a destination that was disabled; as `add`, the last statements. */
+  async addDisabled(
+    tx: Tx,
+    { tenantId, destinationId, reason }: DestinationReport,
+    nowMs: number,
+  ): Promise<void> {
+    await tx.query(
+      {
+        name: 'insert_outgoing_disabled',
+        text: `WITH next AS (
+            UPDATE dispatch.outgoing_counter SET value = value + 1 WHERE name = 'numbered' RETURNING value)
+          INSERT INTO dispatch.outgoing (number, event_id, tenant_id, message_id, source_id, type, status,
+            person_hash, conversation_id, channel, campaign, provider_message_id, error_code, signal,
+            note, has_content, traceparent, occurred_at, destination_id)
+          SELECT value, $1::uuid, $2::uuid, $3::uuid, $3::uuid, 'destination.disabled', 'disabled',
+            '', $3::uuid, '', '', '', $4::text, '', '', false, '', $5::timestamptz, $6::uuid FROM next`,
+      },
+      [uuidText(newUuid(nowMs)), tenantId, NIL, reason, new Date(nowMs), destinationId],
+    );
+  }
+
   /** Numbers given and numbers relayed. */
   async counters(tx: Pick<Tx, 'query'>): Promise<{ numbered: bigint; relayed: bigint }> {
     const { rows } = await tx.query<{ numbered: string; relayed: string }>({
@@ -158,7 +186,7 @@ export class OutgoingStore {
         name: 'outgoing_page',
         text: `SELECT o.number, o.event_id, o.tenant_id, o.message_id, o.source_id, o.type, o.status, o.person_hash,
                  o.conversation_id, o.caused_by, o.channel, o.campaign, o.provider_message_id, o.error_code, o.signal,
-                 o.note, o.occurred_at, o.traceparent, c.event_content, c.data_key_id
+                 o.note, o.occurred_at, o.traceparent, o.destination_id, c.event_content, c.data_key_id
                FROM dispatch.outgoing o LEFT JOIN dispatch.command_content c
                  ON o.has_content AND c.tenant_id = o.tenant_id AND c.message_id = o.message_id
                WHERE o.number > $1 ORDER BY o.number LIMIT $2`,
@@ -189,12 +217,12 @@ const eventOf = (row: Row): NumberedEvent => ({
   number: BigInt(row.number),
   eventId: uuidBytes(row.event_id),
   tenantId: uuidBytes(row.tenant_id),
-  messageId: uuidBytes(row.message_id),
-  sourceId: uuidBytes(row.source_id),
+  messageId: idOf(row.message_id),
+  sourceId: idOf(row.source_id),
   type: row.type,
   status: row.status,
   personHash: row.person_hash,
-  conversationHash: uuidBytes(row.conversation_id),
+  conversationHash: idOf(row.conversation_id),
   causedBy: row.caused_by === null ? NONE : uuidBytes(row.caused_by),
   channel: row.channel,
   campaign: row.campaign,
@@ -206,4 +234,5 @@ const eventOf = (row: Row): NumberedEvent => ({
   traceparent: row.traceparent,
   content: row.event_content ?? NONE,
   dataKeyId: row.data_key_id === null ? NONE : uuidBytes(row.data_key_id),
+  destinationId: row.destination_id === null ? NONE : uuidBytes(row.destination_id),
 });

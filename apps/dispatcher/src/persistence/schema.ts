@@ -6,6 +6,7 @@ import { RETENTION } from './migrations/0004-retention.js';
 import { AUDIT_OUTGOING } from './migrations/0005-audit-outgoing.js';
 import { TENANT_PURGE } from './migrations/0006-tenant-purge.js';
 import { STATISTICS } from './migrations/0007-statistics.js';
+import { DESTINATION_HEALTH } from './migrations/0008-destination-health.js';
 import { ROLES } from './roles.js';
 
 export const SCHEMA = 'dispatch';
@@ -14,5 +15,8 @@ export const SCHEMA = 'dispatch';
 export const DISPATCH_SCHEMA: SchemaDefinition = {
   schema: SCHEMA,
   roles: Object.values(ROLES),
-  migrations: [DELIVERIES, COMMANDS, ERASURE, RETENTION, AUDIT_OUTGOING, TENANT_PURGE, STATISTICS],
+  migrations: [
+    ...[DELIVERIES, COMMANDS, ERASURE, RETENTION, AUDIT_OUTGOING, TENANT_PURGE, STATISTICS],
+    DESTINATION_HEALTH,
+  ],
 };

@@ -28,6 +28,8 @@ export interface EventAttributes {
   /** Of a bot's hand-off. */
   readonly queue?: string | undefined;
   readonly priority?: number | undefined;
+  /** Of `destination.disabled`; 16 bytes. */
+  readonly destinationId?: Buffer | undefined;
 }
 
 /** Which part of which text. */

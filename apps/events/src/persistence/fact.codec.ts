@@ -36,6 +36,7 @@ export function factOf(draft: FactDraft, sequence: bigint, committedAtMs: number
     program: attributes.program,
     causeReceivedAtMs: causeReceivedAtMsOf(attributes.causedBy),
     unverified: isUnverified(attributes) || undefined,
+    destinationId: attributes.destinationId,
   };
 }
 

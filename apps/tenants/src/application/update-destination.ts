@@ -1,6 +1,11 @@
 import { idOfUuid, uuidOfId } from '@posthorn/clock/id.js';
 import { type Actor } from '../domain/actor.js';
-import { checkDestination, type Destination, type DestinationFields } from '../domain/destination.js';
+import {
+  checkDestination,
+  type Destination,
+  type DestinationFields,
+  nextGeneration,
+} from '../domain/destination.js';
 import { checkDestinationUrl } from '../domain/destination-url.js';
 import { type DestinationStore } from '../persistence/destination.store.js';
 import { changedFields } from './audit-detail.js';
@@ -41,7 +46,10 @@ export class UpdateDestination {
         this.vault.open(tenantId, key, destinationId, headersSealed),
       ) as DestinationFields['headers'];
       const before = { ...plain, destinationId, headers };
-      const after = { ...before, ...patch, ...url };
+      const changed = { ...patch, ...url };
+      // Somebody's decision replaces the platform's, whichever way it goes.
+      const decided = patch.status === undefined ? {} : { disabledReason: null, disabledAtMs: null };
+      const after = { ...before, ...changed, ...decided, generation: nextGeneration(before, changed) };
       const sealed = this.vault.seal(tenantId, key, destinationId, JSON.stringify(after.headers));
       await this.destinations.update(change.tx, tenantId, { ...after, headersSealed: sealed });
       change.touch('destination', destinationId);
@@ -56,7 +64,7 @@ type Fields = Omit<Destination, 'secrets'>;
 
 /** Of headers only the names: a value may be a credential. */
 function detailOf(before: Fields, after: Fields): object {
-  const names = ['name', 'url', 'eventTypes', 'ordering', 'status', 'include'] as const;
+  const names = ['name', 'url', 'eventTypes', 'ordering', 'status', 'disabledReason', 'include'] as const;
   const limits = ['maxAttempts', 'maxAgeSeconds', 'maxInFlight', 'ratePerSecond'] as const;
   const detail = changedFields(before, after, [...names, ...limits]);
   if (JSON.stringify(before.headers) === JSON.stringify(after.headers)) return detail;

@@ -25,11 +25,34 @@ export interface DestinationFields {
   readonly include: readonly string[];
 }
 
+/** Why the platform disables one: its server says for good that there is nothing, or every attempt fails for days. */
+export const DISABLED_REASONS = ['gone', 'failing'] as const;
+export type DisabledReason = (typeof DISABLED_REASONS)[number];
+
 /** Where a tenant wants deliveries. */
 export interface Destination extends DestinationFields {
   readonly destinationId: string;
   readonly secrets: readonly SecretInfo[];
   readonly createdAtMs: number;
+  /** Of the configuration that can fail; see `nextGeneration`. */
+  readonly generation: number;
+  /** Null: it is active, or was disabled by somebody. */
+  readonly disabledReason: DisabledReason | null;
+  readonly disabledAtMs: number | null;
+}
+
+/**
+ * The generation after a change. A new URL or new headers have not failed yet, and whoever enables a destination says that it
+ * works, even one that is still active: a report of the former generation may be on its way.
+ */
+export function nextGeneration(
+  before: Pick<Destination, 'generation' | 'url' | 'headers'>,
+  patch: Partial<Pick<DestinationFields, 'status' | 'url' | 'headers'>>,
+): number {
+  const isOther =
+    (patch.url !== undefined && patch.url !== before.url) ||
+    (patch.headers !== undefined && JSON.stringify(patch.headers) !== JSON.stringify(before.headers));
+  return patch.status === 'active' || isOther ? before.generation + 1 : before.generation;
 }
 
 /** Destinations of one tenant. */

@@ -124,4 +124,5 @@ const destinationMessage = (destination: ConfigDestination): DestinationConfig =
   status: destination.status,
   secrets: destination.secrets.map(secretMessage),
   include: [...destination.include],
+  generation: destination.generation,
 });

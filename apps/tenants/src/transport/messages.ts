@@ -39,6 +39,13 @@ export function actorOf(actor: ActorMessage | undefined): Actor {
   return { id, kind: kind as Actor['kind'], remoteAddress };
 }
 
+/** A service of ours. @param service as its certificate names it. */
+export const serviceActor = (service: string): Actor => ({
+  id: `service:${service}`,
+  kind: 'service',
+  remoteAddress: '',
+});
+
 export const appliedMessage = ({ version, pending }: Applied): AppliedMessage => ({
   version,
   pending: [...pending],
@@ -114,6 +121,8 @@ export const destinationMessage = (destination: Destination): DestinationMessage
   secrets: destination.secrets.map(secretInfoMessage),
   createdAtMs: destination.createdAtMs,
   include: [...destination.include],
+  disabledReason: destination.disabledReason ?? undefined,
+  disabledAtMs: destination.disabledAtMs ?? undefined,
 });
 
 export const auditEntryMessage = (entry: ChainedEntry): AuditEntryMessage => ({

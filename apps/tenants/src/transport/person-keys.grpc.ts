@@ -9,7 +9,7 @@ import {
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { callerOfCall } from '@posthorn/server/grpc-service.js';
 import { RenewPersonKey } from '../application/renew-person-key.js';
-import { actorOf, appliedMessage } from './messages.js';
+import { actorOf, appliedMessage, serviceActor } from './messages.js';
 
 /** What the hashes of persons are kept under. */
 @Controller()
@@ -27,7 +27,7 @@ export class PersonKeyController {
     { tenantId, generation }: SettlePersonKeyRequest,
     metadata: Metadata,
   ): Promise<SettlePersonKeyResponse> {
-    const actor = { id: `service:${callerOfCall(metadata)}`, kind: 'service', remoteAddress: '' } as const;
+    const actor = serviceActor(callerOfCall(metadata));
     return { destroyed: await this.renew.settle(actor, tenantId, generation) };
   }
 }

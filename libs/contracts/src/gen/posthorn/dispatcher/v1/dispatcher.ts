@@ -398,6 +398,16 @@ export interface ListRetentionRunsResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface ListNotificationRoutesRequest {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListNotificationRoutesResponse {
+  /** webhook | email: the latter where the platform has a mail relay. */
+  channels: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export const POSTHORN_DISPATCHER_V1_PACKAGE_NAME = "posthorn.dispatcher.v1";
 
 function createBaseDelivery(): Delivery {
@@ -4488,6 +4498,127 @@ export const ListRetentionRunsResponse: MessageFns<ListRetentionRunsResponse> = 
   },
 };
 
+function createBaseListNotificationRoutesRequest(): ListNotificationRoutesRequest {
+  return {};
+}
+
+export const ListNotificationRoutesRequest: MessageFns<ListNotificationRoutesRequest> = {
+  encode(message: ListNotificationRoutesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListNotificationRoutesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListNotificationRoutesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListNotificationRoutesResponse(): ListNotificationRoutesResponse {
+  return { channels: [] };
+}
+
+export const ListNotificationRoutesResponse: MessageFns<ListNotificationRoutesResponse> = {
+  encode(message: ListNotificationRoutesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.channels) {
+      writer.uint32(10).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListNotificationRoutesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListNotificationRoutesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.channels.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /** Reads for the REST API, one tenant at a time, under row-level security. */
 
 export interface DeliveryQueryServiceClient {
@@ -5040,6 +5171,63 @@ export const SealedContentServiceService = {
 export interface SealedContentServiceServer extends UntypedServiceImplementation {
   /** The oldest content that is kept of each of these tenants, also of what is open or not in the log yet. */
   listOldestContents: handleUnaryCall<ListOldestContentsRequest, ListOldestContentsResponse>;
+}
+
+/** Ways in which this service can tell tenants of what goes wrong. */
+
+export interface NotificationRouteServiceClient {
+  listNotificationRoutes(request: ListNotificationRoutesRequest): Observable<ListNotificationRoutesResponse>;
+}
+
+/** Ways in which this service can tell tenants of what goes wrong. */
+
+export interface NotificationRouteServiceController {
+  listNotificationRoutes(
+    request: ListNotificationRoutesRequest,
+  ):
+    | Promise<ListNotificationRoutesResponse>
+    | Observable<ListNotificationRoutesResponse>
+    | ListNotificationRoutesResponse;
+}
+
+export function NotificationRouteServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["listNotificationRoutes"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("NotificationRouteService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("NotificationRouteService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const NOTIFICATION_ROUTE_SERVICE_NAME = "NotificationRouteService";
+
+/** Ways in which this service can tell tenants of what goes wrong. */
+export type NotificationRouteServiceService = typeof NotificationRouteServiceService;
+export const NotificationRouteServiceService = {
+  listNotificationRoutes: {
+    path: "/posthorn.dispatcher.v1.NotificationRouteService/ListNotificationRoutes" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListNotificationRoutesRequest): Buffer =>
+      Buffer.from(ListNotificationRoutesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListNotificationRoutesRequest => ListNotificationRoutesRequest.decode(value),
+    responseSerialize: (value: ListNotificationRoutesResponse): Buffer =>
+      Buffer.from(ListNotificationRoutesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListNotificationRoutesResponse =>
+      ListNotificationRoutesResponse.decode(value),
+  },
+} as const;
+
+export interface NotificationRouteServiceServer extends UntypedServiceImplementation {
+  listNotificationRoutes: handleUnaryCall<ListNotificationRoutesRequest, ListNotificationRoutesResponse>;
 }
 
 export interface MessageFns<T> {

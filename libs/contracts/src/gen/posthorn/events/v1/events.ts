@@ -140,7 +140,11 @@ export interface EventAttributes {
     | undefined;
   /** Of a bot's hand-off: the agents' queue that it asks for, and how urgent it says it is (0–9). */
   queue?: string | undefined;
-  priority?: number | undefined;
+  priority?:
+    | number
+    | undefined;
+  /** Of `destination.disabled`: the destination; 16 bytes, or absent. */
+  destinationId?: Buffer | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -894,7 +898,11 @@ export interface Fact {
     | string
     | undefined;
   /** The event was not authentic; its source only monitors. It may restrict what is sent, never allow it. */
-  unverified?: boolean | undefined;
+  unverified?:
+    | boolean
+    | undefined;
+  /** Of `destination.disabled`: the destination; 16 bytes, or absent. */
+  destinationId?: Buffer | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -2361,6 +2369,9 @@ export const EventAttributes: MessageFns<EventAttributes> = {
     if (message.priority !== undefined) {
       writer.uint32(160).uint32(message.priority);
     }
+    if (message.destinationId !== undefined) {
+      writer.uint32(170).bytes(message.destinationId);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -2543,6 +2554,14 @@ export const EventAttributes: MessageFns<EventAttributes> = {
             }
 
             message.priority = reader.uint32();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.destinationId = Buffer.from(reader.bytes());
             continue;
           }
         }
@@ -9728,6 +9747,9 @@ export const Fact: MessageFns<Fact> = {
     if (message.unverified !== undefined) {
       writer.uint32(200).bool(message.unverified);
     }
+    if (message.destinationId !== undefined) {
+      writer.uint32(210).bytes(message.destinationId);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -9950,6 +9972,14 @@ export const Fact: MessageFns<Fact> = {
             }
 
             message.unverified = reader.bool();
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.destinationId = Buffer.from(reader.bytes());
             continue;
           }
         }

@@ -210,6 +210,11 @@ export interface DestinationConfig {
   secrets: Secret[];
   /** What deliveries carry beyond IDs and states: handoff | handoff.flat. Empty = nothing. */
   include: string[];
+  /**
+   * Raised whenever it is enabled, or its URL or headers change: what was found out of an older one says nothing of it.
+   * Absent: tenants is older than this field.
+   */
+  generation?: number | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -360,6 +365,9 @@ export interface Destination {
   createdAtMs: number;
   /** As in DestinationConfig. */
   include: string[];
+  /** Why the platform disabled it: gone | failing. Absent when it is active, or was disabled by somebody. */
+  disabledReason?: string | undefined;
+  disabledAtMs?: number | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1186,6 +1194,163 @@ export interface SigningKey {
   /** SubjectPublicKeyInfo, DER. */
   publicKey: Buffer;
   createdAtMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface DisableDestinationRequest {
+  /** `ten_…` */
+  tenantId: string;
+  /** `dst_…` */
+  destinationId: string;
+  /** Of the configuration that failed; of any other one nothing happens. */
+  generation: number;
+  /** gone | failing */
+  reason: string;
+  /** Unix milliseconds: since when every attempt has failed. */
+  failingSinceMs: number;
+  /** HTTP status of the last attempt; 0 = no answer. */
+  lastStatus: number;
+  /** How the last attempt ended, in a word of the dispatcher's. */
+  lastOutcome: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface DisableDestinationResponse {
+  /** Whether it was disabled for this: now, or by a call before whose answer may have been lost. */
+  disabled: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Where a tenant is told of what it should know. */
+export interface NotificationChannel {
+  /** email | webhook */
+  kind: string;
+  /** The email address, or the URL. */
+  address: string;
+  createdAtMs: number;
+  /** The latest notification through it; absent while there was none. */
+  last?: NotificationRecord | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface NotificationRecord {
+  /** `ntf_…` */
+  id: string;
+  /** destination.disabled | key.expiring | source.failing | notification.test */
+  kind: string;
+  /** pending | delivered | dropped */
+  state: string;
+  createdAtMs: number;
+  attempts: number;
+  /** Of the last attempt, in a few words; never a body. */
+  detail: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetNotificationsRequest {
+  tenant: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetNotificationsResponse {
+  channels: NotificationChannel[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface PutNotificationsRequest {
+  actor: Actor | undefined;
+  tenant: string;
+  /** Each empty: nothing is told that way, and what waits for it is dropped. */
+  email: string;
+  webhookUrl: string;
+  /** Makes a new signing secret for a webhook that has one. */
+  newWebhookSecret: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface PutNotificationsResponse {
+  channels: NotificationChannel[];
+  /** Set only when it was made now. */
+  webhookSecret: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface TestNotificationsRequest {
+  actor: Actor | undefined;
+  tenant: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface TestNotificationsResponse {
+  /** `ntf_…`, one for each channel. */
+  ids: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClaimNotificationsRequest {
+  /** 1–100. */
+  limit: number;
+  /** After which somebody else may have them. */
+  leaseSeconds: number;
+  /** Channels that the caller can serve. */
+  channels: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ClaimNotificationsResponse {
+  notifications: NotificationToSend[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface NotificationToSend {
+  /** `ntf_…`: of a webhook its `webhook-id`, of a mail part of its `Message-ID`. */
+  id: string;
+  tenantId: string;
+  tenantSlug: string;
+  kind: string;
+  /** email | webhook */
+  channel: string;
+  address: string;
+  /** `whsec_…`; empty for email. */
+  secret: string;
+  /** One JSON object: what happened. */
+  dataJson: string;
+  createdAtMs: number;
+  /** From 1; to be given back. */
+  attempt: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SettleNotificationRequest {
+  id: string;
+  tenantId: string;
+  attempt: number;
+  delivered: boolean;
+  /** At most 200 characters; never a body, an address or a URL. */
+  detail: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SettleNotificationResponse {
+  /** pending | delivered | dropped; empty: it was somebody else's, or is no more. */
+  state: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RaiseNotificationRequest {
+  tenantId: string;
+  /** source.failing */
+  kind: string;
+  /** `src_…` */
+  subject: string;
+  /** With kind and subject: the same again is told once. */
+  episode: string;
+  /** One JSON object, at most 4 KiB; no personal data. */
+  dataJson: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RaiseNotificationResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -2663,6 +2828,9 @@ export const DestinationConfig: MessageFns<DestinationConfig> = {
     for (const v of message.include) {
       writer.uint32(114).string(v!);
     }
+    if (message.generation !== undefined) {
+      writer.uint32(120).uint32(message.generation);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -2797,6 +2965,14 @@ export const DestinationConfig: MessageFns<DestinationConfig> = {
             }
 
             message.include.push(reader.string());
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.generation = reader.uint32();
             continue;
           }
         }
@@ -4274,6 +4450,12 @@ export const Destination: MessageFns<Destination> = {
     for (const v of message.include) {
       writer.uint32(114).string(v!);
     }
+    if (message.disabledReason !== undefined) {
+      writer.uint32(122).string(message.disabledReason);
+    }
+    if (message.disabledAtMs !== undefined) {
+      writer.uint32(129).double(message.disabledAtMs);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -4408,6 +4590,22 @@ export const Destination: MessageFns<Destination> = {
             }
 
             message.include.push(reader.string());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.disabledReason = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 129) {
+              break;
+            }
+
+            message.disabledAtMs = reader.double();
             continue;
           }
         }
@@ -13778,6 +13976,1565 @@ export const SigningKey: MessageFns<SigningKey> = {
   },
 };
 
+function createBaseDisableDestinationRequest(): DisableDestinationRequest {
+  return {
+    tenantId: "",
+    destinationId: "",
+    generation: 0,
+    reason: "",
+    failingSinceMs: 0,
+    lastStatus: 0,
+    lastOutcome: "",
+  };
+}
+
+export const DisableDestinationRequest: MessageFns<DisableDestinationRequest> = {
+  encode(message: DisableDestinationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.destinationId !== "") {
+      writer.uint32(18).string(message.destinationId);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(24).uint32(message.generation);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.failingSinceMs !== 0) {
+      writer.uint32(41).double(message.failingSinceMs);
+    }
+    if (message.lastStatus !== 0) {
+      writer.uint32(48).uint32(message.lastStatus);
+    }
+    if (message.lastOutcome !== "") {
+      writer.uint32(58).string(message.lastOutcome);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DisableDestinationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDisableDestinationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.failingSinceMs = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.lastStatus = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.lastOutcome = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDisableDestinationResponse(): DisableDestinationResponse {
+  return { disabled: false };
+}
+
+export const DisableDestinationResponse: MessageFns<DisableDestinationResponse> = {
+  encode(message: DisableDestinationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.disabled !== false) {
+      writer.uint32(8).bool(message.disabled);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DisableDestinationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDisableDestinationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.disabled = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNotificationChannel(): NotificationChannel {
+  return { kind: "", address: "", createdAtMs: 0 };
+}
+
+export const NotificationChannel: MessageFns<NotificationChannel> = {
+  encode(message: NotificationChannel, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(25).double(message.createdAtMs);
+    }
+    if (message.last !== undefined) {
+      NotificationRecord.encode(message.last, writer.uint32(34).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NotificationChannel {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNotificationChannel();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.createdAtMs = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.last = NotificationRecord.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNotificationRecord(): NotificationRecord {
+  return { id: "", kind: "", state: "", createdAtMs: 0, attempts: 0, detail: "" };
+}
+
+export const NotificationRecord: MessageFns<NotificationRecord> = {
+  encode(message: NotificationRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.state !== "") {
+      writer.uint32(26).string(message.state);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(33).double(message.createdAtMs);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(40).uint32(message.attempts);
+    }
+    if (message.detail !== "") {
+      writer.uint32(50).string(message.detail);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NotificationRecord {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNotificationRecord();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.createdAtMs = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.attempts = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetNotificationsRequest(): GetNotificationsRequest {
+  return { tenant: "" };
+}
+
+export const GetNotificationsRequest: MessageFns<GetNotificationsRequest> = {
+  encode(message: GetNotificationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetNotificationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetNotificationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetNotificationsResponse(): GetNotificationsResponse {
+  return { channels: [] };
+}
+
+export const GetNotificationsResponse: MessageFns<GetNotificationsResponse> = {
+  encode(message: GetNotificationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.channels) {
+      NotificationChannel.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetNotificationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetNotificationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.channels.push(NotificationChannel.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePutNotificationsRequest(): PutNotificationsRequest {
+  return { actor: undefined, tenant: "", email: "", webhookUrl: "", newWebhookSecret: false };
+}
+
+export const PutNotificationsRequest: MessageFns<PutNotificationsRequest> = {
+  encode(message: PutNotificationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message.email !== "") {
+      writer.uint32(26).string(message.email);
+    }
+    if (message.webhookUrl !== "") {
+      writer.uint32(34).string(message.webhookUrl);
+    }
+    if (message.newWebhookSecret !== false) {
+      writer.uint32(40).bool(message.newWebhookSecret);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PutNotificationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutNotificationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.email = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.webhookUrl = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.newWebhookSecret = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePutNotificationsResponse(): PutNotificationsResponse {
+  return { channels: [], webhookSecret: "" };
+}
+
+export const PutNotificationsResponse: MessageFns<PutNotificationsResponse> = {
+  encode(message: PutNotificationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.channels) {
+      NotificationChannel.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.webhookSecret !== "") {
+      writer.uint32(18).string(message.webhookSecret);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PutNotificationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutNotificationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.channels.push(NotificationChannel.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.webhookSecret = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTestNotificationsRequest(): TestNotificationsRequest {
+  return { actor: undefined, tenant: "" };
+}
+
+export const TestNotificationsRequest: MessageFns<TestNotificationsRequest> = {
+  encode(message: TestNotificationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.actor !== undefined) {
+      Actor.encode(message.actor, writer.uint32(10).fork()).join();
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TestNotificationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTestNotificationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.actor = Actor.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTestNotificationsResponse(): TestNotificationsResponse {
+  return { ids: [] };
+}
+
+export const TestNotificationsResponse: MessageFns<TestNotificationsResponse> = {
+  encode(message: TestNotificationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.ids) {
+      writer.uint32(10).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TestNotificationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTestNotificationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ids.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClaimNotificationsRequest(): ClaimNotificationsRequest {
+  return { limit: 0, leaseSeconds: 0, channels: [] };
+}
+
+export const ClaimNotificationsRequest: MessageFns<ClaimNotificationsRequest> = {
+  encode(message: ClaimNotificationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.limit !== 0) {
+      writer.uint32(8).uint32(message.limit);
+    }
+    if (message.leaseSeconds !== 0) {
+      writer.uint32(16).uint32(message.leaseSeconds);
+    }
+    for (const v of message.channels) {
+      writer.uint32(26).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimNotificationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimNotificationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leaseSeconds = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.channels.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClaimNotificationsResponse(): ClaimNotificationsResponse {
+  return { notifications: [] };
+}
+
+export const ClaimNotificationsResponse: MessageFns<ClaimNotificationsResponse> = {
+  encode(message: ClaimNotificationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.notifications) {
+      NotificationToSend.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimNotificationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimNotificationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.notifications.push(NotificationToSend.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNotificationToSend(): NotificationToSend {
+  return {
+    id: "",
+    tenantId: "",
+    tenantSlug: "",
+    kind: "",
+    channel: "",
+    address: "",
+    secret: "",
+    dataJson: "",
+    createdAtMs: 0,
+    attempt: 0,
+  };
+}
+
+export const NotificationToSend: MessageFns<NotificationToSend> = {
+  encode(message: NotificationToSend, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(18).string(message.tenantId);
+    }
+    if (message.tenantSlug !== "") {
+      writer.uint32(26).string(message.tenantSlug);
+    }
+    if (message.kind !== "") {
+      writer.uint32(34).string(message.kind);
+    }
+    if (message.channel !== "") {
+      writer.uint32(42).string(message.channel);
+    }
+    if (message.address !== "") {
+      writer.uint32(50).string(message.address);
+    }
+    if (message.secret !== "") {
+      writer.uint32(58).string(message.secret);
+    }
+    if (message.dataJson !== "") {
+      writer.uint32(66).string(message.dataJson);
+    }
+    if (message.createdAtMs !== 0) {
+      writer.uint32(73).double(message.createdAtMs);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(80).uint32(message.attempt);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NotificationToSend {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNotificationToSend();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tenantSlug = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.secret = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.dataJson = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.createdAtMs = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettleNotificationRequest(): SettleNotificationRequest {
+  return { id: "", tenantId: "", attempt: 0, delivered: false, detail: "" };
+}
+
+export const SettleNotificationRequest: MessageFns<SettleNotificationRequest> = {
+  encode(message: SettleNotificationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(18).string(message.tenantId);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(24).uint32(message.attempt);
+    }
+    if (message.delivered !== false) {
+      writer.uint32(32).bool(message.delivered);
+    }
+    if (message.detail !== "") {
+      writer.uint32(42).string(message.detail);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleNotificationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettleNotificationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.delivered = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSettleNotificationResponse(): SettleNotificationResponse {
+  return { state: "" };
+}
+
+export const SettleNotificationResponse: MessageFns<SettleNotificationResponse> = {
+  encode(message: SettleNotificationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== "") {
+      writer.uint32(10).string(message.state);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettleNotificationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettleNotificationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRaiseNotificationRequest(): RaiseNotificationRequest {
+  return { tenantId: "", kind: "", subject: "", episode: "", dataJson: "" };
+}
+
+export const RaiseNotificationRequest: MessageFns<RaiseNotificationRequest> = {
+  encode(message: RaiseNotificationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.subject !== "") {
+      writer.uint32(26).string(message.subject);
+    }
+    if (message.episode !== "") {
+      writer.uint32(34).string(message.episode);
+    }
+    if (message.dataJson !== "") {
+      writer.uint32(42).string(message.dataJson);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RaiseNotificationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRaiseNotificationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.episode = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.dataJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRaiseNotificationResponse(): RaiseNotificationResponse {
+  return {};
+}
+
+export const RaiseNotificationResponse: MessageFns<RaiseNotificationResponse> = {
+  encode(message: RaiseNotificationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RaiseNotificationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRaiseNotificationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /** Configuration for services that keep it in memory. Never changes anything. */
 
 export interface ConfigServiceClient {
@@ -15225,6 +16982,290 @@ export const PersonKeyServiceService = {
 export interface PersonKeyServiceServer extends UntypedServiceImplementation {
   /** Everything is kept under this generation: those before are destroyed. The same again destroys nothing more. */
   settlePersonKey: handleUnaryCall<SettlePersonKeyRequest, SettlePersonKeyResponse>;
+}
+
+/** What those who deliver found out of destinations. */
+
+export interface DestinationReportServiceClient {
+  /** Disables it, once, unless its configuration has changed meanwhile. */
+
+  disableDestination(request: DisableDestinationRequest): Observable<DisableDestinationResponse>;
+}
+
+/** What those who deliver found out of destinations. */
+
+export interface DestinationReportServiceController {
+  /** Disables it, once, unless its configuration has changed meanwhile. */
+
+  disableDestination(
+    request: DisableDestinationRequest,
+  ): Promise<DisableDestinationResponse> | Observable<DisableDestinationResponse> | DisableDestinationResponse;
+}
+
+export function DestinationReportServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["disableDestination"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("DestinationReportService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("DestinationReportService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const DESTINATION_REPORT_SERVICE_NAME = "DestinationReportService";
+
+/** What those who deliver found out of destinations. */
+export type DestinationReportServiceService = typeof DestinationReportServiceService;
+export const DestinationReportServiceService = {
+  /** Disables it, once, unless its configuration has changed meanwhile. */
+  disableDestination: {
+    path: "/posthorn.tenants.v1.DestinationReportService/DisableDestination" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DisableDestinationRequest): Buffer =>
+      Buffer.from(DisableDestinationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DisableDestinationRequest => DisableDestinationRequest.decode(value),
+    responseSerialize: (value: DisableDestinationResponse): Buffer =>
+      Buffer.from(DisableDestinationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DisableDestinationResponse => DisableDestinationResponse.decode(value),
+  },
+} as const;
+
+export interface DestinationReportServiceServer extends UntypedServiceImplementation {
+  /** Disables it, once, unless its configuration has changed meanwhile. */
+  disableDestination: handleUnaryCall<DisableDestinationRequest, DisableDestinationResponse>;
+}
+
+/** Where tenants are told of what goes wrong. */
+
+export interface NotificationServiceClient {
+  getNotifications(request: GetNotificationsRequest): Observable<GetNotificationsResponse>;
+
+  putNotifications(request: PutNotificationsRequest): Observable<PutNotificationsResponse>;
+
+  /** Tells each channel something harmless. */
+
+  testNotifications(request: TestNotificationsRequest): Observable<TestNotificationsResponse>;
+}
+
+/** Where tenants are told of what goes wrong. */
+
+export interface NotificationServiceController {
+  getNotifications(
+    request: GetNotificationsRequest,
+  ): Promise<GetNotificationsResponse> | Observable<GetNotificationsResponse> | GetNotificationsResponse;
+
+  putNotifications(
+    request: PutNotificationsRequest,
+  ): Promise<PutNotificationsResponse> | Observable<PutNotificationsResponse> | PutNotificationsResponse;
+
+  /** Tells each channel something harmless. */
+
+  testNotifications(
+    request: TestNotificationsRequest,
+  ): Promise<TestNotificationsResponse> | Observable<TestNotificationsResponse> | TestNotificationsResponse;
+}
+
+export function NotificationServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["getNotifications", "putNotifications", "testNotifications"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("NotificationService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("NotificationService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const NOTIFICATION_SERVICE_NAME = "NotificationService";
+
+/** Where tenants are told of what goes wrong. */
+export type NotificationServiceService = typeof NotificationServiceService;
+export const NotificationServiceService = {
+  getNotifications: {
+    path: "/posthorn.tenants.v1.NotificationService/GetNotifications" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetNotificationsRequest): Buffer =>
+      Buffer.from(GetNotificationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetNotificationsRequest => GetNotificationsRequest.decode(value),
+    responseSerialize: (value: GetNotificationsResponse): Buffer =>
+      Buffer.from(GetNotificationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetNotificationsResponse => GetNotificationsResponse.decode(value),
+  },
+  putNotifications: {
+    path: "/posthorn.tenants.v1.NotificationService/PutNotifications" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PutNotificationsRequest): Buffer =>
+      Buffer.from(PutNotificationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PutNotificationsRequest => PutNotificationsRequest.decode(value),
+    responseSerialize: (value: PutNotificationsResponse): Buffer =>
+      Buffer.from(PutNotificationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PutNotificationsResponse => PutNotificationsResponse.decode(value),
+  },
+  /** Tells each channel something harmless. */
+  testNotifications: {
+    path: "/posthorn.tenants.v1.NotificationService/TestNotifications" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TestNotificationsRequest): Buffer =>
+      Buffer.from(TestNotificationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TestNotificationsRequest => TestNotificationsRequest.decode(value),
+    responseSerialize: (value: TestNotificationsResponse): Buffer =>
+      Buffer.from(TestNotificationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TestNotificationsResponse => TestNotificationsResponse.decode(value),
+  },
+} as const;
+
+export interface NotificationServiceServer extends UntypedServiceImplementation {
+  getNotifications: handleUnaryCall<GetNotificationsRequest, GetNotificationsResponse>;
+  putNotifications: handleUnaryCall<PutNotificationsRequest, PutNotificationsResponse>;
+  /** Tells each channel something harmless. */
+  testNotifications: handleUnaryCall<TestNotificationsRequest, TestNotificationsResponse>;
+}
+
+/** What is to be told, for the one service that calls the outside. */
+
+export interface NotificationDeliveryServiceClient {
+  /** Those that are due, each for one caller until its lease ends. */
+
+  claimNotifications(request: ClaimNotificationsRequest): Observable<ClaimNotificationsResponse>;
+
+  settleNotification(request: SettleNotificationRequest): Observable<SettleNotificationResponse>;
+}
+
+/** What is to be told, for the one service that calls the outside. */
+
+export interface NotificationDeliveryServiceController {
+  /** Those that are due, each for one caller until its lease ends. */
+
+  claimNotifications(
+    request: ClaimNotificationsRequest,
+  ): Promise<ClaimNotificationsResponse> | Observable<ClaimNotificationsResponse> | ClaimNotificationsResponse;
+
+  settleNotification(
+    request: SettleNotificationRequest,
+  ): Promise<SettleNotificationResponse> | Observable<SettleNotificationResponse> | SettleNotificationResponse;
+}
+
+export function NotificationDeliveryServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["claimNotifications", "settleNotification"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("NotificationDeliveryService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("NotificationDeliveryService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const NOTIFICATION_DELIVERY_SERVICE_NAME = "NotificationDeliveryService";
+
+/** What is to be told, for the one service that calls the outside. */
+export type NotificationDeliveryServiceService = typeof NotificationDeliveryServiceService;
+export const NotificationDeliveryServiceService = {
+  /** Those that are due, each for one caller until its lease ends. */
+  claimNotifications: {
+    path: "/posthorn.tenants.v1.NotificationDeliveryService/ClaimNotifications" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ClaimNotificationsRequest): Buffer =>
+      Buffer.from(ClaimNotificationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ClaimNotificationsRequest => ClaimNotificationsRequest.decode(value),
+    responseSerialize: (value: ClaimNotificationsResponse): Buffer =>
+      Buffer.from(ClaimNotificationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ClaimNotificationsResponse => ClaimNotificationsResponse.decode(value),
+  },
+  settleNotification: {
+    path: "/posthorn.tenants.v1.NotificationDeliveryService/SettleNotification" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SettleNotificationRequest): Buffer =>
+      Buffer.from(SettleNotificationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SettleNotificationRequest => SettleNotificationRequest.decode(value),
+    responseSerialize: (value: SettleNotificationResponse): Buffer =>
+      Buffer.from(SettleNotificationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SettleNotificationResponse => SettleNotificationResponse.decode(value),
+  },
+} as const;
+
+export interface NotificationDeliveryServiceServer extends UntypedServiceImplementation {
+  /** Those that are due, each for one caller until its lease ends. */
+  claimNotifications: handleUnaryCall<ClaimNotificationsRequest, ClaimNotificationsResponse>;
+  settleNotification: handleUnaryCall<SettleNotificationRequest, SettleNotificationResponse>;
+}
+
+/** What other services find that a tenant should know. */
+
+export interface NotificationReportServiceClient {
+  raiseNotification(request: RaiseNotificationRequest): Observable<RaiseNotificationResponse>;
+}
+
+/** What other services find that a tenant should know. */
+
+export interface NotificationReportServiceController {
+  raiseNotification(
+    request: RaiseNotificationRequest,
+  ): Promise<RaiseNotificationResponse> | Observable<RaiseNotificationResponse> | RaiseNotificationResponse;
+}
+
+export function NotificationReportServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["raiseNotification"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("NotificationReportService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("NotificationReportService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const NOTIFICATION_REPORT_SERVICE_NAME = "NotificationReportService";
+
+/** What other services find that a tenant should know. */
+export type NotificationReportServiceService = typeof NotificationReportServiceService;
+export const NotificationReportServiceService = {
+  raiseNotification: {
+    path: "/posthorn.tenants.v1.NotificationReportService/RaiseNotification" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RaiseNotificationRequest): Buffer =>
+      Buffer.from(RaiseNotificationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RaiseNotificationRequest => RaiseNotificationRequest.decode(value),
+    responseSerialize: (value: RaiseNotificationResponse): Buffer =>
+      Buffer.from(RaiseNotificationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RaiseNotificationResponse => RaiseNotificationResponse.decode(value),
+  },
+} as const;
+
+export interface NotificationReportServiceServer extends UntypedServiceImplementation {
+  raiseNotification: handleUnaryCall<RaiseNotificationRequest, RaiseNotificationResponse>;
 }
 
 /** The end of data keys; for the service that knows what is still sealed with them. */

@@ -128,18 +128,16 @@ test('B7 F2 F6 destinations and their secrets', async () => {
     expect((await checked(call, 'POST', `${T}/destinations/{id}/${act}`, { id })).body.status).toBe(status);
   await checked(call, 'POST', `${T}/destinations/{id}/test`, { id });
   await checked(call, 'DELETE', `${T}/destinations/{id}`, { id });
+  const webhook = { url: 'https://hooks.example.com/x' };
+  await checked(call, 'PUT', `${T}/notifications`, {}, { webhook });
+  await checked(call, 'POST', `${T}/notifications/test`, {}, {});
+  await checked(call, 'GET', `${T}/notifications`);
 });
 
 test('H5 events and deliveries', async () => {
   const id = { id: 'evt_1' };
-  await checked(
-    call,
-    'GET',
-    `${T}/events`,
-    {},
-    undefined,
-    '?from=2026-01-01T00:00:00%2B02:00&state=projected',
-  );
+  const query = '?from=2026-01-01T00:00:00%2B02:00&state=projected';
+  await checked(call, 'GET', `${T}/events`, {}, undefined, query);
   await checked(call, 'GET', `${T}/events/{id}`, id);
   const timeline = await checked(call, 'GET', `${T}/events/{id}/timeline`, id);
   const stages = timeline.body.entries.map(({ stage }: { stage: string }) => stage);

@@ -18,6 +18,7 @@ import {
   DeliveryQueryServiceService,
   DeliveryServiceService,
   ErasureServiceService,
+  NotificationRouteServiceService,
   RetentionQueryServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import {
@@ -268,6 +269,12 @@ const DISPATCHER: PlayedService = {
         ),
         redriveDeadLetters: { own: always({ redriven: 3 }), other: { redriven: 0 } },
         testDestination: one('attempt', ATTEMPT, 'destination.not_found'),
+      },
+    },
+    {
+      definition: NotificationRouteServiceService,
+      handlers: {
+        listNotificationRoutes: { own: always({ channels: ['webhook'] }), other: { channels: ['webhook'] } },
       },
     },
     {

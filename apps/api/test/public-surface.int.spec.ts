@@ -45,7 +45,7 @@ const TO_COME = `
 POST T/replays|GET T/replays/{id}|POST T/replays/{id}/approve|POST T/replays/{id}/start|POST T/replays/{id}/pause
 POST T/replays/{id}/resume|POST T/replays/{id}/cancel
 POST T/reconciliations|GET T/reconciliations|POST T/reconciliations/{id}/backfill
-GET T/approvals|GET T/notifications|PUT T/notifications
+GET T/approvals
 GET T/rollouts/{flag}|PUT T/rollouts/{flag}`;
 
 const operationsOf = (text: string): string[] =>

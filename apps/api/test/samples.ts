@@ -57,6 +57,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   [`PATCH ${T}/sources/{id}`]: { body: { name: 'in 2' } },
   [`POST ${T}/sources/{id}/secrets`]: { body: { overlapSeconds: 600 } },
   [`PUT ${T}/sources/{id}/credentials`]: { body: { accessToken: 'token-of-provider' } },
+  [`PUT ${T}/notifications`]: { body: { webhook: { url: 'https://hooks.example.com/x' } } },
   [`POST ${T}/sources/{id}/pause`]: { body: { reason: 'flood' } },
   [`POST ${T}/sources/{id}/resume`]: { body: { reason: 'over' } },
   [`POST ${T}/destinations`]: { body: { name: 'crm', url: 'https://crm.example.com/hook' } },

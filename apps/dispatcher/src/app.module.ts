@@ -6,6 +6,7 @@ import {
   DeliveryQueryServiceService,
   DeliveryServiceService,
   ErasureServiceService,
+  NotificationRouteServiceService,
   RetentionQueryServiceService,
   SealedContentServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
@@ -74,6 +75,7 @@ import { DISPATCH_CONFIG_KINDS, openConfigStream, TenantsChannel } from './clien
 import { type Config, readVersion } from './config.js';
 import { destinationProviders } from './destination-providers.js';
 import { mediaProviders } from './media-providers.js';
+import { notificationProviders } from './notification-providers.js';
 import { RETRY_POLICY } from './domain/retry-policy.js';
 import { BacklogRead } from './persistence/backlog.read.js';
 import { CommandKeyStore } from './persistence/command-key.store.js';
@@ -99,6 +101,7 @@ import { CommandController } from './transport/command.grpc.js';
 import { DeliveryQueryController } from './transport/delivery-query.grpc.js';
 import { DeliveryController } from './transport/delivery.grpc.js';
 import { ErasureController } from './transport/erasure.grpc.js';
+import { NotificationRouteController } from './transport/notification-route.grpc.js';
 import { RetentionQueryController } from './transport/retention-query.grpc.js';
 import { statusProviders } from './status-providers.js';
 import { SealedContentController } from './transport/sealed-content.grpc.js';
@@ -114,6 +117,7 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: ErasureServiceService, callers: ['api', 'events'] },
   { definition: RetentionQueryServiceService, callers: ['api'] },
   { definition: SealedContentServiceService, callers: ['events'] },
+  { definition: NotificationRouteServiceService, callers: ['api'] },
   { definition: StatusServiceService, callers: ['api'] },
   { definition: SourceFiguresServiceService, callers: ['api'] },
 ];
@@ -127,6 +131,7 @@ export class AppModule {
       controllers: [
         ...[DeliveryController, DeliveryQueryController, CommandController, CommandQueryController],
         ...[ErasureController, RetentionQueryController, SealedContentController, StatusController],
+        NotificationRouteController,
       ],
       providers: [
         ...processProviders(process),
@@ -137,6 +142,7 @@ export class AppModule {
         ...deliveries(process),
         ...destinationProviders(process),
         ...mediaProviders(process),
+        ...notificationProviders(process),
         ...acts(),
         ...auditing(),
         ...retention(),

@@ -73,6 +73,20 @@ export const CONFIG_SCHEMA = {
     default: '120',
     parse: integer(1, 720),
   },
+  smtpUrl: {
+    env: 'SMTP_URL',
+    description:
+      'smtps://login:password@host:port of the relay for notifications by email (smtp:// begins in the clear and takes STARTTLS where it is offered); empty: there are none by email',
+    default: '',
+    parse: z.union([z.literal(''), z.url({ protocol: /^smtps?$/ })]),
+    isSecret: true,
+  },
+  smtpFrom: {
+    env: 'SMTP_FROM',
+    description: 'address that notifications by email come from',
+    default: 'posthorn@localhost',
+    parse: z.string().min(3).max(254),
+  },
   sendRetryBaseMs: {
     env: 'SEND_RETRY_BASE_MS',
     description:

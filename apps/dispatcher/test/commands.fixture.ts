@@ -236,6 +236,7 @@ export class CommandHouse {
         sendRetryCapMs: 900_000,
         mediaInFlightMax: 4,
         destinationFailingHours: 120,
+        ...{ smtpUrl: '', smtpFrom: 'posthorn@localhost' },
       },
     };
     const process = testProcess<Config>('dispatcher', { config, tls });

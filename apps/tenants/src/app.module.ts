@@ -13,6 +13,8 @@ import {
   DestinationReportServiceService,
   IdempotencyServiceService,
   KeywordServiceService,
+  NotificationDeliveryServiceService,
+  NotificationServiceService,
   OperatorServiceService,
   PersonKeyServiceService,
   PrincipalServiceService,
@@ -50,6 +52,8 @@ import { DeleteSource } from './application/delete-source.js';
 import { DeleteTenant } from './application/delete-tenant.js';
 import { DisableDestination } from './application/disable-destination.js';
 import { DestinationRules } from './application/destination-rules.js';
+import { DeliverNotifications } from './application/deliver-notifications.js';
+import { NotifyTenant } from './application/notify-tenant.js';
 import { DestroyDataKeys } from './application/destroy-data-keys.js';
 import { EnsureDataKeys } from './application/ensure-data-keys.js';
 import { EnsureRecordKeys } from './application/ensure-record-keys.js';
@@ -89,6 +93,7 @@ import { WatcherRegistry } from './application/watcher-registry.js';
 import { CheckpointFile } from './clients/checkpoint-file.js';
 import { KeyEncryptionFile } from './clients/key-encryption-file.js';
 import { type Config } from './config.js';
+import { notificationProviders } from './notification-providers.js';
 import { ApiKeyStore } from './persistence/api-key.store.js';
 import { AuditRead } from './persistence/audit.read.js';
 import { AuditStore } from './persistence/audit.store.js';
@@ -102,6 +107,8 @@ import { IdempotencyStore } from './persistence/idempotency.store.js';
 import { KeyMakerRead } from './persistence/key-maker.read.js';
 import { KeyStore } from './persistence/key.store.js';
 import { KeywordStore } from './persistence/keyword.store.js';
+import { NotificationChannelStore } from './persistence/notification-channel.store.js';
+import { NotificationStore } from './persistence/notification.store.js';
 import { OperatorKeyStore } from './persistence/operator-key.store.js';
 import { PersonKeyStore } from './persistence/person-key.store.js';
 import { PlatformStore } from './persistence/platform.store.js';
@@ -121,6 +128,7 @@ import { DataKeyController } from './transport/data-keys.grpc.js';
 import { PersonKeyController } from './transport/person-keys.grpc.js';
 import { DestinationReportController } from './transport/destination-reports.grpc.js';
 import { DestinationController } from './transport/destinations.grpc.js';
+import { NotificationController } from './transport/notifications.grpc.js';
 import { IdempotencyController } from './transport/idempotency.grpc.js';
 import { KeywordController } from './transport/keywords.grpc.js';
 import { OperatorController } from './transport/operators.grpc.js';
@@ -146,6 +154,8 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: PersonKeyServiceService, callers: ['compliance'] },
   { definition: UsageServiceService, callers: ['ingress'] },
   { definition: DestinationReportServiceService, callers: ['dispatcher'] },
+  { definition: NotificationServiceService, callers: ['api'] },
+  { definition: NotificationDeliveryServiceService, callers: ['dispatcher'] },
   { definition: StatusServiceService, callers: ['api'] },
   { definition: SourceFiguresServiceService, callers: ['api'] },
 ];
@@ -169,6 +179,7 @@ export class AppModule {
           PersonKeyController,
           StatusController,
           DestinationReportController,
+          NotificationController,
         ],
       ],
       providers: [
@@ -179,6 +190,7 @@ export class AppModule {
         ...changing(),
         ...auditing(),
         ...operating(),
+        ...notificationProviders(),
       ],
     };
   }
@@ -264,6 +276,7 @@ const watching = () => [
     RewrapKeys,
     InstallOperatorKey,
     OperatorKeyFile,
+    DeliverNotifications,
     Health,
     Logger,
   ),
@@ -297,6 +310,7 @@ const changing = () => [
     DeleteTenant,
     ...([ChangeRunner, TenantStore, SourceStore, DestinationStore, SecretStore] as const),
     ...([CredentialStore, ApiKeyStore, KeyStore, KeywordStore] as const),
+    ...([NotificationChannelStore, NotificationStore] as const),
   ),
   provide(StopTenant, ChangeRunner, TenantStore),
   provide(CreateApiKey, ChangeRunner, ApiKeyStore, KeyMakerRead, Clock),
@@ -311,7 +325,7 @@ const changing = () => [
   provide(RevokeSourceSecret, ChangeRunner, SourceStore, OwnerSecrets),
   provide(CreateDestination, ChangeRunner, DestinationStore, OwnerSecrets, SecretVault, DestinationRules),
   provide(UpdateDestination, ChangeRunner, DestinationStore, OwnerSecrets, SecretVault, DestinationRules),
-  provide(DisableDestination, ChangeRunner, DestinationStore),
+  provide(DisableDestination, ChangeRunner, DestinationStore, NotifyTenant),
   provide(DeleteDestination, ChangeRunner, DestinationStore, SecretStore),
   provide(RotateDestinationSecret, ChangeRunner, DestinationStore, OwnerSecrets),
   provide(RevokeDestinationSecret, ChangeRunner, DestinationStore, OwnerSecrets),

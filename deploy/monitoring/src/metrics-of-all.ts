@@ -93,6 +93,12 @@ export const SHARED_METRICS: readonly MetricEntry[] = [
       ),
       gauge('posthorn_config_watchers', 'Watchers with a stream to this process'),
       counter(
+        'posthorn_notifications_total',
+        'Notifications of tenants by what became of them: delivered, dropped (after the last attempt)',
+        'channel',
+        'state',
+      ),
+      counter(
         'posthorn_configuration_changes_total',
         'Changes of configuration that were committed, by action as in the audit log',
         'action',

@@ -128,6 +128,12 @@ export const SENDING_METRICS: readonly MetricEntry[] = [
       ),
       gauge('posthorn_media_in_flight', 'Media that are fetched at this moment'),
       counter(
+        'posthorn_notification_attempts_total',
+        'Tries to tell tenants something, by channel and outcome: delivered, failed',
+        'channel',
+        'outcome',
+      ),
+      counter(
         'posthorn_provider_calls_total',
         'Sends that were handed to a provider, by what came back: sent, refused, not_sent, unknown',
         'outcome',

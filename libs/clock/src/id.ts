@@ -21,7 +21,8 @@ export type IdPrefix =
   | 'rul'
   | 'req'
   | 'dek'
-  | 'rep';
+  | 'rep'
+  | 'ntf';
 
 /** Crockford's base 32, lower case: sorts like the bytes and has no look-alikes. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

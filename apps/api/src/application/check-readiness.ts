@@ -9,7 +9,7 @@ import { type VerifyAudit } from './verify-audit.js';
 /** The go-live checklist of one source, from everybody who knows something of it. */
 export class CheckReadiness {
   constructor(
-    private readonly tenants: Pick<TenantsClient, 'admin' | 'read' | 'source'>,
+    private readonly tenants: Pick<TenantsClient, 'admin' | 'notifications' | 'read' | 'source'>,
     private readonly events: Pick<EventsClient, 'intakeQuery' | 'read'>,
     private readonly dispatcher: Pick<DispatcherClient, 'query' | 'read'>,
     private readonly audit: Pick<VerifyAudit, 'run'>,
@@ -18,7 +18,7 @@ export class CheckReadiness {
   /** What a service that is away would know is unknown. @throws AppError `source.not_found` */
   async run(tenantId: string, sourceId: string): Promise<Check[]> {
     const source = await this.tenants.source(tenantId, sourceId);
-    const [intake, destinations, dead, audit] = await Promise.all([
+    const [intake, destinations, dead, audit, told] = await Promise.all([
       orUnknown(this.events.intakeQuery.getSourceHealth({ tenantId, sourceId }, this.events.read)),
       orUnknown(
         this.tenants.admin.listDestinations({ tenant: tenantId, limit: 1, cursor: '' }, this.tenants.read),
@@ -33,6 +33,10 @@ export class CheckReadiness {
         ),
       ),
       orUnknown(this.audit.run(tenantId, 0)),
+      // Not known either where tenants is older than notifications.
+      this.tenants.notifications
+        .getNotifications({ tenant: tenantId }, this.tenants.read)
+        .catch(() => undefined),
     ]);
     const settings = JSON.parse(source.settingsJson || '{}') as { readonly verification?: unknown };
     return judgeReadiness({
@@ -44,6 +48,9 @@ export class CheckReadiness {
       intake: intake && intakeOf(intake),
       destinations: destinations?.destinations.length,
       hasDeadLetters: dead && dead.deliveries.length > 0,
+      notifications: told?.channels.map(({ kind, last }) => ({
+        ...{ kind, lastState: last?.state ?? '', detail: last?.detail ?? '' },
+      })),
       audit: audit && { isValid: audit.isValid, entries: audit.entries, isWhole: audit.nextAfter === 0 },
     });
   }

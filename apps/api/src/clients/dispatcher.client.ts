@@ -4,6 +4,7 @@ import {
   DeliveryQueryServiceService,
   DeliveryServiceService,
   ErasureServiceService,
+  NotificationRouteServiceService,
   RetentionQueryServiceService,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import {
@@ -28,6 +29,7 @@ export class DispatcherClient {
   readonly commands;
   readonly erasures;
   readonly retention;
+  readonly notificationRoutes;
   readonly read = { deadlineMs: READ_DEADLINE_MS };
   readonly act = { deadlineMs: ACT_DEADLINE_MS };
   readonly long = { deadlineMs: LONG_DEADLINE_MS };
@@ -40,6 +42,7 @@ export class DispatcherClient {
     this.commandQuery = grpcClient(CommandQueryServiceService, channel);
     this.commands = grpcClient(CommandServiceService, channel);
     this.erasures = grpcClient(ErasureServiceService, channel);
+    this.notificationRoutes = grpcClient(NotificationRouteServiceService, channel);
     this.retention = grpcClient(RetentionQueryServiceService, channel);
   }
 

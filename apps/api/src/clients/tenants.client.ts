@@ -5,6 +5,7 @@ import {
   AuditServiceService,
   IdempotencyServiceService,
   KeywordServiceService,
+  NotificationServiceService,
   OperatorServiceService,
   PrincipalServiceService,
   ReceiptServiceService,
@@ -39,6 +40,7 @@ export class TenantsClient {
   readonly audits;
   readonly keywords;
   readonly receipts;
+  readonly notifications;
   readonly change = { deadlineMs: CHANGE_DEADLINE_MS };
   readonly read = { deadlineMs: READ_DEADLINE_MS };
   readonly long = { deadlineMs: LONG_DEADLINE_MS };
@@ -54,6 +56,7 @@ export class TenantsClient {
     this.audits = grpcClient(AuditServiceService, channel);
     this.keywords = grpcClient(KeywordServiceService, channel);
     this.receipts = grpcClient(ReceiptServiceService, channel);
+    this.notifications = grpcClient(NotificationServiceService, channel);
     this.accesses = grpcClient(AuditAppendServiceService, channel);
     this.principals = grpcClient(PrincipalServiceService, channel);
     this.idempotency = grpcClient(IdempotencyServiceService, channel);

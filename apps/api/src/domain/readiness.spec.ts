@@ -12,6 +12,7 @@ const ready: ReadinessFacts = {
     { id: 'sec_b', status: 'current', matchedAtMs: 9_000 },
   ],
   intake,
+  notifications: [{ kind: 'webhook', lastState: 'delivered', detail: '' }],
   audit: { isValid: true, entries: 3, isWhole: true },
 };
 const resultOf = (facts: ReadinessFacts, name: Check['name']) =>
@@ -19,7 +20,7 @@ const resultOf = (facts: ReadinessFacts, name: Check['name']) =>
 
 test('I4 a source for which all is well passes every check that can be made', () => {
   const others = judgeReadiness(ready).filter(({ result }) => result !== 'pass');
-  expect(others.map(({ name, result }) => `${name} ${result}`)).toEqual(['alerts unknown', 'replay unknown']);
+  expect(others.map(({ name, result }) => `${name} ${result}`)).toEqual(['replay unknown']);
   for (const { why } of others) expect(why).not.toBe('');
 });
 
@@ -44,6 +45,9 @@ test.each<[Check['name'], Check['result'], Partial<ReadinessFacts>]>([
   ['stop_handling', 'unknown', { intake: { ...intake, optOuts: 0 } }],
   ['dead_letters', 'fail', { hasDeadLetters: true }],
   ['dead_letters', 'unknown', { destinations: 0 }],
+  ['alerts', 'fail', { notifications: [] }],
+  ['alerts', 'fail', { notifications: [{ kind: 'email', lastState: 'dropped', detail: 'SMTP 550' }] }],
+  ['alerts', 'pass', { notifications: [{ kind: 'email', lastState: '', detail: '' }] }],
   ['audit', 'fail', { audit: { isValid: false, entries: 3, isWhole: true } }],
   ['audit', 'unknown', { audit: { isValid: true, entries: 3, isWhole: false } }],
 ])('I4 %s: %s with %j', (name, result, change) => {
@@ -51,7 +55,13 @@ test.each<[Check['name'], Check['result'], Partial<ReadinessFacts>]>([
 });
 
 test('I4 what a service that is away would know is unknown, never well', () => {
-  const silent = { intake: undefined, destinations: undefined, hasDeadLetters: undefined, audit: undefined };
+  const silent = {
+    intake: undefined,
+    destinations: undefined,
+    hasDeadLetters: undefined,
+    audit: undefined,
+    notifications: undefined,
+  };
   const checks = judgeReadiness({ ...ready, ...silent });
   expect(checks.filter(({ result }) => result === 'pass').map(({ name }) => name)).toEqual(['active']);
   expect(checks.filter(({ result }) => result === 'fail')).toEqual([]);

@@ -29,6 +29,9 @@ export interface ReadinessFacts {
   readonly destinations: number | undefined;
   /** Of events of this source. */
   readonly hasDeadLetters: boolean | undefined;
+  /** Of each channel that is set, the state of what was told last; empty = nothing yet. Undefined: not known. */
+  readonly notifications:
+    readonly { readonly kind: string; readonly lastState: string; readonly detail: string }[] | undefined;
   readonly audit:
     { readonly isValid: boolean; readonly entries: number; readonly isWhole: boolean } | undefined;
 }
@@ -92,7 +95,7 @@ export function judgeReadiness(facts: ReadinessFacts): Check[] {
         : pass(`${optOuts} opt-outs were recognized`),
     ),
     dead_letters: deadLetters(facts),
-    alerts: unknown('there are no notifications yet: nobody would be told of a failing source'),
+    alerts: alerts(facts.notifications),
     replay: unknown('no replay of its events has been tried'),
     audit: audit(facts.audit),
   };
@@ -135,6 +138,18 @@ function deadLetters({ destinations, hasDeadLetters }: ReadinessFacts): Verdict 
   if (hasDeadLetters)
     return fail('there are deliveries of its events that nobody could be given: see dead letters');
   return destinations === 0 ? unknown('no destination gets its events') : pass('there are none');
+}
+
+function alerts(channels: ReadinessFacts['notifications']): Verdict {
+  if (channels === undefined) return SILENT;
+  if (channels.length === 0)
+    return fail('no notifications are set: nobody would be told of a disabled destination');
+  const broken = channels.filter(({ lastState }) => lastState === 'dropped');
+  if (broken.length > 0)
+    return fail(
+      broken.map(({ kind, detail }) => `the last one by ${kind} was not taken: ${detail}`).join('; '),
+    );
+  return pass(`its owner is told by ${channels.map(({ kind }) => kind).join(' and ')}`);
 }
 
 function audit(verdict: ReadinessFacts['audit']): Verdict {

@@ -9,6 +9,7 @@ import { IntakeController } from './intake.http.js';
 import { KeysController } from './keys.http.js';
 import { MediaController } from './media.http.js';
 import { MessagesController } from './messages.http.js';
+import { NotificationsController } from './notifications.http.js';
 import { OperatorsController } from './operators.http.js';
 import { OverviewController } from './overview.http.js';
 import { PeopleController } from './people.http.js';
@@ -33,6 +34,7 @@ export const CONTROLLERS = [
   ReadinessController,
   ProvidersController,
   DestinationsController,
+  NotificationsController,
   EventsController,
   MediaController,
   IntakeController,

@@ -3,9 +3,13 @@ import {
   ConfigKind,
   ConfigServiceService,
   DestinationReportServiceService,
+  NotificationDeliveryServiceService,
+  type NotificationToSend,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { idOfUuid } from '@posthorn/clock/id.js';
 import { GrpcChannel, grpcClient, openStream } from '@posthorn/server/grpc-client.js';
+
+export type { NotificationToSend } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 
 /** Longer than tenants waits for whoever has to hear of a change. */
 const DEADLINE_MS = 5_000;
@@ -27,9 +31,30 @@ export interface DestinationFinding {
 /** The owner of destinations. */
 export class TenantsClient {
   private readonly reports;
+  private readonly notifications;
 
   constructor(channel: TenantsChannel) {
     this.reports = grpcClient(DestinationReportServiceService, channel);
+    this.notifications = grpcClient(NotificationDeliveryServiceService, channel);
+  }
+
+  /** Those that are due through these channels, which nobody else sends until the lease ends. */
+  async claimNotifications(
+    limit: number,
+    leaseSeconds: number,
+    channels: string[],
+  ): Promise<NotificationToSend[]> {
+    const request = { limit, leaseSeconds, channels };
+    return (await this.notifications.claimNotifications(request, { deadlineMs: DEADLINE_MS })).notifications;
+  }
+
+  /** Says how an attempt ended. */
+  async settleNotification(
+    { id, tenantId, attempt }: NotificationToSend,
+    { delivered, detail }: { readonly delivered: boolean; readonly detail: string },
+  ): Promise<void> {
+    const request = { id, tenantId, attempt, delivered, detail };
+    await this.notifications.settleNotification(request, { deadlineMs: DEADLINE_MS });
   }
 
   /** The same again changes nothing. @returns whether it was disabled for this. */

@@ -5,6 +5,8 @@ import { type CredentialStore } from '../persistence/credential.store.js';
 import { type DestinationStore } from '../persistence/destination.store.js';
 import { type KeywordStore } from '../persistence/keyword.store.js';
 import { type KeyStore } from '../persistence/key.store.js';
+import { type NotificationChannelStore } from '../persistence/notification-channel.store.js';
+import { type NotificationStore } from '../persistence/notification.store.js';
 import { type SecretStore } from '../persistence/secret.store.js';
 import { type SourceStore } from '../persistence/source.store.js';
 import { type TenantStore } from '../persistence/tenant.store.js';
@@ -25,6 +27,8 @@ export class DeleteTenant {
     private readonly apiKeys: ApiKeyStore,
     private readonly keys: KeyStore,
     private readonly keywords: KeywordStore,
+    private readonly channels: NotificationChannelStore,
+    private readonly notifications: NotificationStore,
   ) {}
 
   /** @returns which keys are gone: `dek_…`. @throws AppError `tenant.not_found` */
@@ -38,6 +42,8 @@ export class DeleteTenant {
       await this.credentials.deleteOfTenant(tx, tenantId);
       await this.apiKeys.deleteAll(tx, tenantId);
       await this.keywords.delete(tx, tenantId);
+      await this.channels.deleteAll(tx, tenantId);
+      await this.notifications.deleteAll(tx, tenantId);
       const destroyed = await this.keys.destroy(tx, tenantId);
       const destroyedKeyIds = destroyed.map((keyId) => idOfUuid('dek', keyId));
       change.touch('tenant', tenantId);

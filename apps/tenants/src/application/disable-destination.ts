@@ -5,6 +5,7 @@ import { DISABLED_REASONS, type DisabledReason } from '../domain/destination.js'
 import { invalidField } from '../domain/field-errors.js';
 import { type DestinationStore } from '../persistence/destination.store.js';
 import { type ChangeRunner } from './change-runner.js';
+import { type NotifyTenant } from './notify-tenant.js';
 
 /** What those who deliver found out of a destination. */
 export interface DestinationReport {
@@ -26,6 +27,7 @@ export class DisableDestination {
   constructor(
     private readonly changes: ChangeRunner,
     private readonly destinations: DestinationStore,
+    private readonly notify: NotifyTenant,
   ) {}
 
   /**
@@ -49,6 +51,12 @@ export class DisableDestination {
         if (row === undefined) return this.destinations.wasDisabled(tx, tenantId, destinationId, generation);
         change.touch('destination', destinationId);
         change.audit('destination.disabled', idOfUuid('dst', destinationId), detailOf(report, reason));
+        const notification = {
+          kind: 'destination.disabled',
+          ...{ subjectId: destinationId, episode: String(generation) },
+          data: { destinationId: report.destinationId, name: row.name, ...findingOf(report, reason) },
+        } as const;
+        await this.notify.run(tx, tenantId, notification, nowMs);
         return true;
       });
       return value;
@@ -60,12 +68,17 @@ export class DisableDestination {
   }
 }
 
-const detailOf = (
+const detailOf = (report: DestinationReport, reason: DisabledReason) => ({
+  before: { status: 'active' },
+  after: { status: 'disabled', disabledReason: reason },
+  ...findingOf(report, reason),
+});
+
+const findingOf = (
   { failingSinceMs, lastStatus, lastOutcome }: DestinationReport,
   reason: DisabledReason,
 ) => ({
-  before: { status: 'active' },
-  after: { status: 'disabled', disabledReason: reason },
+  reason,
   failingSince: new Date(failingSinceMs).toISOString(),
   lastOutcome,
   ...(lastStatus === 0 ? {} : { lastStatus }),

@@ -3,6 +3,7 @@ import { untilDurable } from '@posthorn/postgres/store-readiness.js';
 import { type Health } from '@posthorn/server/health.js';
 import { type Logger } from '@posthorn/server/logger.js';
 import { type CheckpointAudit } from './checkpoint-audit.js';
+import { type DeliverNotifications } from './deliver-notifications.js';
 import { type EnsureDataKeys } from './ensure-data-keys.js';
 import { type EnsureRecordKeys } from './ensure-record-keys.js';
 import { type InstallOperatorKey } from './install-operator-key.js';
@@ -28,6 +29,7 @@ export class Housekeeping {
     private readonly rewrap: RewrapKeys,
     private readonly operatorKey: InstallOperatorKey,
     private readonly operatorKeyFile: OperatorKeyFile,
+    private readonly notifications: DeliverNotifications,
     private readonly health: Health,
     private readonly log: Logger,
   ) {}
@@ -69,6 +71,7 @@ export class Housekeeping {
     await this.chore('operator key', async () => {
       if (await this.operatorKey.run(this.operatorKeyFile.path)) this.log.info({}, 'the operator key is new');
     });
+    await this.chore('notifications', () => this.notifications.runRound());
     await this.chore('key wrapping', async () => {
       const { rewrapped, remaining } = await this.rewrap.runWhenDue();
       if (rewrapped > 0) this.log.info({ count: rewrapped }, 'keys were wrapped anew');

@@ -3,7 +3,7 @@ import { type WrappedKey } from './key.store.js';
 import { timeOf } from './time.sql.js';
 
 /** What a tenant's secret key seals. */
-export const SEALED_KINDS = ['secret', 'credential', 'headers'] as const;
+export const SEALED_KINDS = ['secret', 'credential', 'headers', 'notification'] as const;
 export type SealedKind = (typeof SEALED_KINDS)[number];
 
 /** A sealed value, and the row that it belongs to. */
@@ -16,6 +16,7 @@ const PLACES: Readonly<Record<SealedKind, { table: string; id: string; column: s
   secret: { table: 'tenants.secret', id: 'secret_id', column: 'sealed' },
   credential: { table: 'tenants.source_credential', id: 'source_id', column: 'sealed' },
   headers: { table: 'tenants.destination', id: 'destination_id', column: 'headers_sealed' },
+  notification: { table: 'tenants.notification_channel', id: 'channel_id', column: 'secret_sealed' },
 };
 const NIL = '00000000-0000-0000-0000-000000000000';
 const statementsOf = (kind: SealedKind) => {

@@ -11,6 +11,7 @@ import { MEDIA } from './0008-media.js';
 import { PERSON_KEYS } from './0009-person-keys.js';
 import { RECORD_KEYS } from './0010-record-keys.js';
 import { DISABLED_DESTINATIONS } from './0011-disabled-destinations.js';
+import { NOTIFICATIONS } from './0012-notifications.js';
 
 /** What `migrate` needs to know of this service. */
 export const MIGRATIONS: SchemaDefinition = {
@@ -18,6 +19,6 @@ export const MIGRATIONS: SchemaDefinition = {
   roles: [WORKER_ROLE, READER_ROLE],
   migrations: [
     ...[FIRST, TRUST, KEYWORDS, DELETIONS, DATA_KEYS, DESTINATION_INCLUDE, INTAKE_QUOTA, MEDIA],
-    ...[PERSON_KEYS, RECORD_KEYS, DISABLED_DESTINATIONS],
+    ...[PERSON_KEYS, RECORD_KEYS, DISABLED_DESTINATIONS, NOTIFICATIONS],
   ],
 };

@@ -1236,7 +1236,7 @@ export interface NotificationChannel {
 export interface NotificationRecord {
   /** `ntf_…` */
   id: string;
-  /** destination.disabled | key.expiring | source.failing | notification.test */
+  /** destination.disabled | key.expiring | notification.test */
   kind: string;
   /** pending | delivered | dropped */
   state: string;
@@ -1334,23 +1334,6 @@ export interface SettleNotificationRequest {
 export interface SettleNotificationResponse {
   /** pending | delivered | dropped; empty: it was somebody else's, or is no more. */
   state: string;
-  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
-}
-
-export interface RaiseNotificationRequest {
-  tenantId: string;
-  /** source.failing */
-  kind: string;
-  /** `src_…` */
-  subject: string;
-  /** With kind and subject: the same again is told once. */
-  episode: string;
-  /** One JSON object, at most 4 KiB; no personal data. */
-  dataJson: string;
-  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
-}
-
-export interface RaiseNotificationResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -15370,171 +15353,6 @@ export const SettleNotificationResponse: MessageFns<SettleNotificationResponse> 
   },
 };
 
-function createBaseRaiseNotificationRequest(): RaiseNotificationRequest {
-  return { tenantId: "", kind: "", subject: "", episode: "", dataJson: "" };
-}
-
-export const RaiseNotificationRequest: MessageFns<RaiseNotificationRequest> = {
-  encode(message: RaiseNotificationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.tenantId !== "") {
-      writer.uint32(10).string(message.tenantId);
-    }
-    if (message.kind !== "") {
-      writer.uint32(18).string(message.kind);
-    }
-    if (message.subject !== "") {
-      writer.uint32(26).string(message.subject);
-    }
-    if (message.episode !== "") {
-      writer.uint32(34).string(message.episode);
-    }
-    if (message.dataJson !== "") {
-      writer.uint32(42).string(message.dataJson);
-    }
-    if (message._unknownFields !== undefined) {
-      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
-        const tag = parseInt(key, 10);
-        for (const value of values) {
-          writer.uint32(tag).raw(value);
-        }
-      }
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): RaiseNotificationRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseRaiseNotificationRequest();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.tenantId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.kind = reader.string();
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.subject = reader.string();
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
-            message.episode = reader.string();
-            continue;
-          }
-          case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
-            message.dataJson = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        const buf = reader.skip(tag & 7);
-
-        if (message._unknownFields === undefined) {
-          message._unknownFields = {};
-        }
-
-        const list = message._unknownFields[tag];
-
-        if (list === undefined) {
-          message._unknownFields[tag] = [buf];
-        } else {
-          list.push(buf);
-        }
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-};
-
-function createBaseRaiseNotificationResponse(): RaiseNotificationResponse {
-  return {};
-}
-
-export const RaiseNotificationResponse: MessageFns<RaiseNotificationResponse> = {
-  encode(message: RaiseNotificationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message._unknownFields !== undefined) {
-      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
-        const tag = parseInt(key, 10);
-        for (const value of values) {
-          writer.uint32(tag).raw(value);
-        }
-      }
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): RaiseNotificationResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseRaiseNotificationResponse();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        const buf = reader.skip(tag & 7);
-
-        if (message._unknownFields === undefined) {
-          message._unknownFields = {};
-        }
-
-        const list = message._unknownFields[tag];
-
-        if (list === undefined) {
-          message._unknownFields[tag] = [buf];
-        } else {
-          list.push(buf);
-        }
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-};
-
 /** Configuration for services that keep it in memory. Never changes anything. */
 
 export interface ConfigServiceClient {
@@ -17213,59 +17031,6 @@ export interface NotificationDeliveryServiceServer extends UntypedServiceImpleme
   /** Those that are due, each for one caller until its lease ends. */
   claimNotifications: handleUnaryCall<ClaimNotificationsRequest, ClaimNotificationsResponse>;
   settleNotification: handleUnaryCall<SettleNotificationRequest, SettleNotificationResponse>;
-}
-
-/** What other services find that a tenant should know. */
-
-export interface NotificationReportServiceClient {
-  raiseNotification(request: RaiseNotificationRequest): Observable<RaiseNotificationResponse>;
-}
-
-/** What other services find that a tenant should know. */
-
-export interface NotificationReportServiceController {
-  raiseNotification(
-    request: RaiseNotificationRequest,
-  ): Promise<RaiseNotificationResponse> | Observable<RaiseNotificationResponse> | RaiseNotificationResponse;
-}
-
-export function NotificationReportServiceControllerMethods() {
-  return function (constructor: Function) {
-    const grpcMethods: string[] = ["raiseNotification"];
-    for (const method of grpcMethods) {
-      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
-      GrpcMethod("NotificationReportService", method)(constructor.prototype[method], method, descriptor);
-      Object.defineProperty(constructor.prototype, method, descriptor);
-    }
-    const grpcStreamMethods: string[] = [];
-    for (const method of grpcStreamMethods) {
-      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
-      GrpcStreamMethod("NotificationReportService", method)(constructor.prototype[method], method, descriptor);
-      Object.defineProperty(constructor.prototype, method, descriptor);
-    }
-  };
-}
-
-export const NOTIFICATION_REPORT_SERVICE_NAME = "NotificationReportService";
-
-/** What other services find that a tenant should know. */
-export type NotificationReportServiceService = typeof NotificationReportServiceService;
-export const NotificationReportServiceService = {
-  raiseNotification: {
-    path: "/posthorn.tenants.v1.NotificationReportService/RaiseNotification" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: RaiseNotificationRequest): Buffer =>
-      Buffer.from(RaiseNotificationRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): RaiseNotificationRequest => RaiseNotificationRequest.decode(value),
-    responseSerialize: (value: RaiseNotificationResponse): Buffer =>
-      Buffer.from(RaiseNotificationResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): RaiseNotificationResponse => RaiseNotificationResponse.decode(value),
-  },
-} as const;
-
-export interface NotificationReportServiceServer extends UntypedServiceImplementation {
-  raiseNotification: handleUnaryCall<RaiseNotificationRequest, RaiseNotificationResponse>;
 }
 
 /** The end of data keys; for the service that knows what is still sealed with them. */

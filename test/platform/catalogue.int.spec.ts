@@ -123,6 +123,8 @@ const UNIQUE_OVER_ALL = {
   'compliance.outgoing_pkey': 'numbered without gaps over all tenants: the number is its identity in the log',
   'dispatch.audit_outgoing_pkey':
     'numbered without gaps over all tenants: the number is its identity in the log',
+  'dispatch.destination_report_number_key':
+    'numbered without gaps over all tenants: reports are told in this order',
   'dispatch.outgoing_pkey': 'numbered without gaps over all tenants: the number is its identity in the log',
   'events.audit_outgoing_pkey':
     'numbered without gaps over all tenants: the number is its identity in the log',
@@ -156,6 +158,7 @@ const OF_THE_PLATFORM = {
   'compliance.text_position': 'lanes, shared by tenants',
   'compliance.worker': 'processes',
   'dispatch.audit_outgoing_counter': 'a counter',
+  'dispatch.destination_report_counter': 'a counter',
   'dispatch.migration': 'the history of the schema',
   'dispatch.outgoing_counter': 'a counter',
   'dispatch.retention_drop': 'whole days went, of all tenants: no IDs, no contents',

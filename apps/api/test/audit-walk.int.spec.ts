@@ -41,6 +41,13 @@ async function thingsOf(path: string, tenantId: string): Promise<Record<string, 
     (await api.operator('POST', url, { body: SAMPLES[`POST ${sample}`]!.body })).body;
   if (path === '/v1/operators/keys/{id}')
     return { id: (await make('/v1/operators/keys', '/v1/operators/keys')).id };
+  if (path === `${T}/notifications/test`) {
+    const notifications = `${T}/notifications`;
+    await api.operator('PUT', notifications.replace('{tenant}', tenantId), {
+      body: SAMPLES[`PUT ${notifications}`]!.body,
+    });
+    return {};
+  }
   const kind = /\{tenant\}\/(sources|destinations|api-keys)\/\{id\}/.exec(path)?.[1];
   if (kind === undefined) return {};
   const url = `/v1/tenants/${tenantId}/${kind}`;

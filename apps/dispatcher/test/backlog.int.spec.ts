@@ -15,11 +15,7 @@ beforeAll(async () => {
   house = await CommandHouse.open('backlog');
   provider = await new FakeEndpoint().start();
   tenant = house.addTenant('acme');
-  sourceId = house.config.setSource({
-    ...{ tenantId: tenant.id, provider: 'generic' },
-    settingsJson: JSON.stringify({ apiBaseUrl: provider.url, sendsPerSecond: 1_000 }),
-    credentialsJson: JSON.stringify({ headers: { 'x-api-key': provider.apiKey } }),
-  }).id;
+  sourceId = house.addSource(tenant.id, provider);
   dispatcher = await house.start();
   await house.config.settled();
 }, 60_000);

@@ -46,6 +46,7 @@ import { type Config } from '../src/config.js';
 import { DISPATCH_SCHEMA } from '../src/persistence/schema.js';
 import { HandMadeConfig, HandMadeFacts } from './dispatcher.fixture.js';
 import { PlayedMedia } from './played-media.fixture.js';
+import type { FakeEndpoint } from './provider-fakes.fixture.js';
 
 export const clock = new SystemClock();
 const CALL = { deadlineMs: 10_000 };
@@ -197,6 +198,22 @@ export class CommandHouse {
       hashKey: Buffer.alloc(32, 7),
       dataKeys: [keyOf(1, weekStartDay), keyOf(2, weekStartDay + 7)],
     });
+  }
+
+  /** A source whose sends go to that endpoint, as fast as they come. @returns its ID. */
+  addSource(
+    tenantId: string,
+    to: Pick<FakeEndpoint, 'url' | 'apiKey'>,
+    {
+      status = 'active',
+      ...settings
+    }: { readonly status?: string; readonly [setting: string]: unknown } = {},
+  ): string {
+    return this.config.setSource({
+      ...{ tenantId, provider: 'generic', status },
+      settingsJson: JSON.stringify({ apiBaseUrl: to.url, sendsPerSecond: 1_000, ...settings }),
+      credentialsJson: JSON.stringify({ headers: { 'x-api-key': to.apiKey } }),
+    }).id;
   }
 
   /** The environment of a dispatcher process of its own. */

@@ -37,13 +37,8 @@ beforeEach(() => {
   house.events.owner = {};
 });
 
-function sourceOf(tenantId: string, settings: object = {}): string {
-  return house.config.setSource({
-    ...{ tenantId, provider: 'generic' },
-    settingsJson: JSON.stringify({ apiBaseUrl: provider.url, sendsPerSecond: 1_000, ...settings }),
-    credentialsJson: JSON.stringify({ headers: { 'x-api-key': provider.apiKey } }),
-  }).id;
-}
+const sourceOf = (tenantId: string, settings: object = {}): string =>
+  house.addSource(tenantId, provider, { ...settings });
 
 /** Makes a message. @returns its ID. */
 async function send(fields: Parameters<typeof requestOf>[0] = {}): Promise<string> {

@@ -13,7 +13,7 @@ beforeAll(async () => {
   house = await CommandHouse.open('recipients');
   provider = await new FakeEndpoint().start();
   tenant = house.addTenant('acme');
-  sourceId = sourceOf('active');
+  sourceId = house.addSource(tenant.id, provider);
   dispatcher = await house.start();
   await house.config.settled();
 }, 60_000);
@@ -21,13 +21,6 @@ afterAll(async () => {
   await house.close();
   await provider.stop();
 });
-
-const sourceOf = (status: string): string =>
-  house.config.setSource({
-    ...{ tenantId: tenant.id, provider: 'generic', status },
-    settingsJson: JSON.stringify({ apiBaseUrl: provider.url, sendsPerSecond: 1_000 }),
-    credentialsJson: JSON.stringify({ headers: { 'x-api-key': provider.apiKey } }),
-  }).id;
 
 const ask = (fields: Parameters<typeof requestOf>[0] = {}) =>
   dispatcher.create({ tenantId: tenant.id, sourceId, ...fields });
@@ -53,7 +46,7 @@ test('E1 what is no whole phone number is refused, so that nobody is written to 
 });
 
 test('E1 nothing is sent through a source that is disabled: nobody would hear its STOPs', async () => {
-  const disabled = sourceOf('disabled');
+  const disabled = house.addSource(tenant.id, provider, { status: 'disabled' });
   await house.config.settled();
   await expect(ask({ sourceId: disabled })).rejects.toMatchObject({
     code: 'source.cannot_send',

@@ -97,6 +97,9 @@ test('F4 what is not delivered is tried again under the same ID, a bounded numbe
   const tenant = await makeTenant(instance);
   await put(tenant.id, hooks);
   const { ids } = await settings.testNotifications({ actor: ACTOR, tenant: tenant.id }, CALL);
+  // A mail relay is no toy.
+  const again = settings.testNotifications({ actor: ACTOR, tenant: tenant.id }, CALL);
+  await expect(again).rejects.toMatchObject({ code: 'quota.exceeded' });
   for (let attempt = 1; attempt <= 10; attempt += 1) {
     const [claimed] = await claim();
     expect(claimed).toMatchObject({ id: ids[0], attempt });

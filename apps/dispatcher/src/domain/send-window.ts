@@ -3,9 +3,11 @@ import { Fifo } from './fifo.js';
 const [MIN, START] = [8, 32];
 /** Of a permit's time: whoever used more of it could well have been too late. */
 const SLOW_SHARE = 0.6;
-/** Of the sends of a round: up to the first it grows, beyond the second it shrinks. */
-const [FEW_SLOW, MANY_SLOW] = [0.1, 0.25];
-const [GROWTH, SHRINKING] = [1.25, 0.75];
+/** Of the sends of a round: up to the first it grows, beyond the others it shrinks. */
+const [FEW_SLOW, MANY_SLOW, MOST_SLOW] = [0.1, 0.25, 0.5];
+const GROWTH = 1.25;
+/** Where many were slow, and where most were. */
+const [SHRINKING, COLLAPSE] = [0.75, 0.5];
 
 /** The place of one send in the window. */
 export interface SendTurn {
@@ -78,7 +80,8 @@ export class SendWindow {
     const slowShare = this.slow / this.ended;
     // What nobody used may grow in vain, and be far too large when it is.
     const mayGrow = slowShare <= FEW_SLOW && this.usedMost >= this.places;
-    const factor = slowShare > MANY_SLOW ? SHRINKING : mayGrow ? GROWTH : 1;
+    const shrinking = slowShare > MOST_SLOW ? COLLAPSE : SHRINKING;
+    const factor = slowShare > MANY_SLOW ? shrinking : mayGrow ? GROWTH : 1;
     this.size = Math.min(this.sizeMax, Math.max(MIN, this.size * factor));
     [this.ended, this.slow, this.usedMost] = [0, 0, 0];
     if (factor !== 1) this.old = this.used - 1;

@@ -25,7 +25,7 @@ const ACCOUNTS_MAX = 50_000;
  * Why each of the processes that share a port has whole buckets, and hears what the others took: a sender may come by one
  * connection, which stays with one process, and must not be refused below its quota; one that comes by many must not have
  * it as often as there are processes. What is heard late is owed: the bucket goes below nothing, and what was too much is
- * refused later. So over any time no more is taken than the quota, and once its burst for each further process.
+ * refused later. So over any time no more is taken than the quota, and for each further process once what it can take until it hears.
  */
 export class IntakeQuotas {
   private readonly accounts = new Map<string, Account>();

@@ -22,6 +22,8 @@ import { type NotifyTenant } from './notify-tenant.js';
 import { type OwnerSecrets } from './owner-secrets.js';
 import { type SecretVault } from './secret-vault.js';
 
+const TEST_EVERY_MS = 60_000;
+
 /** A channel, and the latest that was told through it. */
 export interface ChannelView extends Omit<NotificationChannelRow, 'secretSealed' | 'channelId'> {
   readonly last: NotificationRecord | undefined;
@@ -88,15 +90,21 @@ export class SetNotifications {
     return value;
   }
 
-  /** Tells every channel something harmless. @returns `ntf_…` @throws AppError `tenant.not_found`, `request.invalid` */
+  /**
+   * Tells every channel something harmless, at most once in `TEST_EVERY_MS`: a mail costs its relay and whoever gets it.
+   * @returns `ntf_…` @throws AppError `tenant.not_found`, `request.invalid`, `quota.exceeded`
+   */
   async test(actor: Actor, ref: string): Promise<string[]> {
     const { value } = await this.changes.run(actor, ref, async (change) => {
       const { tx, tenant, nowMs } = change;
-      const subjectId = uuidText(newUuid(nowMs));
-      const test = { kind: 'notification.test', subjectId, episode: '', data: {} } as const;
-      const ids = await this.notify.run(tx, tenant.tenantId, test, nowMs);
-      if (ids.length === 0)
+      const { tenantId } = tenant;
+      if ((await this.channels.list(tx, tenantId)).length === 0)
         throw new AppError('request.invalid', { detail: 'no channel is set: PUT notifications first' });
+      const episode = String(Math.floor(nowMs / TEST_EVERY_MS));
+      const test = { kind: 'notification.test', subjectId: tenantId, episode, data: {} } as const;
+      const ids = await this.notify.run(tx, tenantId, test, nowMs);
+      if (ids.length === 0)
+        throw new AppError('quota.exceeded', { retryAfterMs: TEST_EVERY_MS - (nowMs % TEST_EVERY_MS) });
       change.audit('notifications.tested', idOfUuid('ten', tenant.tenantId), {});
       return ids.map((id) => idOfUuid('ntf', id));
     });

@@ -236,7 +236,6 @@ const ANYBODY = 'a person is a hash: nobody tells whether somebody has written t
 /** Operations that answer 200 whatever the ID, with nothing in it, and why. */
 const ALIKE_FOR_ALL: Readonly<Record<string, string>> = {
   'GET /people/{id}/timeline': ANYBODY,
-  'GET /rules/{id}/effects': 'effects outlive their rule',
   'POST /people/{id}/erase': ANYBODY,
   'POST /people/{id}/link': ANYBODY,
 };

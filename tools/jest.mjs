@@ -8,7 +8,7 @@ import { prepare } from './prepare.mjs';
 const [size, ...rest] = process.argv.slice(2);
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 // Small tests run the sources; the others also start built processes.
-if (size !== 'small' && process.env.POSTHORN_IS_PREPARED !== 'true') prepare(root);
+if (size !== 'small') prepare(root);
 const jest = join(dirname(createRequire(import.meta.url).resolve('jest/package.json')), 'bin/jest.js');
 const args = [
   '--experimental-vm-modules',

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { formatId } from '@posthorn/clock/id.js';
+import { AppendResult_Outcome } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import type { EventAttributes } from '../src/domain/intake.js';
 import { eventOf, id, requestOf } from './intake.builder.js';
@@ -15,6 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => rig.close());
 
+const TAKEN = [AppendResult_Outcome.OUTCOME_STORED, AppendResult_Outcome.OUTCOME_DUPLICATE];
 const FORGED = { note: 'unauthentic: signature.mismatch' };
 const sourceId = id();
 const message = { providerMessageId: 'SM1', conversationHash: randomBytes(16) };
@@ -26,7 +28,12 @@ async function post(attributes: Partial<EventAttributes>): Promise<string> {
   const event = eventOf({
     ...{ shard: tenant.shards[0]!, personHash: person, attributes: { ...message, ...attributes } },
   });
-  await stream.send([requestOf([event], { tenantId: tenant.uuid, sourceId })]);
+  const request = requestOf([event], { tenantId: tenant.uuid, sourceId });
+  // As ingress does: what is not known to be committed, on a machine that is slow just now, is sent again.
+  await eventually(async () => {
+    const [result] = (await stream.send([request])).results;
+    expect(TAKEN).toContain(result?.outcome);
+  });
   const eventId = formatId('evt', event.eventId);
   await eventually(async () => {
     const { event: shown } = await service.query.getEvent({ tenantId: tenantId(), id: eventId }, CALL);

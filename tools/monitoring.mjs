@@ -1,14 +1,13 @@
 // Writes the chart's alert rules and dashboards, and docs/metrics.md, from deploy/monitoring. `--check` fails when one differs.
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import YAML from 'yaml';
+import { prepare } from './prepare.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const nx = join(root, 'node_modules/nx/dist/bin/nx.js');
-execFileSync(process.execPath, [nx, 'run', '@posthorn/monitoring:build'], { cwd: root, stdio: 'ignore' });
+prepare(root);
 const load = (name) => import(pathToFileURL(join(root, 'deploy/monitoring/dist', name)).href);
 const [{ ruleFiles }, { DASHBOARDS }, { grafanaJson }, { METRICS }] = await Promise.all(
   ['rules.js', 'dashboards.js', 'panel.js', 'inventory.js'].map(load),

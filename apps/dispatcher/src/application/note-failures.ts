@@ -61,8 +61,9 @@ export class NoteFailures {
 
   private take({ delivery, attempt, generation }: Outcome): void {
     if (attempt === undefined || generation === 0) return;
-    const destinationId = uuidText(delivery.destinationUuid);
     const verdict = verdictOnDestination(attempt);
+    if (verdict === 'works' && this.known.size + this.marks.size === 0) return;
+    const destinationId = uuidText(delivery.destinationUuid);
     const known = this.known.get(destinationId);
     const mark = this.marks.get(destinationId);
     if (verdict === 'works' && (known !== undefined || mark !== undefined)) {

@@ -47,8 +47,8 @@ export class IntakeQuotas {
     if (account === undefined || !isSame(account.quota, quota)) account = this.open(key, quota, nowMs);
     const waitMs = account.bucket.take(nowMs);
     if (waitMs > 0) return waitMs;
+    if (account.untold === 0) this.untold.set(key, account);
     account.untold += 1;
-    this.untold.set(key, account);
     return 0;
   }
 

@@ -55,7 +55,7 @@ class Contact {
       attributes: { status: '', providerMessageId: '', conversationHash: this.conversation, ...attributes },
     });
     const over = { tenantId: uuid, sourceId: source, dataKeyId: dataKey.id };
-    await stream.send([requestOf([event], over)]);
+    await stream.sendUntilTaken([requestOf([event], over)]);
     await eventually(async () => {
       const found = await service.query.getEvent(
         { tenantId: this.tenantId, id: formatId('evt', eventId) },

@@ -49,7 +49,7 @@ async function contactWith(texts: readonly string[]) {
         providerMessageId: `IN${eventId.toString('hex')}`,
       },
     });
-    await stream.send([requestOf([event], { tenantId: uuid, sourceId, dataKeyId: dataKey.id })]);
+    await stream.sendUntilTaken([requestOf([event], { tenantId: uuid, sourceId, dataKeyId: dataKey.id })]);
     await eventually(async () => {
       const found = await service.query.getEvent({ ...ids, id: formatId('evt', eventId) }, CALL);
       expect(found.event!.state).toBe('projected');

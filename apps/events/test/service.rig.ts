@@ -23,6 +23,7 @@ import {
   RuleServiceService,
   TextServiceService,
   type AppendResponse,
+  AppendResult_Outcome,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import {
   AuditAppendServiceService,
@@ -253,6 +254,8 @@ export class Rig {
   }
 }
 
+const TAKEN = [AppendResult_Outcome.OUTCOME_STORED, AppendResult_Outcome.OUTCOME_DUPLICATE];
+
 /** Ingress' end of the stream. */
 export class AppendStream {
   private readonly waiting = new Map<bigint, (response: AppendResponse) => void>();
@@ -273,6 +276,14 @@ export class AppendStream {
     return new Promise((resolve) => {
       this.waiting.set(batch, resolve);
       this.stream.write({ batch, requests });
+    });
+  }
+
+  /** As ingress does: what is not known to be committed, on a machine that is slow just now, is sent again. */
+  sendUntilTaken(requests: readonly IntakeRequest[]): Promise<void> {
+    return eventually(async () => {
+      const { results } = await this.send(requests);
+      for (const { outcome } of results) expect(TAKEN).toContain(outcome);
     });
   }
 

@@ -78,7 +78,7 @@ export const RACE_FAULTS: readonly RaceFault[] = [
     id: 'C1',
     title: 'kill -9 compliance',
     strikes: 5,
-    ratePerSecond: 25,
+    ratePerSecond: 12,
     racesMax: 1_000,
     strike: kill('compliance'),
   },

@@ -6,9 +6,12 @@ import {
   Metadata,
   type ServiceError,
   status,
+  type StatusObject,
 } from '@grpc/grpc-js';
 import { SystemClock } from '@posthorn/clock/clock.js';
+import { CallServiceService } from '@posthorn/contracts/posthorn/calls/v1/calls.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { CallStreams, type CarryClientStream, NOT_CARRIED } from './call-streams.js';
 import { appErrorOf } from './grpc-errors.js';
 import { CALL_BUCKETS, type Counter, type Histogram, type Metrics } from './metrics.js';
 import { channelCredentials, type Tls } from './tls.js';
@@ -95,6 +98,7 @@ export class GrpcChannel {
   private readonly seconds: Histogram;
   private readonly failures: Counter;
   private readonly tracer: Tracer;
+  private readonly streams = new CallStreams(() => this.carryStream());
 
   /** @param peer service name, which the server's certificate must carry. @throws AppError `config.invalid` */
   constructor(
@@ -150,13 +154,10 @@ export class GrpcChannel {
             kind: 'client',
             attributes: { peer: this.peer },
           });
-    const metadata = new Metadata();
-    if (span !== undefined) metadata.set(TRACEPARENT_KEY, span.traceparent);
-    if (options.tenantId !== undefined) metadata.set(TENANT_KEY, options.tenantId);
     const startMs = machineClock.monotonicMs();
     const labels = { peer: this.peer, method: definition.path };
     try {
-      const response = await this.send(definition, request, metadata, options.deadlineMs);
+      const response = await this.send(definition, request, { ...options, traceparent: span?.traceparent });
       span?.end();
       return response;
     } catch (error) {
@@ -200,17 +201,45 @@ export class GrpcChannel {
     return tame(stream, this.peer);
   }
 
+  private carryStream(): CarryClientStream {
+    const stream = this.stream(CallServiceService.carry);
+    heedAge(stream as unknown as Duplex);
+    return stream;
+  }
+
   onApplicationShutdown(): void {
+    this.streams.close();
     this.client.close();
   }
 
-  /** Sends it again when a server refused it unseen: its connection had aged, or it began to drain. */
+  /** Over a stream that is there already, else on its own. */
   private async send<Request, Response>(
     definition: UnaryDefinition<Request, Response>,
     request: Request,
-    metadata: Metadata,
-    deadlineMs: number,
+    options: CallOptions,
   ): Promise<Response> {
+    if (!this.streams.isReady) return this.sendAlone(definition, request, options);
+    const { deadlineMs, traceparent = '', tenantId = '' } = options;
+    try {
+      const bytes = definition.requestSerialize(request);
+      const call = { path: definition.path, request: bytes, traceparent, tenantId, deadlineMs };
+      return definition.responseDeserialize(await this.streams.send(call));
+    } catch (error) {
+      if (error === NOT_CARRIED) return this.sendAlone(definition, request, options);
+      if (error instanceof AppError) throw error;
+      throw appErrorOf(error instanceof Error ? unfit(error) : (error as StatusObject), this.peer);
+    }
+  }
+
+  /** Sends it again when a server refused it unseen: its connection had aged, or it began to drain. */
+  private async sendAlone<Request, Response>(
+    definition: UnaryDefinition<Request, Response>,
+    request: Request,
+    { deadlineMs, traceparent, tenantId }: CallOptions,
+  ): Promise<Response> {
+    const metadata = new Metadata();
+    if (traceparent !== undefined) metadata.set(TRACEPARENT_KEY, traceparent);
+    if (tenantId !== undefined) metadata.set(TENANT_KEY, tenantId);
     const deadlineAtMs = machineClock.nowMs() + deadlineMs;
     for (let refusals = 0; ; refusals += 1) {
       try {
@@ -273,7 +302,7 @@ export async function openStream<Request, Response>(
 ): Promise<Duplex> {
   await channel.waitUntilReady(options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
   const stream = channel.stream(method, options.traceparent) as unknown as Duplex;
-  stream.once('metadata', (head: Metadata) => tellAge(stream, Number(head.get(STREAM_AGE_KEY)[0])));
+  heedAge(stream);
   return stream;
 }
 
@@ -299,6 +328,14 @@ function tame<Request, Response>(
   stream.once('end', () => stream.destroy());
   return stream;
 }
+
+const heedAge = (stream: Duplex): void =>
+  void stream.once('metadata', (head: Metadata) => tellAge(stream, Number(head.get(STREAM_AGE_KEY)[0])));
+
+/** A message that does not fit its type, in the words that grpc-js has for it. */
+const unfit = ({ message }: Error): StatusObject => ({
+  ...{ code: status.INTERNAL, details: `message serialization: ${message}`, metadata: new Metadata() },
+});
 
 /** @param ageMs NaN from a peer that does not say. */
 function tellAge(stream: Duplex, ageMs: number): void {

@@ -45,6 +45,35 @@ export function serviceErrorOf(error: AppError): ServiceError {
   return Object.assign(new Error(error.message), { name: 'AppError', ...statusOf(error) });
 }
 
+/** What a message carries of a failed call instead of a trailer. */
+export interface WireError {
+  /** The gRPC status. */
+  readonly status: number;
+  readonly details: string;
+  /** Empty: no code of ours. */
+  readonly errorCode: string;
+  readonly errorBody: Buffer;
+}
+
+/** The same as a trailer would carry. */
+export function wireErrorOf({ code, details, metadata }: Partial<StatusObject>): WireError {
+  const [errorCode, errorBody] = [metadata?.get(CODE_KEY)[0], metadata?.get(BODY_KEY)[0]];
+  return {
+    status: code ?? status.UNKNOWN,
+    details: details ?? '',
+    errorCode: typeof errorCode === 'string' ? errorCode : '',
+    errorBody: Buffer.isBuffer(errorBody) ? errorBody : Buffer.alloc(0),
+  };
+}
+
+/** And back: the status that `appErrorOf` reads. */
+export function statusOfWire(error: WireError): StatusObject {
+  const metadata = new Metadata();
+  if (error.errorCode !== '') metadata.set(CODE_KEY, error.errorCode);
+  if (error.errorBody.length > 0) metadata.set(BODY_KEY, error.errorBody);
+  return { code: error.status, details: error.details, metadata };
+}
+
 /** The code that a trailer carries, for metrics; the gRPC status where there is none. */
 export function codeOfStatus({
   code,

@@ -7,12 +7,15 @@ import {
 } from '@grpc/grpc-js';
 import { Catch, type RpcExceptionFilter } from '@nestjs/common';
 import { ServerGrpc } from '@nestjs/microservices';
+import { CallServiceService } from '@posthorn/contracts/posthorn/calls/v1/calls.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type Observable, throwError } from 'rxjs';
+import { CallBook, type GrpcExposure } from './call-book.js';
+import { CallCarrier, type CarriedMethod, type CarryStream } from './call-carrier.js';
 import { reportError } from './error-report.js';
 import { MESSAGE_BYTES_MAX, STREAM_AGE_KEY } from './grpc-client.js';
 import { isServiceError, serviceErrorOf } from './grpc-errors.js';
-import { type GrpcExposure } from './grpc-interceptor.js';
+import { grpcInterceptor } from './grpc-interceptor.js';
 import { type GrpcConfig, type ServerConfig } from './config.js';
 import { type Process } from './process.js';
 import { serverCredentials } from './tls.js';
@@ -51,20 +54,27 @@ export class GrpcErrorFilter implements RpcExceptionFilter {
  */
 export class GrpcServer extends ServerGrpc {
   private readonly streams = new Set<RawCall>();
+  private readonly carrier: CallCarrier;
 
   constructor(
     private readonly process: Process<ServerConfig & GrpcConfig>,
     exposures: readonly GrpcExposure[],
-    interceptors: ServerInterceptor[],
   ) {
-    super(optionsOf(process, exposures, interceptors));
+    const callers = [...new Set(exposures.flatMap((exposure) => exposure.callers))];
+    const book = new CallBook(process, [...exposures, { definition: CallServiceService, callers }]);
+    super(optionsOf(process, exposures, grpcInterceptor(book)));
+    this.carrier = new CallCarrier(book);
   }
 
   override async createService(service: ServiceFactory, name: string): Promise<Handlers> {
     const handlers = (await super.createService(service, name)) as Handlers;
-    for (const method of Object.keys((service as { service: object }).service)) {
-      if (handlers[method] === undefined)
+    const { service: methods } = service as unknown as { service: ServiceDefinition };
+    for (const [method, definition] of Object.entries(methods)) {
+      const handle = handlers[method] as CarriedMethod['handle'] | undefined;
+      if (handle === undefined)
         this.process.log.warn({ method: `${name}/${method}` }, 'no handler: calls are refused');
+      else if (!definition.requestStream && !definition.responseStream)
+        this.carrier.add(definition.path, { ...definition, handle });
     }
     return handlers;
   }
@@ -90,6 +100,7 @@ export class GrpcServer extends ServerGrpc {
     const server = this.grpcClient as Server | null;
     if (server === null || server === undefined) return;
     this.grpcClient = null;
+    this.carrier.drain();
     const force = setTimeout(() => server.forceShutdown(), this.process.config.drainTimeoutMs * CALLS_SHARE);
     const endStreams = setTimeout(
       () => {
@@ -111,6 +122,12 @@ export class GrpcServer extends ServerGrpc {
 
   override async createClient(): Promise<Server> {
     const server = (await super.createClient()) as Server;
+    server.addService(CallServiceService, {
+      carry: (call: CarryStream) => {
+        call.sendMetadata(this.head());
+        this.carrier.carry(call);
+      },
+    });
     const ports = (server as unknown as { boundPorts: Map<string, { listeningServers: Set<NetServer> }> })
       .boundPorts;
     for (const { listeningServers } of ports.values())
@@ -118,13 +135,20 @@ export class GrpcServer extends ServerGrpc {
     return server;
   }
 
+  private head(): Metadata {
+    const head = new Metadata();
+    head.set(
+      STREAM_AGE_KEY,
+      String(Math.floor(this.process.config.grpcConnectionGraceMs * STREAM_AGE_SHARE)),
+    );
+    return head;
+  }
+
   private guarded(call: RawCall): RawCall {
-    const { log, clock, config } = this.process;
+    const { log, clock } = this.process;
     const emit = call.emit.bind(call) as (event: string | symbol, ...args: unknown[]) => boolean;
     const destroy = call.destroy.bind(call);
-    const head = new Metadata();
-    head.set(STREAM_AGE_KEY, String(Math.floor(config.grpcConnectionGraceMs * STREAM_AGE_SHARE)));
-    call.sendMetadata(head);
+    call.sendMetadata(this.head());
     this.streams.add(call);
     call.once('close', () => this.streams.delete(call));
     call.emit = (event: string | symbol, ...args: unknown[]): boolean => {
@@ -163,7 +187,7 @@ interface NetServer {
 function optionsOf(
   process: Process<ServerConfig & GrpcConfig>,
   exposures: readonly GrpcExposure[],
-  interceptors: ServerInterceptor[],
+  interceptor: ServerInterceptor,
 ): Options {
   const services = exposures.map(({ definition }) => {
     const path = Object.values(definition)[0]!.path; // /posthorn.events.v1.AppendService/Append
@@ -182,7 +206,7 @@ function optionsOf(
       'grpc.max_connection_age_ms': process.config.grpcConnectionAgeMs,
       'grpc.max_connection_age_grace_ms': process.config.grpcConnectionGraceMs,
       'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
-      ...{ interceptors }, // grpc-js' ServerOptions has it, Nest's type does not
+      ...{ interceptors: [interceptor] }, // grpc-js' ServerOptions has it, Nest's type does not
     },
   };
 }

@@ -1,14 +1,14 @@
 import { NestFactory } from '@nestjs/core';
 import { type MicroserviceOptions } from '@nestjs/microservices';
+import { type GrpcExposure } from './call-book.js';
 import { type GrpcConfig, type ServerConfig } from './config.js';
 import { drainOnSignals, type RunningService } from './drain.js';
-import { type GrpcExposure, grpcInterceptor } from './grpc-interceptor.js';
 import { GrpcErrorFilter, GrpcServer } from './grpc-server.js';
 import { openHealthServer, splitListen } from './health-server.js';
 import { nestLogger } from './nest.js';
 import { type Process } from './process.js';
 
-export { callerOfCall, type GrpcExposure, traceparentOf } from './grpc-interceptor.js';
+export { callerOfCall, type GrpcExposure, traceparentOf } from './call-book.js';
 export { processProviders } from './nest.js';
 
 /** A process whose main port speaks gRPC. */
@@ -32,7 +32,7 @@ export async function runGrpcService({
   let isServing = false;
   process.health.add('start', () => isServing || 'starting');
   const health = await openHealthServer(process, process.config.healthListen);
-  const server = new GrpcServer(process, exposures, [grpcInterceptor(process, exposures)]);
+  const server = new GrpcServer(process, exposures);
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(module as never, {
     strategy: server,
     logger: nestLogger(process.log),

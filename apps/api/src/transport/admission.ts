@@ -147,7 +147,7 @@ export class Admission implements NestInterceptor {
       const body: unknown = await firstValueFrom(next.handle());
       return body instanceof Answer ? body : new Answer(route.status, body);
     };
-    if (key === '') return handle();
+    if (key === '' || route.isRepeatable === true) return handle();
     const fingerprint = createHash('sha256')
       .update(`${route.method} ${request.url}\n`)
       .update((request.body as Buffer | undefined) ?? '')

@@ -85,6 +85,7 @@ export class MessagesController {
     summary: 'Ask for a message to be sent; whether it may is decided just before it leaves',
     access: write,
     body: createMessage,
+    isRepeatable: true,
     status: 202,
     response: command,
     errors: ['source.not_found', 'source.cannot_send', 'conversation.not_found', 'data_key.unavailable'],

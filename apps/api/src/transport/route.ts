@@ -48,6 +48,8 @@ export interface RouteOptions {
   readonly errors?: readonly ErrorCode[];
   /** Dotted paths in the answer that are shown once: stored as null for a repeated Idempotency-Key. */
   readonly secretPaths?: readonly string[];
+  /** The service behind it gives the first answer to a repeated Idempotency-Key, in the transaction of the act itself. */
+  readonly isRepeatable?: true;
 }
 
 /** What a handler gets: everything checked and parsed. */

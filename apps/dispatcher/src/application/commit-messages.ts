@@ -46,9 +46,9 @@ export class CommitMessages {
   );
 
   constructor(
-    private readonly db: Pick<WorkerDatabase, 'transaction'>,
+    private readonly db: Pick<WorkerDatabase, 'transaction' | 'query'>,
     private readonly commands: Pick<CommandStore, 'insert'>,
-    private readonly keys: Pick<CommandKeyStore, 'take'>,
+    private readonly keys: Pick<CommandKeyStore, 'take' | 'find'>,
     private readonly outgoing: Pick<OutgoingStore, 'add'>,
     private readonly audit: Pick<AuditOutgoing, 'add'>,
     private readonly wake: Pick<RelayWake, 'committed'>,
@@ -71,6 +71,12 @@ export class CommitMessages {
     if (key?.kind === 'idempotency' && !known.bodyHash.equals(key.bodyHash))
       throw new AppError('idempotency.conflict');
     return { messageId: known.messageId, isRepeated: true };
+  }
+
+  /** @returns the message that was made for this key and the same body. */
+  async find(tenantId: Buffer, key: CommandKey): Promise<Buffer | undefined> {
+    const known = await this.keys.find(this.db, tenantId, key, this.clock.nowMs());
+    return known?.bodyHash.equals(key.bodyHash) === true ? known.messageId : undefined;
   }
 
   /** @returns for each what its key stands for already; undefined when the command was made. */

@@ -1,5 +1,5 @@
 import type { Clock } from '@posthorn/clock/clock.js';
-import { newUuid } from '@posthorn/clock/id.js';
+import { newUuid, parseId } from '@posthorn/clock/id.js';
 import { keyedHash } from '@posthorn/crypto/keyed-hash.js';
 import type { EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
@@ -13,10 +13,12 @@ import {
   type Sender,
   VALID_FOR_MS_DEFAULT,
 } from '../domain/command.js';
+import { type CommandView } from '../domain/command-view.js';
 import type { NewCommand } from '../persistence/command.inserts.js';
 import type { CommandKey } from '../persistence/command-key.store.js';
 import { sealContent } from './command-content.js';
-import type { CommitMessages, MadeMessage } from './commit-messages.js';
+import type { CommitMessages } from './commit-messages.js';
+import { viewOfNew } from './first-answer.js';
 import { isRoute, type SendRoute, type SendRoutes } from './send-routes.js';
 
 const DAY_MS = 86_400_000;
@@ -53,12 +55,19 @@ export interface MessageRequest {
   readonly traceparent: string;
 }
 
+/** A message that was asked for. */
+export interface CreatedMessage {
+  readonly messageId: Buffer;
+  /** Undefined: it was there before, and may have moved since. */
+  readonly view: CommandView | undefined;
+}
+
 /** Takes a message: afterwards it leaves once, or its state says why not. */
 export class CreateMessage {
   constructor(
-    private readonly routes: Pick<SendRoutes, 'find'>,
+    private readonly routes: Pick<SendRoutes, 'find' | 'hashKeyOf'>,
     private readonly events: Pick<EventsClient, 'checkOwner'>,
-    private readonly messages: Pick<CommitMessages, 'add'>,
+    private readonly messages: Pick<CommitMessages, 'add' | 'find'>,
     private readonly clock: Clock,
   ) {}
 
@@ -67,7 +76,7 @@ export class CreateMessage {
    * `data_key.unavailable`, `service.unavailable`, `store.overloaded`, `request.invalid`; `idempotency.conflict` when
    * the key was used with another body.
    */
-  async create(request: MessageRequest): Promise<MadeMessage> {
+  async create(request: MessageRequest): Promise<CreatedMessage> {
     const route = this.routes.find(request.tenantId, request.sourceId, request.channel);
     if (!isRoute(route)) throw new AppError(route.errorCode, { detail: route.detail });
     const { hashKey } = route.tenant;
@@ -76,7 +85,25 @@ export class CreateMessage {
     const { command, isOwnConversation } = newCommand(request, route, hashKey, nowMs);
     // A rule answers in the conversation of its event.
     if (!isOwnConversation && request.ruleId.length === 0) await this.checkConversation(command);
-    return this.messages.add({ command, key: keyOf(request, hashKey, nowMs), by: request.by });
+    const made = await this.messages.add({ command, key: keyOf(request, hashKey, nowMs), by: request.by });
+    return { messageId: made.messageId, view: made.isRepeated ? undefined : viewOfNew(command) };
+  }
+
+  /**
+   * The message that the same request made before, when it would be refused now: its time is over, or its source gone.
+   * @returns undefined when there was none.
+   */
+  async earlier(
+    tenantId: string,
+    request: Pick<MessageRequest, 'idempotencyKey' | 'fingerprint'>,
+  ): Promise<CreatedMessage | undefined> {
+    const [hashKey, tenantUuid] = [this.routes.hashKeyOf(tenantId), parseId('ten', tenantId)];
+    if (request.idempotencyKey === '' || hashKey === undefined || tenantUuid === undefined) return undefined;
+    const messageId = await this.messages.find(
+      tenantUuid,
+      callersKeyOf(request, hashKey, this.clock.nowMs()),
+    );
+    return messageId && { messageId, view: undefined };
   }
 
   /** What is said to one person is no part of a conversation with another, and goes by who owns that person's own. */
@@ -148,17 +175,24 @@ const shardOf = ({ shards }: EdgeTenant, personHash: Buffer): number =>
 
 /** What makes another request the same: a rule's send is made once for its event, a caller's once for its key. */
 function keyOf(request: MessageRequest, hashKey: Buffer, nowMs: number): CommandKey | undefined {
-  const { idempotencyKey, ruleId, triggerEventId, fingerprint } = request;
-  const hash = (...parts: (string | Buffer)[]): Buffer => keyedHash(hashKey, 'dedup', ...parts);
-  const bodyHash = hash('command-body', Buffer.from(fingerprint));
-  if (ruleId.length > 0) {
-    const keyHash = hash('command-effect', ruleId, triggerEventId);
-    return { kind: 'effect', keyHash, bodyHash, expiresAtMs: nowMs + EFFECT_MS };
-  }
-  if (idempotencyKey === '') return undefined;
-  const keyHash = hash('command-key', idempotencyKey);
+  const { idempotencyKey, ruleId, triggerEventId } = request;
+  if (ruleId.length === 0) return idempotencyKey === '' ? undefined : callersKeyOf(request, hashKey, nowMs);
+  const keyHash = keyedHash(hashKey, 'dedup', 'command-effect', ruleId, triggerEventId);
+  return { kind: 'effect', keyHash, bodyHash: bodyHashOf(request, hashKey), expiresAtMs: nowMs + EFFECT_MS };
+}
+
+function callersKeyOf(
+  request: Pick<MessageRequest, 'idempotencyKey' | 'fingerprint'>,
+  hashKey: Buffer,
+  nowMs: number,
+): CommandKey {
+  const keyHash = keyedHash(hashKey, 'dedup', 'command-key', request.idempotencyKey);
+  const bodyHash = bodyHashOf(request, hashKey);
   return { kind: 'idempotency', keyHash, bodyHash, expiresAtMs: nowMs + IDEMPOTENCY_MS };
 }
+
+const bodyHashOf = ({ fingerprint }: Pick<MessageRequest, 'fingerprint'>, hashKey: Buffer): Buffer =>
+  keyedHash(hashKey, 'dedup', 'command-body', Buffer.from(fingerprint));
 
 /** Vonage writes numbers without their +. Source: Vonage SMS API, "to", read 2026-11. */
 const isBare = ({ provider }: SendRoute['source']): boolean => provider === 'vonage';

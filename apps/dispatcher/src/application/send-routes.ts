@@ -61,6 +61,11 @@ export class SendRoutes {
     return { tenant, source, adapter, ...this.parse(source, source.credentials) };
   }
 
+  /** Of everything that must be recognized of a tenant; undefined when nobody knows it, or now. @param tenantId `ten_…` */
+  hashKeyOf(tenantId: string): Buffer | undefined {
+    return this.edge.isReady ? this.edge.tenant(tenantId)?.hashKey : undefined;
+  }
+
   of(command: Pick<Command, 'tenantId' | 'sourceId' | 'channel'>): SendRoute | NoRoute {
     return this.find(formatId('ten', command.tenantId), command.sourceId, command.channel);
   }

@@ -51,7 +51,7 @@ const READ: Statement = {
 const nameOf = ({ tenantId, key }: KeyClaim): string =>
   `${tenantId.toString('hex')}:${key.kind}:${key.keyHash.toString('hex')}`;
 
-const knownOf = ({ message_id, body_hash }: KnownRow): KnownKey => ({
+const knownOf = ({ message_id, body_hash }: Pick<KnownRow, 'message_id' | 'body_hash'>): KnownKey => ({
   messageId: uuidBytes(message_id),
   bodyHash: body_hash,
 });
@@ -88,6 +88,24 @@ export class CommandKeyStore {
     ]);
     const known = new Map(rows.map((row) => [names[row.place], knownOf(row)]));
     return claims.map((claim) => known.get(nameOf(claim))!);
+  }
+
+  /** @returns what a key stands for now. */
+  async find(
+    db: Pick<Tx, 'query'>,
+    tenantId: Buffer,
+    key: CommandKey,
+    nowMs: number,
+  ): Promise<KnownKey | undefined> {
+    const { rows } = await db.query<Pick<KnownRow, 'message_id' | 'body_hash'>>(
+      {
+        name: 'find_command_key',
+        text: `SELECT message_id, body_hash FROM dispatch.command_key
+               WHERE tenant_id = $1 AND kind = $2 AND key_hash = $3 AND expires_at > $4`,
+      },
+      [tenantId, key.kind, key.keyHash, new Date(nowMs)],
+    );
+    return rows[0] && knownOf(rows[0]);
   }
 
   /** Deletes expired keys, at most `PURGE_MAX`. @returns how many. */

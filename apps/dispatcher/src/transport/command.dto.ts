@@ -153,7 +153,7 @@ function contentOf(content: ContentMessage | undefined, fields: Fields): Message
 }
 
 /** What makes two requests the same: all of it but the key, who asks, and the trace. */
-function fingerprintOf(request: CreateMessageRequest): Uint8Array {
+export function fingerprintOf(request: CreateMessageRequest): Uint8Array {
   const { content } = request;
   const data = Object.fromEntries(Object.entries(content?.data ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
   return CreateMessageRequest.encode({

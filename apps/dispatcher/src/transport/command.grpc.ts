@@ -11,10 +11,17 @@ import {
   type ResolveMessageResponse,
 } from '@posthorn/contracts/posthorn/dispatcher/v1/dispatcher.js';
 import { auditActor } from '@posthorn/postgres/audit-outgoing.js';
-import { CreateMessage } from '../application/create-message.js';
+import { CreateMessage, type CreatedMessage } from '../application/create-message.js';
 import { EndMessage } from '../application/end-message.js';
+import { firstViewOf } from '../application/first-answer.js';
 import { CommandRead } from '../persistence/command.read.js';
-import { commandMessage, messageRequestOf, messageUuidOf, resolutionOf } from './command.dto.js';
+import {
+  commandMessage,
+  fingerprintOf,
+  messageRequestOf,
+  messageUuidOf,
+  resolutionOf,
+} from './command.dto.js';
 import { tenantUuidOf } from './delivery.dto.js';
 
 /** Takes and ends commands for the API. */
@@ -30,9 +37,23 @@ export class CommandController {
   @GrpcMethod('CommandService', 'createMessage')
   async createMessage(request: CreateMessageRequest): Promise<CreateMessageResponse> {
     const tenantUuid = tenantUuidOf(request.tenantId);
-    const made = await this.creations.create(messageRequestOf(request, this.clock.nowMs()));
-    const command = await this.commands.get(tenantUuid, uuidText(made.messageId));
-    return { command: commandMessage(command), isRepeated: made.isRepeated };
+    const { messageId, view } = await this.createOnce(request);
+    if (view !== undefined) return { command: commandMessage(view), isRepeated: false };
+    const repeated = await this.commands.get(tenantUuid, uuidText(messageId));
+    return { command: commandMessage(firstViewOf(repeated, request.notBeforeMs)), isRepeated: true };
+  }
+
+  /** What was taken once is so, also when it would be refused by now. */
+  private async createOnce(request: CreateMessageRequest): Promise<CreatedMessage> {
+    try {
+      return await this.creations.create(messageRequestOf(request, this.clock.nowMs()));
+    } catch (error) {
+      const { tenantId, idempotencyKey } = request;
+      const key = { idempotencyKey, fingerprint: fingerprintOf(request) };
+      const earlier = await this.creations.earlier(tenantId, key).catch(() => undefined);
+      if (earlier === undefined) throw error;
+      return earlier;
+    }
   }
 
   @GrpcMethod('CommandService', 'cancelMessage')

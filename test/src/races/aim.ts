@@ -12,28 +12,33 @@ const REMEMBERED_MAX = 15;
 /** When to say STOP after a message was asked for, so that either may be first. */
 export class Aim {
   /** From asking for a message until it is at the provider, lately. */
-  private readonly sendMs: number[] = [];
+  private readonly sends: number[] = [];
   /** From STOP to its answer, lately. */
-  private readonly stopMs: number[] = [];
+  private readonly stops: number[] = [];
   private correctionMs = 0;
 
   constructor(private readonly random: Random) {}
 
+  /** From asking for a message until it is at the provider, usually; milliseconds. */
+  get sendMs(): number {
+    return middle(this.sends);
+  }
+
   /** @returns milliseconds; negative: the STOP leaves first. */
   next(): number {
-    const usual = middle(this.sendMs) - middle(this.stopMs);
+    const usual = this.sendMs - middle(this.stops);
     return usual + this.correctionMs + this.random.between(-SPREAD_MS, SPREAD_MS);
   }
 
   onArrival(ms: number): void {
-    if (ms <= LATE_MS) remember(this.sendMs, ms);
+    if (ms <= LATE_MS) remember(this.sends, ms);
   }
 
-  /** Moves towards where both win equally often. */
-  onAnswer(isSentFirst: boolean, ms: number): void {
+  /** Moves towards where both win equally often. @param sentFirst the share of the messages that were. */
+  onAnswer(sentFirst: number, ms: number): void {
     if (ms > HELD_MS) return;
-    remember(this.stopMs, ms);
-    const moved = this.correctionMs + (isSentFirst ? -STEP_MS : STEP_MS);
+    remember(this.stops, ms);
+    const moved = this.correctionMs + STEP_MS * (1 - 2 * sentFirst);
     this.correctionMs = Math.min(CORRECTION_MS_MAX, Math.max(-CORRECTION_MS_MAX, moved));
   }
 }

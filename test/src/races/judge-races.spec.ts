@@ -74,6 +74,21 @@ test('one that left us and never arrived waits for a person, and is no message t
   expect(judgeRaces(run)).toMatchObject({ violations: [], open: 1, controlsSent: 3, controlsOpen: 1 });
 });
 
+test('E1 each of several messages to one contact is a race with the same STOP', () => {
+  // Would break: of the messages of a contact only the first would be looked at.
+  const run = cleanRun();
+  const [race] = run.races;
+  const command = { ...run.commands[0]!, messageId: 'msg_again', providerMessageId: 'SMagain' };
+  run.races.push({ ...race!, messageId: 'msg_again' });
+  run.commands.push(command);
+  run.sends.push(send(0, 40, { messageId: 'msg_again', providerMessageId: 'SMagain' }));
+  expect(judgeRaces(run)).toMatchObject({ violations: [], races: RACES + 1, sentFirst: 21, close: 37 });
+  change(run.sends, run.sends.length - 1, { firstByte: at(63) });
+  expect(judgeRaces(run).violations).toEqual([
+    expect.objectContaining({ invariant: 'I5', subject: expect.stringContaining('msg_again') }),
+  ]);
+});
+
 // Each is planted into a run without any; the judge must name exactly it.
 test.each<[Violation['invariant'], string, (run: Run) => void]>([
   ['I5', 'a send began after an acknowledged STOP', (run) => change(run.sends, 0, { firstByte: at(63) })],

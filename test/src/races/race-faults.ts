@@ -20,9 +20,9 @@ export interface RaceFaultContext {
 export interface RaceFault {
   readonly id: string;
   readonly title: string;
-  /** Strikes in every thousand races. */
+  /** Strikes in every thousand STOPs. */
   readonly strikes: number;
-  /** Fewer than usual, where a strike stops all sends for seconds: races that happen meanwhile are no close ones. */
+  /** STOPs; fewer than usual, where a strike stops all sends for seconds: races that happen meanwhile are no close ones. */
   readonly ratePerSecond?: number;
   /** In one round, where races take so long that as many as of the others would take a day. */
   readonly racesMax?: number;

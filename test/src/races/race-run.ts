@@ -27,6 +27,7 @@ export interface RaceRunOptions {
   readonly races: number;
   readonly ratePerSecond: number;
   readonly underWayMax: number;
+  readonly messagesEach: number;
 }
 
 /** How the races under one fault went. */
@@ -58,7 +59,7 @@ export class RaceRun {
     const { platform, fault, options } = this;
     await platform.untilReady(READY_TIMEOUT_MS);
     const name = `${fault.id.toLowerCase()}-${options.seed.toString(36)}`;
-    this.cast = await createRaceCast(platform, name, options.races);
+    this.cast = await createRaceCast(platform, name, Math.ceil(options.races / options.messagesEach));
   }
 
   async load(): Promise<void> {
@@ -68,11 +69,12 @@ export class RaceRun {
     const runner = new RaceRunner({
       ...{ apiUrl, ingressUrl, contacts: this.cast.contacts },
       ...{ ratePerSecond: options.ratePerSecond, underWayMax: options.underWayMax },
+      messagesEach: options.messagesEach,
       random: new Random(options.seed),
     });
     this.cast.fake.onSend = (send) => {
       this.note(send);
-      runner.onArrival(send.message.to);
+      runner.onArrival(send.message.text);
     };
     [this.races] = await Promise.all([runner.run(), this.strikeAtRandom(runner)]);
   }
@@ -110,7 +112,7 @@ export class RaceRun {
   private async strikeAtRandom(runner: RaceRunner): Promise<void> {
     const { platform, fault, options } = this;
     const random = new Random(options.seed + 1);
-    const count = Math.ceil((fault.strikes * options.races) / 1_000);
+    const count = Math.ceil((fault.strikes * options.races) / options.messagesEach / 1_000);
     const nextSend = (): Promise<SeenSend | undefined> =>
       new Promise((tell) => {
         this.waiting.push(tell);

@@ -26,10 +26,12 @@ export interface RaceRunnerOptions {
   readonly ratePerSecond: number;
   /** Races under way. A platform that slows down is asked for less: late races are no close ones. */
   readonly underWayMax: number;
+  /** Messages for each contact, each a race of its own with the same STOP. */
+  readonly messagesEach: number;
   readonly random: Random;
 }
 
-/** Asks for messages and says STOP, at no more than a fixed rate, each pair at a random distance of each other. */
+/** Asks for messages and says STOP, at no more than a fixed rate, each message at a random distance of its STOP. */
 export class RaceRunner {
   private readonly clock = new LoopClock();
   private readonly aim: Aim;
@@ -38,8 +40,9 @@ export class RaceRunner {
   private readonly races: Race[] = [];
   private begun = 0;
   private failure: unknown;
-  /** When a message was asked for, by contact. */
+  /** When a message was asked for, by its text. */
   private readonly askedAt = new Map<string, number>();
+  /** Texts that are at the provider. */
   private readonly reached = new Set<string>();
 
   constructor(private readonly options: RaceRunnerOptions) {
@@ -54,21 +57,26 @@ export class RaceRunner {
   }
 
   /** To be told of every send that reaches the provider. */
-  onArrival(contact: string): void {
-    this.reached.add(contact);
-    const askedMs = this.askedAt.get(contact);
+  onArrival(text: string): void {
+    this.reached.add(text);
+    const askedMs = this.askedAt.get(text);
     if (askedMs !== undefined) this.aim.onArrival(monotonicMs() - askedMs);
   }
 
   /** @returns when each race is over. @throws Error when an answer makes no sense. */
   async run(): Promise<Race[]> {
-    const { contacts, ratePerSecond, underWayMax } = this.options;
+    const { contacts, ratePerSecond, underWayMax, messagesEach } = this.options;
     const underWay = new Set<Promise<void>>();
     const startMs = monotonicMs();
-    while (this.begun < contacts.length && this.failure === undefined) {
-      const due = Math.min(contacts.length, ((monotonicMs() - startMs) * ratePerSecond) / 1_000);
-      while (this.begun < due && underWay.size < underWayMax) {
-        const work = this.race(contacts[this.begun++]!);
+    let met = 0;
+    while (met < contacts.length && this.failure === undefined) {
+      const due = Math.min(
+        contacts.length,
+        ((monotonicMs() - startMs) * ratePerSecond) / 1_000 / messagesEach,
+      );
+      while (met < due && underWay.size * messagesEach < underWayMax) {
+        const work = this.race(contacts[met++]!);
+        this.begun += messagesEach;
         underWay.add(work);
         void work.catch((error: unknown) => (this.failure ??= error)).finally(() => underWay.delete(work));
       }
@@ -83,22 +91,35 @@ export class RaceRunner {
 
   private async race({ lane, address, category }: RaceContact): Promise<void> {
     // The first show how long a message takes.
-    const isControl = this.begun <= CONTROLS_FIRST || this.options.random.chance(CONTROL_SHARE);
-    const offsetMs = this.aim.next();
-    const asking = after(-offsetMs, () => this.ask(lane, address, category));
-    const stopping = isControl ? undefined : after(offsetMs, () => this.stop(lane, address));
-    const [asked, stop] = await Promise.all([asking, stopping]);
-    this.races.push({ contact: address, tenant: lane.tenant, category, ...asked, stop });
+    const isControl = this.begun < CONTROLS_FIRST || this.options.random.chance(CONTROL_SHARE);
+    const offsets = Array.from({ length: this.options.messagesEach }, () => this.aim.next());
+    const stopAfterMs = Math.max(0, ...offsets);
+    const texts = offsets.map((_offset, n) => `Your table is ready, ${address.slice(-6)}-${n}.`);
+    const asking = offsets.map((offsetMs, n) =>
+      after(stopAfterMs - offsetMs, () => this.ask(lane, address, category, texts[n]!)),
+    );
+    const stopping = isControl ? undefined : after(stopAfterMs, () => this.stop(lane, address, texts));
+    const [asked, stop] = await Promise.all([Promise.all(asking), stopping]);
+    await this.untilUsual(texts);
+    for (const each of asked)
+      this.races.push({ contact: address, tenant: lane.tenant, category, ...each, stop });
+  }
+
+  /** Until its messages are at the provider, or would be: what is still on its way is under way, whoever has answered. */
+  private async untilUsual(texts: readonly string[]): Promise<void> {
+    const lastMs = Math.max(...texts.map((text) => this.askedAt.get(text) ?? 0));
+    while (monotonicMs() < lastMs + this.aim.sendMs && !texts.every((text) => this.reached.has(text)))
+      await pause(TICK_MS);
   }
 
   private async ask(
     { slug, apiKey, sourceId }: RaceContact['lane'],
     to: string,
     category: RaceContact['category'],
+    text: string,
   ): Promise<Pick<Race, 'messageId'>> {
-    this.askedAt.set(to, monotonicMs());
-    const content = { text: `Your table is ready, ${to.slice(-6)}.` };
-    const body = JSON.stringify({ sourceId, to, channel: 'sms', category, content });
+    this.askedAt.set(text, monotonicMs());
+    const body = JSON.stringify({ sourceId, to, channel: 'sms', category, content: { text } });
     const headers = {
       authorization: `Bearer ${apiKey}`,
       'content-type': 'application/json',
@@ -120,6 +141,7 @@ export class RaceRunner {
   private async stop(
     { url, authToken, ours }: RaceContact['lane'],
     from: string,
+    texts: readonly string[],
   ): Promise<NonNullable<Race['stop']>> {
     const sid = `SM${randomBytes(16).toString('hex')}`;
     const fields = { MessageSid: sid, Body: 'STOP', From: from, To: ours, NumMedia: '0' };
@@ -132,7 +154,8 @@ export class RaceRunner {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const answer = await post(this.ingress, new URL(url).pathname, headers, body, this.clock);
       if (answer.status >= 200 && answer.status < 300) {
-        this.aim.onAnswer(this.reached.has(from), answer.at.latestMs - postedMs);
+        const sentFirst = texts.filter((text) => this.reached.has(text)).length;
+        this.aim.onAnswer(sentFirst / texts.length, answer.at.latestMs - postedMs);
         return { postedMs, acked: answer.at };
       }
       if (!isRetryable(answer.status)) throw new Error(`STOP: ${answer.status} ${answer.text}`);

@@ -7,11 +7,12 @@ import { RACE_FAULTS } from './race-faults.js';
 import { type FaultTally, RaceJournal, type RaceRound } from './race-journal.js';
 import { type PlannedRaces, planRaces } from './race-plan.js';
 import { RaceProgress } from './race-progress.js';
-import { type RaceResult, RaceRun } from './race-run.js';
+import { type RaceResult, RaceRun, type RaceRunOptions } from './race-run.js';
 
 /** Many under way are more races, fewer of them close: for a short run each has to count. */
-const SHORT = { ratePerSecond: 100, underWayMax: 8 };
-const LONG = { ratePerSecond: 200, underWayMax: 24 };
+const SHORT = { ratePerSecond: 100, underWayMax: 8, messagesEach: 1 };
+/** Four messages for each STOP: more races for the same work, and of each STOP some are close on either side. */
+const LONG = { ratePerSecond: 200, underWayMax: 16, messagesEach: 4 };
 const MEGABYTE = 1024 * 1024;
 /** Seeds of one round keep their distance from those of the next one. */
 const SEEDS_OF_ROUND = 1_000;
@@ -44,13 +45,15 @@ export async function runRaces(
 async function runRound(
   platform: RunningPlatform,
   planned: readonly PlannedRaces[],
-  options: { readonly seed: number; readonly ratePerSecond: number; readonly underWayMax: number },
+  options: Pick<RaceRunOptions, 'seed' | 'ratePerSecond' | 'underWayMax' | 'messagesEach'>,
 ): Promise<FaultTally[]> {
   const runs: RaceRun[] = [];
   for (const [at, { fault, races }] of planned.entries()) {
-    const ratePerSecond = fault.ratePerSecond ?? options.ratePerSecond;
+    // A fault's own rate is of STOPs.
+    const own = fault.ratePerSecond;
+    const ratePerSecond = own === undefined ? options.ratePerSecond : own * options.messagesEach;
     const run = new RaceRun(platform, fault, {
-      ...{ seed: options.seed + 10 * at, races, ratePerSecond, underWayMax: options.underWayMax },
+      ...{ ...options, seed: options.seed + 10 * at, races, ratePerSecond },
     });
     runs.push(run);
     // Before the first fault: a change of configuration waits for those whom a kill has left behind.

@@ -19,13 +19,20 @@ import {
 import type { AppError } from '@posthorn/errors/app-error.js';
 import { GRPC_CONFIG, loadConfig, SERVER_CONFIG } from '@posthorn/server/config.js';
 import type { RunningService } from '@posthorn/server/drain.js';
-import { type GrpcChannel, grpcClient, openChannel, openStream } from '@posthorn/server/grpc-client.js';
+import {
+  type CallOptions,
+  type GrpcChannel,
+  grpcClient,
+  openChannel,
+  openStream,
+} from '@posthorn/server/grpc-client.js';
 import { runGrpcService } from '@posthorn/server/grpc-service.js';
 import { openLogger } from '@posthorn/server/logger.js';
 import type { Process } from '@posthorn/server/process.js';
 import { provide } from '@posthorn/server/provide.js';
 import type { Tracer } from '@posthorn/server/trace.js';
 import { makeCertificates } from '@posthorn/testing/certificates.js';
+import { eventually } from '@posthorn/testing/eventually.js';
 import { type Certificates } from '@posthorn/testing/test-certificates.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
 
@@ -39,10 +46,12 @@ const readConfig = (drainTimeoutMs = '5000') =>
 export const FACTS: ListFactsRequest = { shard: 0, afterSequence: 0n, limit: 1 };
 export const NO_FACTS: ListFactsResponse = { epoch: 'e', facts: [], headSequence: 0n };
 export const TIMES = { deadlineMs: 5_000 };
+/** With which a channel opens its streams. */
+export const CALLS_BEFORE = 16;
 
 /** What the handlers do next, and what they saw. */
 export const script = {
-  listFacts: async (_metadata: Metadata): Promise<ListFactsResponse> => NO_FACTS,
+  listFacts: async (_metadata: Metadata, _request: ListFactsRequest): Promise<ListFactsResponse> => NO_FACTS,
   append: (_call: Call): void => {},
   cancelled: 0,
   hooks: [] as string[],
@@ -62,8 +71,8 @@ class Witness {
 @Controller()
 class FactsController {
   @GrpcMethod('FactService', 'listFacts')
-  listFacts(_request: ListFactsRequest, metadata: Metadata) {
-    return script.listFacts(metadata);
+  listFacts(request: ListFactsRequest, metadata: Metadata) {
+    return script.listFacts(metadata, request);
   }
 
   @GrpcMethod('FactService', 'getHeads')
@@ -154,6 +163,37 @@ export function channel(
   return opened;
 }
 export const facts = (as = 'dispatcher') => grpcClient(FactServiceService, channel(as));
+/** Whether a call came over a stream: grpc-js names itself in each one that goes on its own. */
+export const isCarried = (metadata: Metadata): boolean => metadata.get('user-agent').length === 0;
+
+/** Calls until streams are open, with a handler that is gone afterwards; the next call is carried. */
+export async function openCallStreams(
+  client: ReturnType<typeof facts>,
+  times: CallOptions = TIMES,
+): Promise<void> {
+  let carried = false;
+  script.listFacts = async (metadata) => {
+    carried ||= isCarried(metadata);
+    return NO_FACTS;
+  };
+  for (let count = 0; count < CALLS_BEFORE; count++) await client.listFacts(FACTS, times);
+  await eventually(async () => {
+    await client.listFacts(FACTS, times);
+    expect(carried).toBe(true);
+  });
+}
+
+/** How often a server answered such a call with this code. */
+export async function callsOf(
+  { process }: Pick<Running, 'process'>,
+  path: string,
+  code: string,
+): Promise<number> {
+  const text = await process.metrics.text();
+  const name = `posthorn_grpc_server_calls_total{method="${path}",code="${code}"} `;
+  const line = text.split('\n').find((each) => each.startsWith(name));
+  return line === undefined ? 0 : Number(line.slice(name.length));
+}
 export const appendStream = (as = 'ingress'): Promise<Duplex> =>
   openStream(channel(as), AppendServiceService.append);
 export const next = (stream: Duplex): Promise<AppendResponse> =>
@@ -165,7 +205,7 @@ export const failure = (stream: Duplex): Promise<AppError> =>
 export function useRig(): void {
   beforeAll(async () => {
     rig.dir = await mkdtemp(join(tmpdir(), 'posthorn-grpc-'));
-    rig.certificates = await makeCertificates(rig.dir, ['events', 'dispatcher', 'ingress']);
+    rig.certificates = await makeCertificates(rig.dir, ['events', 'dispatcher', 'ingress', 'tenants']);
     rig.running = await start();
   });
   afterEach(() => {

@@ -52,7 +52,7 @@ interface Link {
   isCut: boolean;
 }
 
-/** A TCP proxy in this process that delays, refuses, half-closes and cuts. */
+/** A TCP proxy in this process that delays, stands still, refuses, half-closes and cuts. */
 export class TcpProxy {
   /** Added to each chunk, in both directions. */
   delayMs = 0;
@@ -61,6 +61,7 @@ export class TcpProxy {
   /** Cuts that happened at a moment. */
   cuts = 0;
   private armed: CutMode[] = [];
+  private isStill = false;
   private readonly links = new Set<Link>();
   private readonly server: Server;
 
@@ -104,6 +105,17 @@ export class TcpProxy {
     for (const { client } of this.links) client.end();
   }
 
+  /** Forwards nothing, and loses nothing, until it goes on: what a peer that hangs looks like. */
+  standStill(): void {
+    this.isStill = true;
+    for (const { client, server } of this.links) for (const socket of [client, server]) socket.pause();
+  }
+
+  goOn(): void {
+    this.isStill = false;
+    for (const { client, server } of this.links) for (const socket of [client, server]) socket.resume();
+  }
+
   async stop(): Promise<void> {
     this.cutAll();
     await new Promise((done) => this.server.close(done));
@@ -123,6 +135,7 @@ export class TcpProxy {
     server.on('data', (chunk: Buffer) =>
       this.later(() => !link.isCut && client.writable && client.write(chunk)),
     );
+    if (this.isStill) for (const socket of [client, server]) socket.pause();
     client.on('end', () => this.later(() => server.end()));
     server.on('end', () => this.later(() => client.end()));
     for (const socket of [client, server]) {

@@ -162,6 +162,8 @@ const isUnknown = (error?: AppError): boolean =>
 class CallStream {
   private readonly pending = new Map<number, Pending>();
   private lastId = 0;
+  /** Calls that nobody waits for any more, and that the peer has not answered. */
+  private unanswered = 0;
   private isRetired = false;
   /** Messages that have come. */
   private heard = 0;
@@ -209,6 +211,7 @@ class CallStream {
     if (this.isRetired) return;
     this.isRetired = true;
     this.stream.end();
+    this.abandonWhenUseless();
   }
 
   private leave(): void {
@@ -218,15 +221,23 @@ class CallStream {
 
   private settle(answer: Answer): void {
     const pending = this.take(answer.id);
-    if (pending === undefined) return;
+    if (pending === undefined) return void (this.unanswered -= 1);
     if (answer.status === status.OK) pending.resolve(answer.response);
     else pending.reject(statusOfWire(answer));
+    this.abandonWhenUseless();
   }
 
   private expire(id: number, heardBefore: number): void {
     // Nothing has come since: perhaps nobody is there. A peer that answers others is slow, and no silent one.
     if (this.heard === heardBefore) this.silentUntilMs = clock.monotonicMs() + SILENT_MS;
-    this.take(id)?.reject({ code: status.DEADLINE_EXCEEDED, details: 'Deadline exceeded' });
+    this.unanswered += 1;
+    this.take(id)!.reject({ code: status.DEADLINE_EXCEEDED, details: 'Deadline exceeded' });
+    this.abandonWhenUseless();
+  }
+
+  /** The peer ends the stream with its last answer. If none is waited for, a handler that hangs must not keep it. */
+  private abandonWhenUseless(): void {
+    if (this.isRetired && this.pending.size === 0 && this.unanswered > 0) this.stream.destroy();
   }
 
   private fail(error: AppError | undefined): void {

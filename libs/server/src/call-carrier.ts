@@ -41,6 +41,7 @@ export type CarryStream = ServerDuplexStream<CarryRequest, CarryResponse>;
 export class CallCarrier {
   private readonly methods = new Map<string, CarriedMethod>();
   private readonly streams = new Set<CarriedStream>();
+  private isDraining = false;
 
   constructor(private readonly book: CallBook) {}
 
@@ -53,10 +54,13 @@ export class CallCarrier {
     const carried = new CarriedStream(stream, this.book, this.methods);
     this.streams.add(carried);
     stream.once('close', () => this.streams.delete(carried));
+    // It was on its way when the others were told.
+    if (this.isDraining) carried.drain();
   }
 
   /** Asks all clients to send no more. */
   drain(): void {
+    this.isDraining = true;
     for (const stream of this.streams) stream.drain();
   }
 }
@@ -86,7 +90,9 @@ class CarriedStream {
   }
 
   drain(): void {
-    if (!this.isGone) this.stream.write({ answers: [], isDraining: true });
+    // Ended: what was answered last may still be on its way, and a write would break it off.
+    if (this.isGone || this.stream.writableEnded) return;
+    this.stream.write({ answers: [], isDraining: true });
   }
 
   private make({ id, method: path, request, traceparent, tenantId }: Call): void {

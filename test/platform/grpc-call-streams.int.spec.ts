@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Metadata } from '@grpc/grpc-js';
 import {
   CallServiceService,
@@ -12,7 +13,7 @@ import {
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { FakeClock } from '@posthorn/clock/fake-clock.js';
 import { AppError } from '@posthorn/errors/app-error.js';
-import { grpcClient, openStream } from '@posthorn/server/grpc-client.js';
+import { grpcClient, openStream, STREAM_AGE_KEY } from '@posthorn/server/grpc-client.js';
 import { callerOfCall, traceparentOf } from '@posthorn/server/grpc-service.js';
 import { Tracer } from '@posthorn/server/trace.js';
 import { eventually } from '@posthorn/testing/eventually.js';
@@ -195,6 +196,14 @@ test('B11 a client whose calls are refused sees that of every one, before and af
   const client = facts('ingress');
   for (let count = 0; count < 40; count++)
     await expect(client.listFacts(FACTS, TIMES)).rejects.toMatchObject({ code: 'caller.forbidden' });
+});
+
+test('I6 streams of calls are told to move within half a minute, however long their connection may last', async () => {
+  // Would break: the replica that came last in a rollout would get next to no calls for minutes.
+  const stream = await openStream(channel('dispatcher'), CallServiceService.carry);
+  const [head] = (await once(stream, 'metadata')) as [Metadata];
+  expect(Number(head.get(STREAM_AGE_KEY)[0])).toBeLessThanOrEqual(30_000);
+  stream.destroy();
 });
 
 const work = fc.record({

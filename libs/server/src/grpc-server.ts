@@ -24,6 +24,8 @@ const KEEPALIVE_INTERVAL_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 5_000;
 /** When a stream is to move, as a share of the time that its connection leaves it: the rest is for moving. */
 const STREAM_AGE_SHARE = 0.7;
+/** Streams of calls move this often at least: they were spread over the replicas that were there when they began. */
+const CARRY_AGE_MS_MAX = 30_000;
 const STREAMS_PER_CONNECTION_MAX = 1_000;
 /** How long a stream may live on after the process began to drain, if its handler does not end it. */
 const STREAM_GRACE_MS = 1_000;
@@ -124,7 +126,7 @@ export class GrpcServer extends ServerGrpc {
     const server = (await super.createClient()) as Server;
     server.addService(CallServiceService, {
       carry: (call: CarryStream) => {
-        call.sendMetadata(this.head());
+        call.sendMetadata(this.head(CARRY_AGE_MS_MAX));
         this.carrier.carry(call);
       },
     });
@@ -135,12 +137,10 @@ export class GrpcServer extends ServerGrpc {
     return server;
   }
 
-  private head(): Metadata {
+  private head(ageMsMax = Infinity): Metadata {
     const head = new Metadata();
-    head.set(
-      STREAM_AGE_KEY,
-      String(Math.floor(this.process.config.grpcConnectionGraceMs * STREAM_AGE_SHARE)),
-    );
+    const ageMs = Math.min(ageMsMax, this.process.config.grpcConnectionGraceMs * STREAM_AGE_SHARE);
+    head.set(STREAM_AGE_KEY, String(Math.floor(ageMs)));
     return head;
   }
 

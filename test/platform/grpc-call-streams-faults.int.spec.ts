@@ -1,15 +1,10 @@
 import { once } from 'node:events';
-import { Server, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
-import {
-  FactServiceService,
-  type ListFactsRequest,
-  type ListFactsResponse,
-} from '@posthorn/contracts/posthorn/events/v1/events.js';
+import { FactServiceService, type ListFactsRequest } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { CallServiceService } from '@posthorn/contracts/posthorn/calls/v1/calls.js';
 import { grpcClient, openStream } from '@posthorn/server/grpc-client.js';
-import { serverCredentials } from '@posthorn/server/tls.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { TcpProxy } from '../src/proxy/tcp-proxy.js';
+import { startOlder } from './older-server.js';
 import {
   CALLS_BEFORE,
   callsOf,
@@ -223,31 +218,14 @@ test('a client channel that is closed ends its streams, also those that it was o
   expect(performance.now() - startMs).toBeLessThan(1_000);
 });
 
-/** A server of a version before CallService. */
-async function startOlder(): Promise<{ server: Server; address: string }> {
-  const server = new Server();
-  server.addService(FactServiceService, {
-    listFacts: (
-      { request }: ServerUnaryCall<ListFactsRequest, ListFactsResponse>,
-      answer: sendUnaryData<ListFactsResponse>,
-    ) => answer(null, { ...NO_FACTS, headSequence: request.afterSequence }),
-    getHeads: (_call: unknown, answer: sendUnaryData<unknown>) => answer(null, {}),
-  });
-  const credentials = serverCredentials(rig.certificates.of('events'));
-  const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
-  );
-  return { server, address: `127.0.0.1:${port}` };
-}
-
 test('a server of a version without streams answers every call, whatever the client tries', async () => {
   // Would break: services could only be upgraded all at once.
-  const { server, address } = await startOlder();
+  const { address, stop } = await startOlder(rig.certificates);
   const client = factsAt(address);
   for (let round = 0; round < 10; round++) {
     const numbers = Array.from({ length: 20 }, (_, at) => round * 20 + at);
     const answers = await Promise.all(numbers.map((number) => client.listFacts(numbered(number), TIMES)));
     expect(answers.map(({ headSequence }) => Number(headSequence))).toEqual(numbers);
   }
-  server.forceShutdown();
+  stop();
 });

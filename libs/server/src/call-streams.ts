@@ -91,10 +91,7 @@ export class CallStreams {
 
   close(): void {
     this.isClosed = true;
-    clearTimeout(this.reopening);
-    for (const stream of this.ready.splice(0)) stream.retire();
-    // Also those that are opening now.
-    this.generation += 1;
+    this.letGo();
   }
 
   private flush(): void {
@@ -125,8 +122,8 @@ export class CallStreams {
       const wasReady = this.drop(stream);
       // Those of an older generation have their successors.
       if (generation !== this.generation) return;
-      if (wasReady) this.reopenSoon(REOPEN_MS_MIN);
-      else this.reopenSoon(isUnknown(error) ? UNKNOWN_MS : this.reopenMs);
+      if (isUnknown(error)) this.giveUpFor(UNKNOWN_MS);
+      else this.reopenSoon(wasReady ? REOPEN_MS_MIN : this.reopenMs);
     };
     const onReady = (stream: CallStream): void => {
       if (this.isClosed || generation !== this.generation) return stream.retire();
@@ -138,6 +135,20 @@ export class CallStreams {
       old.retire();
     };
     for (let count = 0; count < STREAMS; count++) new CallStream(this.open(), onReady, onGone);
+  }
+
+  /** A replica without streams would get nothing beside those that have some: until then all calls go on their own. */
+  private giveUpFor(ms: number): void {
+    this.letGo();
+    this.reopenSoon(ms);
+  }
+
+  /** Of all streams, also of those that are opening now. */
+  private letGo(): void {
+    clearTimeout(this.reopening);
+    this.reopening = undefined;
+    this.generation += 1;
+    for (const stream of this.ready.splice(0)) stream.retire();
   }
 
   /** @returns whether it was there. */

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { FactServiceService, type ListFactsRequest } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { CallServiceService } from '@posthorn/contracts/posthorn/calls/v1/calls.js';
 import { grpcClient, openStream } from '@posthorn/server/grpc-client.js';
@@ -118,6 +119,7 @@ test('C1 under cuts at any moment no call is made twice, and none that succeeded
   script.listFacts = async (metadata, { afterSequence }) => {
     if (isCarried(metadata)) carried += 1;
     made.set(afterSequence, (made.get(afterSequence) ?? 0) + 1);
+    await delay(Math.random() * 8); // so that there are calls under way at each cut
     return { ...NO_FACTS, headSequence: afterSequence };
   };
   let last = 0;

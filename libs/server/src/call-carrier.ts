@@ -7,6 +7,7 @@ import {
 } from '@posthorn/contracts/posthorn/calls/v1/calls.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { type CallBook, callerOfCall } from './call-book.js';
+import { CALLS_UNDER_WAY_MAX } from './call-streams.js';
 import { MESSAGE_BYTES_MAX, TENANT_KEY, TRACEPARENT_KEY } from './grpc-client.js';
 import { codeOfStatus, serviceErrorOf, type WireError, wireErrorOf } from './grpc-errors.js';
 
@@ -97,6 +98,8 @@ class CarriedStream {
 
   private make({ id, method: path, request, traceparent, tenantId }: Call): void {
     this.underWay += 1;
+    if (this.underWay > CALLS_UNDER_WAY_MAX)
+      return this.answer(id, { code: status.UNAVAILABLE, details: 'too many calls on one stream' });
     const method = this.methods.get(path);
     if (method === undefined) return this.answer(id, { code: status.UNIMPLEMENTED, details: path });
     if (!this.book.admits(path, this.caller))

@@ -16,8 +16,8 @@ import { statusOfWire } from './grpc-errors.js';
 const STREAMS = 6;
 /** Tools and rare callers need none. */
 const CALLS_BEFORE = 16;
-/** Under way on one stream; as many as grpc-js would take of a connection. */
-const UNDER_WAY_MAX = 1_000;
+/** Under way on one stream; as many as a server of ours takes of a connection. */
+export const CALLS_UNDER_WAY_MAX = 1_000;
 const CALLS_TOGETHER_MAX = 64;
 /** A larger request goes on its own: others would wait behind it. */
 const REQUEST_BYTES_MAX = 64 * 1024;
@@ -70,8 +70,8 @@ export class CallStreams {
   /** @param open a stream that has not been answered yet. */
   constructor(private readonly open: () => CarryClientStream) {}
 
-  /** Whether there is a stream now. Counts the call that asks. */
-  get isReady(): boolean {
+  /** Counts one more call of the channel. @returns whether there is a stream for it. */
+  expect(): boolean {
     if (++this.calls === CALLS_BEFORE) this.reopen();
     return this.ready.length > 0;
   }
@@ -200,7 +200,7 @@ class CallStream {
 
   get isFree(): boolean {
     const { isRetired, pending, stream, silentUntilMs } = this;
-    if (isRetired || pending.size >= UNDER_WAY_MAX || stream.writableNeedDrain) return false;
+    if (isRetired || pending.size >= CALLS_UNDER_WAY_MAX || stream.writableNeedDrain) return false;
     return silentUntilMs === 0 || clock.monotonicMs() >= silentUntilMs;
   }
 
@@ -254,8 +254,9 @@ class CallStream {
   private fail(error: AppError | undefined): void {
     this.isRetired = true;
     this.onGone(this, error);
-    for (const id of [...this.pending.keys()])
-      this.take(id)!.reject(error ?? { code: status.UNAVAILABLE, details: 'the stream was ended' });
+    // Whatever broke the stream, of its calls nothing is known but that they were not answered.
+    const broken = { code: status.UNAVAILABLE, details: error?.message ?? 'the stream was ended' };
+    for (const id of [...this.pending.keys()]) this.take(id)!.reject(broken);
   }
 
   private take(id: number): Pending | undefined {

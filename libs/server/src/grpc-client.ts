@@ -218,7 +218,7 @@ export class GrpcChannel {
     request: Request,
     options: CallOptions,
   ): Promise<Response> {
-    if (!this.streams.isReady) return this.sendAlone(definition, request, options);
+    if (!this.streams.expect()) return this.sendAlone(definition, request, options);
     const { deadlineMs, traceparent = '', tenantId = '' } = options;
     try {
       const bytes = definition.requestSerialize(request);

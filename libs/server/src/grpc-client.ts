@@ -39,6 +39,8 @@ const RESOLVE_INTERVAL_MS_MIN = 5_000;
  */
 const REFUSED_UNSEEN = 'Stream refused by server';
 const REFUSALS_MAX = 3;
+/** Before it is sent again, and twice as long each time: so long a busy process may need to hear that the connection ends. */
+const REFUSED_PAUSE_MS = 10;
 /** Streams of one start do not move at the same moment: each this share earlier at most. */
 const STREAM_AGE_JITTER = 0.25;
 /** Why not the process' clock: grpc-js compares deadlines with the machine's. */
@@ -248,6 +250,7 @@ export class GrpcChannel {
         const { code, details } = error as ServiceError;
         const isUnseen = code === status.UNAVAILABLE && details === REFUSED_UNSEEN;
         if (!isUnseen || refusals === REFUSALS_MAX) throw appErrorOf(error as ServiceError, this.peer);
+        await new Promise((done) => setTimeout(done, REFUSED_PAUSE_MS * 2 ** refusals));
       }
     }
   }

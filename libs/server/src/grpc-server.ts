@@ -26,6 +26,8 @@ const KEEPALIVE_TIMEOUT_MS = 5_000;
 const STREAM_AGE_SHARE = 0.7;
 /** Streams of calls move this often at least: they were spread over the replicas that were there when they began. */
 const CARRY_AGE_MS_MAX = 30_000;
+/** They move early: many calls would be cut with one. */
+const CARRY_AGE_SHARE = 0.35;
 const STREAMS_PER_CONNECTION_MAX = 1_000;
 /** How long a stream may live on after the process began to drain, if its handler does not end it. */
 const STREAM_GRACE_MS = 1_000;
@@ -126,7 +128,7 @@ export class GrpcServer extends ServerGrpc {
     const server = (await super.createClient()) as Server;
     server.addService(CallServiceService, {
       carry: (call: CarryStream) => {
-        call.sendMetadata(this.head(CARRY_AGE_MS_MAX));
+        call.sendMetadata(this.head(CARRY_AGE_SHARE, CARRY_AGE_MS_MAX));
         this.carrier.carry(call);
       },
     });
@@ -137,9 +139,9 @@ export class GrpcServer extends ServerGrpc {
     return server;
   }
 
-  private head(ageMsMax = Infinity): Metadata {
+  private head(share = STREAM_AGE_SHARE, ageMsMax = Infinity): Metadata {
     const head = new Metadata();
-    const ageMs = Math.min(ageMsMax, this.process.config.grpcConnectionGraceMs * STREAM_AGE_SHARE);
+    const ageMs = Math.min(ageMsMax, this.process.config.grpcConnectionGraceMs * share);
     head.set(STREAM_AGE_KEY, String(Math.floor(ageMs)));
     return head;
   }

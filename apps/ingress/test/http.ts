@@ -19,8 +19,10 @@ export function send(
     readonly headers?: Readonly<Record<string, string | string[]>>;
     readonly body?: Buffer | string;
     readonly chunks?: readonly Buffer[];
+    readonly timeoutMs?: number;
   } = {},
 ): Promise<Answer> {
+  const { timeoutMs = TIMEOUT_MS } = options;
   return new Promise((resolve, reject) => {
     const { origin } = new URL(url);
     const { hostname, port } = new URL(origin);
@@ -32,7 +34,7 @@ export function send(
         // As it stands: a URL object would normalise what is signed.
         path: url.slice(origin.length),
         method: options.method ?? 'POST',
-        timeout: TIMEOUT_MS,
+        timeout: timeoutMs,
         headers: {
           ...options.headers,
           ...(options.body !== undefined && { 'content-length': String(Buffer.byteLength(options.body)) }),
@@ -52,7 +54,7 @@ export function send(
       },
     );
     request.on('error', reject);
-    request.on('timeout', () => request.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
     for (const chunk of options.chunks ?? []) request.write(chunk);
     request.end(options.body);
   });

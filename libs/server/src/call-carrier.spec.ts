@@ -1,9 +1,10 @@
 import { Duplex } from 'node:stream';
-import { Metadata } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
 import { type CarryResponse } from '@posthorn/contracts/posthorn/calls/v1/calls.js';
 import { FakeClock } from '@posthorn/clock/fake-clock.js';
 import { CallBook } from './call-book.js';
 import { CallCarrier, type CarryStream } from './call-carrier.js';
+import { CALLS_UNDER_WAY_MAX } from './call-streams.js';
 import { openLogger } from './logger.js';
 import { Metrics } from './metrics.js';
 import { Tracer } from './trace.js';
@@ -68,4 +69,18 @@ test('I3 a drain does not break off a stream that was ended, whose last answers 
   await turn();
   expect(errors).toEqual([]);
   expect(sent.flatMap(({ answers }) => answers.map(({ id }) => id))).toEqual([7]);
+});
+
+test('I8 what is more than a stream may have under way is refused, unseen by any handler', async () => {
+  const { carried, sent, read } = stream();
+  read();
+  carrier().carry(carried);
+  const call = { method: '/none', request: Buffer.alloc(0), traceparent: '', tenantId: '' };
+  carried.push({ calls: Array.from({ length: CALLS_UNDER_WAY_MAX + 1 }, (_, id) => ({ ...call, id })) });
+  await turn();
+  await turn();
+  const answers = sent.flatMap((message) => message.answers);
+  const refused = answers.filter((answer) => answer.status === status.UNAVAILABLE).map(({ id }) => id);
+  expect(answers).toHaveLength(CALLS_UNDER_WAY_MAX + 1);
+  expect(refused).toEqual([CALLS_UNDER_WAY_MAX]);
 });

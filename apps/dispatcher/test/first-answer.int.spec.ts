@@ -69,3 +69,18 @@ test('C5 a request that would be refused by now gets its first answer, and anoth
   await expect(create({ ...short, idempotencyKey: 'never used' })).rejects.toMatchObject(invalid);
   expect(provider.accepted.filter(({ text }) => text === 'other')).toEqual([]);
 });
+
+test('C5 the first answer is given also when nothing can be sent through the source any more', async () => {
+  const own = house.addSource(tenant.id, provider);
+  await house.config.settled();
+  const request = { sourceId: own, idempotencyKey: 'gone' };
+  const first = await create(request);
+  await isSent(first.command!.id);
+
+  house.config.setSource({ id: own, tenantId: tenant.id, provider: 'generic', status: 'disabled' });
+  await house.config.settled();
+  expect(await create(request)).toEqual({ ...first, isRepeated: true });
+  await expect(create({ ...request, idempotencyKey: 'other' })).rejects.toMatchObject({
+    code: 'source.cannot_send',
+  });
+});

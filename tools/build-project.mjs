@@ -1,9 +1,10 @@
-// Compiles one project's src/ to dist/ with SWC. Why not tsc: types are checked once for the whole
-// house (`npm run types`); why not esbuild: it drops the decorator metadata that Nest needs.
+// Compiles one project's src/ to dist/ with SWC, and makes one file of a service. Why not tsc: types are checked once
+// for the whole house (`npm run types`); why not esbuild alone: it drops the decorator metadata that Nest needs.
 import { transformFile } from '@swc/core';
 import { mkdir, readdir, rm, writeFile, copyFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleService } from './bundle-service.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const project = resolve(process.argv[2] ?? '.');
@@ -28,3 +29,4 @@ await Promise.all(
       await writeFile(`${out}.map`, map ?? '');
     }),
 );
+if (dirname(project) === join(root, 'apps')) await bundleService(project);

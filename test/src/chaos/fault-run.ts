@@ -10,6 +10,7 @@ export interface FaultRunOptions {
   readonly ratePerSecond: number;
   readonly durationMs: number;
   readonly strikes: number;
+  readonly answerMsMax?: number;
 }
 
 /** How one fault went. */

@@ -10,9 +10,16 @@ import { RaceProgress } from './race-progress.js';
 import { type RaceResult, RaceRun, type RaceRunOptions } from './race-run.js';
 
 /** Many under way are more races, fewer of them close: for a short run each has to count. */
-const SHORT = { ratePerSecond: 100, underWayMax: 8, messagesEach: 1 };
+const SHORT = {
+  ...{ ratePerSecond: 100, underWayMax: 8, messagesEach: 1 },
+  // Of two hundred, some dozens: how many more there are is a matter of the machine's speed.
+  sharesMin: { quiet: { close: 0.25, winner: 0.05 }, fault: { close: 0.05, winner: 0.01 } },
+};
 /** Four messages for each STOP: more races for the same work, and of each STOP some are close on either side. */
-const LONG = { ratePerSecond: 200, underWayMax: 16, messagesEach: 4 };
+const LONG = {
+  ...{ ratePerSecond: 200, underWayMax: 16, messagesEach: 4 },
+  sharesMin: { quiet: { close: 0.5, winner: 0.1 }, fault: { close: 0.15, winner: 0.02 } },
+};
 const MEGABYTE = 1024 * 1024;
 /** Seeds of one round keep their distance from those of the next one. */
 const SEEDS_OF_ROUND = 1_000;
@@ -45,7 +52,7 @@ export async function runRaces(
 async function runRound(
   platform: RunningPlatform,
   planned: readonly PlannedRaces[],
-  options: Pick<RaceRunOptions, 'seed' | 'ratePerSecond' | 'underWayMax' | 'messagesEach'>,
+  options: Omit<RaceRunOptions, 'races'>,
 ): Promise<FaultTally[]> {
   const runs: RaceRun[] = [];
   for (const [at, { fault, races }] of planned.entries()) {

@@ -1,5 +1,5 @@
 import { type Cast, type Stage as ChaosStage } from '../chaos/cast.js';
-import { type Deed, type LoadRun, runUnderLoad } from '../chaos/load-run.js';
+import { ANSWER_MS_MAX, type Deed, type LoadRun, runUnderLoad } from '../chaos/load-run.js';
 import { type SentRequest } from '../load/history.js';
 import { monotonicMs, pause, waitFor } from '../wire/time.js';
 import { type Phase, type Version } from './phases.js';
@@ -43,7 +43,10 @@ export async function runPhase(
   const { seed, ratePerSecond } = options;
   let isOver = false;
   let failure: string | undefined;
-  const load = { seed, ratePerSecond, durationMs: PHASE_MS_MAX, isOver: () => isOver };
+  const load = {
+    ...{ seed, ratePerSecond, durationMs: PHASE_MS_MAX, answerMsMax: ANSWER_MS_MAX },
+    isOver: () => isOver,
+  };
   const run = await runUnderLoad(stage, cast, load, async () => {
     const deeds: Deed[] = [];
     try {

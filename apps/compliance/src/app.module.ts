@@ -165,7 +165,7 @@ function platform(process: Process<Config>) {
     applicationName: service,
   };
   return [
-    provideValue(Database, new Database({ ...database, role: WORKER_ROLE })),
+    provideValue(Database, new Database({ ...database, role: WORKER_ROLE, isKeyed: true })),
     provideValue(ReaderDatabase, new ReaderDatabase({ ...database, role: READER_ROLE })),
     provideValue(
       NatsLink,

@@ -49,6 +49,7 @@ import { ReprocessEvents } from './application/reprocess-events.js';
 import { RequestReprocessing } from './application/request-reprocessing.js';
 import { ReverifyRefusals } from './application/reverify-refusals.js';
 import { TallySources } from './application/tally-sources.js';
+import { CheckOwners } from './application/check-owners.js';
 import { ComposePackage } from './application/compose-package.js';
 import { CreateHandoff } from './application/create-handoff.js';
 import { DescribeHandoff } from './application/describe-handoff.js';
@@ -100,6 +101,7 @@ import { LogLeases } from './persistence/log-leases.js';
 import { LogRead } from './persistence/log.read.js';
 import { MessageRead } from './persistence/message.read.js';
 import { OutboxRead } from './persistence/outbox.read.js';
+import { OwnerRead } from './persistence/owner.read.js';
 import { ParkedRead } from './persistence/parked.store.js';
 import { ProjectionStore } from './persistence/projection.store.js';
 import { purgeProviders } from './purge-providers.js';
@@ -308,6 +310,8 @@ const queries = () => [
     ComplianceClient,
   ),
   provide(DescribeHandoff, ReaderDatabase, HandoffStepStore, ComposePackage),
+  provide(OwnerRead),
+  provide(CheckOwners, WorkerDatabase, OwnerRead),
 ];
 
 const handoffs = () => [

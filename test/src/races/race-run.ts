@@ -40,6 +40,7 @@ export interface RaceResult {
   readonly options: RaceRunOptions;
   readonly verdict: RaceVerdict;
   readonly evidence: RaceEvidence;
+  readonly racesPerSecond: number;
   readonly strikes: readonly string[];
   readonly problems: readonly string[];
 }
@@ -50,6 +51,7 @@ export class RaceRun {
   private readonly waiting: ((send: SeenSend) => void)[] = [];
   private readonly strikes: string[] = [];
   private races: readonly Race[] = [];
+  private tookMs = 0;
   private cast!: RaceCast;
 
   constructor(
@@ -80,7 +82,9 @@ export class RaceRun {
       this.note(send);
       runner.onArrival(send.message.text);
     };
-    [this.races] = await Promise.all([runner.run(), this.strikeAtRandom(runner)]);
+    const startMs = monotonicMs();
+    const running = runner.run().finally(() => (this.tookMs = monotonicMs() - startMs));
+    [this.races] = await Promise.all([running, this.strikeAtRandom(runner)]);
   }
 
   /** Waits until nothing is open that anybody can tell, and judges. */
@@ -100,7 +104,8 @@ export class RaceRun {
       const misses = strikes.filter((what) => what.endsWith(NOTHING));
       const minimums = options.sharesMin[fault.strikes === 0 ? 'quiet' : 'fault'];
       const problems = [...problem, ...misses, ...emptyProofs(verdict, minimums, this.races)];
-      return { fault, options, verdict, evidence, strikes, problems };
+      const racesPerSecond = (1_000 * this.races.length) / Math.max(1, this.tookMs);
+      return { fault, options, verdict, evidence, racesPerSecond, strikes, problems };
     } finally {
       await db.end();
       await this.cast.fake.stop();

@@ -134,16 +134,19 @@ export class PermitStore {
     const { rows } = await db.query<{ count: string }>(
       {
         name: 'permits_despite_opt_out',
+        // LIMIT: otherwise the plan that serves every call goes through the days of all decisions, not of these.
         text: `SELECT count(*) AS count
                FROM unnest($1::uuid[], $2::uuid[]) AS closed (tenant_id, permit_id)
-               JOIN compliance.decision ON decision.tenant_id = closed.tenant_id
-                 AND decision.decision_id = closed.permit_id AND decision.decision_id >= $3
-               WHERE decision.rule <> ALL ($4::text[]) AND EXISTS (
+               CROSS JOIN LATERAL (
+                 SELECT tenant_id, person_hash, channel, decided_at FROM compliance.decision
+                 WHERE decision.tenant_id = closed.tenant_id AND decision.decision_id = closed.permit_id
+                   AND decision.decision_id >= $3 AND decision.rule <> ALL ($4::text[]) LIMIT 1) AS given
+               WHERE EXISTS (
                  SELECT FROM compliance.suppression
-                 WHERE suppression.tenant_id = decision.tenant_id AND suppression.person_hash = decision.person_hash
-                   AND suppression.channel IN ('all', decision.channel) AND suppression.scope = 'all'
+                 WHERE suppression.tenant_id = given.tenant_id AND suppression.person_hash = given.person_hash
+                   AND suppression.channel IN ('all', given.channel) AND suppression.scope = 'all'
                    AND suppression.reason = 'opt_out' AND suppression.lifted_at IS NULL
-                   AND suppression.created_at < decision.decided_at - $5 * interval '1 millisecond')`,
+                   AND suppression.created_at < given.decided_at - $5 * interval '1 millisecond')`,
       },
       [
         ...[permits.map(({ tenantId }) => tenantId), permits.map(({ permitId }) => permitId)],

@@ -1,12 +1,15 @@
 import { sealAad } from '@posthorn/crypto/sealed-box.js';
 import type { EdgeTenant } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { Batcher } from '@posthorn/postgres/batcher.js';
 import { encodeEventContent } from '../clients/events.client.js';
 import { type Command, type MessageBody } from '../domain/command.js';
 import type { SealedContent } from '../persistence/command.inserts.js';
-import type { CommandStore } from '../persistence/command.store.js';
+import { CONTENTS_MAX, type CommandStore } from '../persistence/command.store.js';
 import type { WorkerDatabase } from '../persistence/databases.js';
 import { acceptedEventIdOf } from '../persistence/outgoing.store.js';
+
+const WAITING_MAX = 4_000;
 
 const unavailable = (): AppError =>
   new AppError('data_key.unavailable', { detail: "the tenant's keys are not in memory" });
@@ -42,22 +45,27 @@ function textOf({ content: { text, html, template } }: MessageBody): string {
   return template === undefined ? html : `${template.name}: ${template.parameters.join(', ')}`;
 }
 
-/** Opens the sealed contents of commands, at the moment they are needed. */
+/** Opens the sealed contents of commands, at the moment they are needed; what is needed at the same time is read together. */
 export class CommandContents {
+  private readonly batcher = new Batcher<Pick<Command, 'tenantId' | 'messageId'>, SealedContent | undefined>(
+    (commands) => this.store.contents(this.db, commands),
+    { itemsMax: CONTENTS_MAX, lanesMax: 2, waitingMax: WAITING_MAX },
+  );
+
   constructor(
     private readonly db: Pick<WorkerDatabase, 'query'>,
-    private readonly store: Pick<CommandStore, 'content'>,
+    private readonly store: Pick<CommandStore, 'contents'>,
   ) {}
 
   /**
    * @returns undefined once it was erased.
-   * @throws AppError `data_key.unavailable`, `store.unavailable`
+   * @throws AppError `data_key.unavailable`, `store.unavailable`, `store.overloaded`
    */
   async read(
     command: Pick<Command, 'tenantId' | 'messageId'>,
     tenant: EdgeTenant,
   ): Promise<MessageBody | undefined> {
-    const sealed = await this.store.content(this.db, command);
+    const sealed = await this.batcher.add(command);
     if (sealed === undefined) return undefined;
     const box = tenant.box(sealed.dataKeyId);
     if (box === undefined) throw unavailable();

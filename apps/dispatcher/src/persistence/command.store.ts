@@ -16,16 +16,26 @@ import { type DueCursor, type DuePage } from './due-page.js';
 
 /** Changes of one transaction. */
 export const CHANGES_MAX = 256;
+/** Contents of one read: each may be a whole email. */
+export const CONTENTS_MAX = 32;
 const NEVER = 'infinity';
 /** Of what is read to be changed, not to be worked on. */
 const NO_LEASE = 0n;
 
 type Key = Pick<CommandIdentity, 'tenantId' | 'messageId'>;
 
-const READ_CONTENT: Statement = {
-  name: 'read_command_content',
-  text: `SELECT data_key_id, body, event_content FROM dispatch.command_content
-    WHERE tenant_id = $1 AND message_id = $2`,
+interface ContentRow {
+  readonly place: number;
+  readonly data_key_id: string;
+  readonly body: Buffer;
+  readonly event_content: Buffer;
+}
+
+const READ_CONTENTS: Statement = {
+  name: 'read_command_contents',
+  text: `SELECT v.place::int AS place, c.data_key_id, c.body, c.event_content
+    FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS v (tenant_id, message_id, place)
+    JOIN dispatch.command_content c ON c.tenant_id = v.tenant_id AND c.message_id = v.message_id`,
 };
 
 /** In key order, so that two transactions never wait for each other. */
@@ -101,16 +111,19 @@ export class CommandStore {
     ]);
   }
 
-  /** The sealed contents; undefined once they were erased. */
-  async content(tx: Pick<Tx, 'query'>, command: Key): Promise<SealedContent | undefined> {
-    const { rows } = await tx.query<{ data_key_id: string; body: Buffer; event_content: Buffer }>(
-      READ_CONTENT,
-      [uuidText(command.tenantId), uuidText(command.messageId)],
-    );
-    const row = rows[0];
-    if (row === undefined) return undefined;
-    const dataKeyId = Buffer.from(row.data_key_id.replaceAll('-', ''), 'hex');
-    return { dataKeyId, body: row.body, eventContent: row.event_content };
+  /** The sealed contents, in order; undefined for those that were erased. @param keys at most `CONTENTS_MAX`. */
+  async contents(
+    tx: Pick<Tx, 'query'>,
+    keys: readonly Key[],
+  ): Promise<readonly (SealedContent | undefined)[]> {
+    const { rows } = await tx.query<ContentRow>(READ_CONTENTS, keysOf(keys));
+    const found = new Map(rows.map((row) => [row.place, row]));
+    return keys.map((_key, at) => {
+      const row = found.get(at + 1);
+      if (row === undefined) return undefined;
+      const dataKeyId = Buffer.from(row.data_key_id.replaceAll('-', ''), 'hex');
+      return { dataKeyId, body: row.body, eventContent: row.event_content };
+    });
   }
 
   /**

@@ -116,11 +116,6 @@ const OPEN = {
   text: `SELECT ${HANDOFF_COLUMNS} FROM events.handoff h
          WHERE h.tenant_id = $1 AND h.conversation_id = $2 AND h.state IN ('escalated', 'claimed')`,
 };
-const CONTACT = {
-  name: 'conversation_contact',
-  text: `SELECT ${ms('last_inbound_at')} AS last_inbound, (c.person_hash = $3 AND c.channel = $4) IS TRUE AS is_same
-         FROM events.conversation c WHERE c.tenant_id = $1 AND c.conversation_id = $2`,
-};
 
 /** Reads conversations and hand-offs of one tenant; every transaction must have that tenant set. */
 export class ConversationRead {
@@ -188,28 +183,6 @@ export class ConversationRead {
   async openHandoff(tx: Tx, tenantId: string, conversationId: string): Promise<Handoff | undefined> {
     const { rows } = await tx.query<HandoffRow>(OPEN, [tenantId, conversationId]);
     return rows[0] && handoffOf(rows[0]);
-  }
-
-  /**
-   * Whether a conversation is with that person on that channel, and when the person last wrote into it: 0 for never, or
-   * when it is with somebody else.
-   */
-  async contact(
-    tx: Tx,
-    tenantId: string,
-    conversationId: string,
-    { personHash, channel }: { readonly personHash: Buffer; readonly channel: string },
-  ): Promise<{ contact: 'same' | 'other' | 'unknown'; lastInboundAtMs: number }> {
-    const values = [tenantId, conversationId, personHash, channel];
-    const { rows } = await tx.query<Pick<Row, 'last_inbound'> & { readonly is_same: boolean }>(
-      CONTACT,
-      values,
-    );
-    const row = rows[0];
-    if (row === undefined) return { contact: 'unknown', lastInboundAtMs: 0 };
-    return row.is_same
-      ? { contact: 'same', lastInboundAtMs: row.last_inbound ?? 0 }
-      : { contact: 'other', lastInboundAtMs: 0 };
   }
 }
 

@@ -20,6 +20,7 @@ import {
   type ListTextsResponse,
 } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import { AppError } from '@posthorn/errors/app-error.js';
+import { CheckOwners } from '../application/check-owners.js';
 import { ComposePackage } from '../application/compose-package.js';
 import { DescribeHandoff } from '../application/describe-handoff.js';
 import { ReadTexts } from '../application/read-texts.js';
@@ -46,6 +47,7 @@ export class ConversationQueryController {
     private readonly compose: ComposePackage,
     private readonly describe: DescribeHandoff,
     private readonly texts: ReadTexts,
+    private readonly owners: CheckOwners,
   ) {}
 
   @GrpcMethod('ConversationQueryService', 'listConversations')
@@ -122,19 +124,12 @@ export class ConversationQueryController {
     const { tenantId, conversationId } = request;
     if (tenantId.length !== ID_BYTES || conversationId.length !== ID_BYTES)
       throw new AppError('request.invalid', { detail: 'tenant and conversation must be IDs of 16 bytes' });
-    const name = [uuidText(tenantId), uuidText(conversationId)] as const;
-    // Sent together: they travel in one round trip.
-    const [open, known] = await this.db.tenantTransaction(name[0], (tx) =>
-      Promise.all([
-        this.conversations.openHandoff(tx, ...name),
-        this.conversations.contact(tx, ...name, request),
-      ]),
-    );
-    const isOwned = open?.state === 'claimed';
+    const { handoffState, fencingToken, ...known } = await this.owners.run(request);
+    const isOwned = handoffState === 'claimed';
     return {
       owner: isOwned ? 'agent' : 'bot',
-      fencingToken: isOwned ? open.fencingToken : 0n,
-      handoffState: open?.state ?? '',
+      fencingToken: isOwned ? fencingToken : 0n,
+      handoffState,
       ...known,
     };
   }

@@ -77,9 +77,9 @@ export const RACE_FAULTS: readonly RaceFault[] = [
   {
     id: 'C1',
     title: 'kill -9 compliance',
-    strikes: 5,
+    strikes: 4,
     ratePerSecond: 12,
-    racesMax: 1_000,
+    racesMax: 2_000,
     strike: kill('compliance'),
   },
   { id: 'C2', title: 'compliance lags', strikes: 10, strike: lag },
@@ -89,7 +89,7 @@ export const RACE_FAULTS: readonly RaceFault[] = [
     title: 'kill -9 dispatcher',
     strikes: 6,
     ratePerSecond: 12,
-    racesMax: 400,
+    racesMax: 1_000,
     strike: killBetween,
   },
 ];

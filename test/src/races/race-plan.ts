@@ -4,7 +4,7 @@ import { type RaceFault } from './race-faults.js';
  * Of one fault in one round: what a run remembers is bounded. A round is judged, and forgotten, before the next one begins;
  * so a million races need no more memory than the races of one round.
  */
-export const RACES_MAX = 4_000;
+export const RACES_MAX = 8_000;
 
 /** So many races of a fault. */
 export interface PlannedRaces {

@@ -25,7 +25,7 @@ const REQUIRE =
 
 /**
  * Makes one file of a compiled service and all that it imports: `dist/main.js`, in place of the one that only imports.
- * Why: a process that is killed is back when its modules are loaded, and 1,300 files take three times as long as one
+ * Why: a process that is killed is back when its modules are loaded, and 1,400 files take three times as long as one
  * (docs/adr/0009). Runs after SWC: what has no decorators left can be bundled by esbuild.
  * @param project folder of the service; it and what it depends on are compiled.
  */

@@ -17,7 +17,7 @@ const SHORT = {
 };
 /**
  * Eight messages for each STOP: more races for the same work, and of each STOP some are close on either side. Of five such
- * STOPs under way three quarters and more of the races are close, of eight hardly half.
+ * STOPs under way eight tenths of the races are close, of eight six tenths.
  */
 const LONG = {
   ...{ ratePerSecond: 400, underWayMax: 40, messagesEach: 8 },

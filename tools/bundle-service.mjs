@@ -32,15 +32,19 @@ const REQUIRE =
 export async function bundleService(project) {
   const main = join(project, 'dist/main.js');
   await build({
-    ...{ entryPoints: [main], outfile: main, allowOverwrite: true, bundle: true },
-    ...{
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      external: [...LOADED_BY_NEST, ...ABSENT],
-      banner: { js: REQUIRE },
-    },
-    ...{ sourcemap: 'linked', sourcesContent: false, logLevel: 'warning', plugins: [ourMapsOnly] },
+    entryPoints: [main],
+    outfile: main,
+    allowOverwrite: true,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    external: [...LOADED_BY_NEST, ...ABSENT],
+    banner: { js: REQUIRE },
+    sourcemap: 'linked',
+    sourcesContent: false,
+    plugins: [ourMapsOnly],
+    logLevel: 'warning',
   });
 }
 

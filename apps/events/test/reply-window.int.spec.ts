@@ -47,3 +47,38 @@ test('E2 whoever sends is told when that person last wrote on that channel, and 
   for (const over of [{ conversationId: randomBytes(16) }, { tenantId: other.uuid }])
     expect(await owner(over)).toMatchObject({ lastInboundAtMs: 0, contact: 'unknown' });
 });
+
+test('D6 E2 who asks at the same time as others, of other tenants too, gets its own answer', async () => {
+  // Would break: one statement answers all of them, and answers that change places let a bot write to somebody else's claim.
+  const CONVERSATIONS = 40;
+  const ours = Array.from({ length: CONVERSATIONS }, (_, n) => {
+    const tenant = rig.tenants[n % 2]!;
+    return { tenant, conversationId: randomBytes(16), personHash: randomBytes(16), atMs: AT_MS + n * 1_000 };
+  });
+  for (const { tenant, conversationId, personHash, atMs } of ours.filter((_one, n) => n % 4 < 2)) {
+    const event = eventOf({
+      ...{ type: 'message.received', shard: tenant.shards[0]!, personHash, occurredAtMs: atMs },
+      attributes: {
+        channel: 'chat',
+        conversationHash: conversationId,
+        status: 'received',
+        direction: 'inbound',
+      },
+    });
+    await stream.send([requestOf([event], { tenantId: tenant.uuid, sourceId: id() })]);
+  }
+  const expected = ours.map(({ atMs }, n) =>
+    n % 4 < 2 ? { contact: 'same', lastInboundAtMs: atMs } : { contact: 'unknown', lastInboundAtMs: 0 },
+  );
+  await eventually(async () => {
+    const answers = await Promise.all(
+      ours.map(({ tenant, conversationId, personHash }) =>
+        service.owners.checkOwner(
+          { tenantId: tenant.uuid, conversationId, personHash, channel: 'chat' },
+          CALL,
+        ),
+      ),
+    );
+    expect(answers.map(({ contact, lastInboundAtMs }) => ({ contact, lastInboundAtMs }))).toEqual(expected);
+  });
+});

@@ -17,6 +17,9 @@ const NEXT_SEND_TIMEOUT_MS = 10_000;
 const STRIKE_POLL_MS = 5;
 /** Where the reference of a message is: Twilio keeps none, and gives back the URL it was given. */
 const REFERENCE = 'posthorn-message';
+/** Below these a run proves nothing. */
+const CLOSE_SHARE_MIN = { quiet: 0.5, fault: 0.15 };
+const WINNER_SHARE_MIN = { quiet: 0.1, fault: 0.02 };
 const UNCLEAR_SHARE_MAX = 0.01;
 
 export interface RaceRunOptions {
@@ -25,13 +28,6 @@ export interface RaceRunOptions {
   readonly ratePerSecond: number;
   readonly underWayMax: number;
   readonly messagesEach: number;
-  readonly sharesMin: { readonly quiet: ShareMinimums; readonly fault: ShareMinimums };
-}
-
-/** Shares of the races below which a run proves nothing: of those that were close, of those that either side has won. */
-export interface ShareMinimums {
-  readonly close: number;
-  readonly winner: number;
 }
 
 /** How the races under one fault went. */
@@ -102,8 +98,7 @@ export class RaceRun {
       };
       const verdict = judgeRaces(evidence);
       const misses = strikes.filter((what) => what.endsWith(NOTHING));
-      const minimums = options.sharesMin[fault.strikes === 0 ? 'quiet' : 'fault'];
-      const problems = [...problem, ...misses, ...emptyProofs(verdict, minimums, this.races)];
+      const problems = [...problem, ...misses, ...emptyProofs(verdict, fault, this.races)];
       const racesPerSecond = (1_000 * this.races.length) / Math.max(1, this.tookMs);
       return { fault, options, verdict, evidence, racesPerSecond, strikes, problems };
     } finally {
@@ -157,18 +152,19 @@ export class RaceRun {
 }
 
 /** Why a run without violations would still say nothing. */
-function emptyProofs(verdict: RaceVerdict, minimums: ShareMinimums, races: readonly Race[]): string[] {
+function emptyProofs(verdict: RaceVerdict, fault: RaceFault, races: readonly Race[]): string[] {
+  const kind = fault.strikes === 0 ? 'quiet' : 'fault';
   const stopped = races.filter(({ stop }) => stop !== undefined).length;
   const share = (count: number): number => count / Math.max(1, stopped);
   const percent = (count: number): string => `${(share(count) * 100).toFixed(1)} %`;
   const unserved = verdict.controls - verdict.controlsSent - verdict.controlsOpen;
   const lost = races.filter(({ messageId, stop }) => messageId === '' || (stop && !stop.acked)).length;
   return [
-    ...(share(verdict.close) < minimums.close ? [`only ${percent(verdict.close)} were close`] : []),
-    ...(share(verdict.sentFirst) < minimums.winner
+    ...(share(verdict.close) < CLOSE_SHARE_MIN[kind] ? [`only ${percent(verdict.close)} were close`] : []),
+    ...(share(verdict.sentFirst) < WINNER_SHARE_MIN[kind]
       ? [`the message was first in only ${percent(verdict.sentFirst)}`]
       : []),
-    ...(share(verdict.refused) < minimums.winner
+    ...(share(verdict.refused) < WINNER_SHARE_MIN[kind]
       ? [`the STOP was first in only ${percent(verdict.refused)}`]
       : []),
     ...(share(verdict.unclear) > UNCLEAR_SHARE_MAX

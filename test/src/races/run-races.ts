@@ -10,19 +10,12 @@ import { RaceProgress } from './race-progress.js';
 import { type RaceResult, RaceRun, type RaceRunOptions } from './race-run.js';
 
 /** Many under way are more races, fewer of them close: for a short run each has to count. */
-const SHORT = {
-  ...{ ratePerSecond: 100, underWayMax: 8, messagesEach: 1 },
-  // Of two hundred, some dozens: how many more there are is a matter of the machine's speed.
-  sharesMin: { quiet: { close: 0.25, winner: 0.05 }, fault: { close: 0.05, winner: 0.01 } },
-};
+const SHORT = { ratePerSecond: 100, underWayMax: 8, messagesEach: 1 };
 /**
  * Eight messages for each STOP: more races for the same work, and of each STOP some are close on either side. Of five such
  * STOPs under way eight tenths of the races are close, of eight six tenths.
  */
-const LONG = {
-  ...{ ratePerSecond: 400, underWayMax: 40, messagesEach: 8 },
-  sharesMin: { quiet: { close: 0.5, winner: 0.1 }, fault: { close: 0.15, winner: 0.02 } },
-};
+const LONG = { ratePerSecond: 400, underWayMax: 40, messagesEach: 8 };
 const MEGABYTE = 1024 * 1024;
 /** Seeds of one round keep their distance from those of the next one. */
 const SEEDS_OF_ROUND = 1_000;

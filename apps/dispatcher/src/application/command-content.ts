@@ -5,7 +5,7 @@ import { Batcher } from '@posthorn/postgres/batcher.js';
 import { encodeEventContent } from '../clients/events.client.js';
 import { type Command, type MessageBody } from '../domain/command.js';
 import type { SealedContent } from '../persistence/command.inserts.js';
-import { CONTENTS_MAX, type CommandStore } from '../persistence/command.store.js';
+import { CONTENTS_MAX, type CommandStore, type SealedBody } from '../persistence/command.store.js';
 import type { WorkerDatabase } from '../persistence/databases.js';
 import { acceptedEventIdOf } from '../persistence/outgoing.store.js';
 
@@ -47,7 +47,7 @@ function textOf({ content: { text, html, template } }: MessageBody): string {
 
 /** Opens the sealed contents of commands, at the moment they are needed; what is needed at the same time is read together. */
 export class CommandContents {
-  private readonly batcher = new Batcher<Pick<Command, 'tenantId' | 'messageId'>, SealedContent | undefined>(
+  private readonly batcher = new Batcher<Pick<Command, 'tenantId' | 'messageId'>, SealedBody | undefined>(
     (commands) => this.store.contents(this.db, commands),
     { itemsMax: CONTENTS_MAX, lanesMax: 2, waitingMax: WAITING_MAX },
   );

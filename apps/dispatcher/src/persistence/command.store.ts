@@ -24,16 +24,18 @@ const NO_LEASE = 0n;
 
 type Key = Pick<CommandIdentity, 'tenantId' | 'messageId'>;
 
+/** What is sent, without what the log was told. */
+export type SealedBody = Pick<SealedContent, 'dataKeyId' | 'body'>;
+
 interface ContentRow {
   readonly place: number;
   readonly data_key_id: string;
   readonly body: Buffer;
-  readonly event_content: Buffer;
 }
 
 const READ_CONTENTS: Statement = {
   name: 'read_command_contents',
-  text: `SELECT v.place::int AS place, c.data_key_id, c.body, c.event_content
+  text: `SELECT v.place::int AS place, c.data_key_id, c.body
     FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS v (tenant_id, message_id, place)
     JOIN dispatch.command_content c ON c.tenant_id = v.tenant_id AND c.message_id = v.message_id`,
 };
@@ -111,18 +113,15 @@ export class CommandStore {
     ]);
   }
 
-  /** The sealed contents, in order; undefined for those that were erased. @param keys at most `CONTENTS_MAX`. */
-  async contents(
-    tx: Pick<Tx, 'query'>,
-    keys: readonly Key[],
-  ): Promise<readonly (SealedContent | undefined)[]> {
+  /** What is sent, sealed, in order; undefined where it was erased. @param keys at most `CONTENTS_MAX`. */
+  async contents(tx: Pick<Tx, 'query'>, keys: readonly Key[]): Promise<readonly (SealedBody | undefined)[]> {
     const { rows } = await tx.query<ContentRow>(READ_CONTENTS, keysOf(keys));
     const found = new Map(rows.map((row) => [row.place, row]));
     return keys.map((_key, at) => {
       const row = found.get(at + 1);
       if (row === undefined) return undefined;
       const dataKeyId = Buffer.from(row.data_key_id.replaceAll('-', ''), 'hex');
-      return { dataKeyId, body: row.body, eventContent: row.event_content };
+      return { dataKeyId, body: row.body };
     });
   }
 

@@ -52,8 +52,9 @@ test('F8 what only our reference names resolves it too; that we wait, and what n
   expect((await dispatcher.get(tenant.id, id)).state).toBe('indeterminate');
   house.events.facts.add(3, { ...receipt, sourceId: source });
   const command = await reached(id, 'sent');
-  // How often it was tried says nothing: a permit that came too late for its send is asked for again.
   expect(command).toMatchObject({ providerMessageId: '', isWaitingForPerson: false });
+  // A permit that came too late for its send is asked for again: such an attempt never left.
+  expect(command.attempts.filter(({ outcome }) => outcome !== 'not_sent')).toHaveLength(1);
   expect(provider.accepted).toHaveLength(1);
   await eventually(() => expect(house.events.of(id).at(-1)!.type).toBe('message.sent'));
 });

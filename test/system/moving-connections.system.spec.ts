@@ -8,8 +8,11 @@ import { Random } from '../src/wire/random.js';
 import { waitFor } from '../src/wire/time.js';
 
 const START_MS = 240_000;
-/** Far shorter than in a deployment: every connection and stream moves some ten times in the run. */
-const [AGE_MS, GRACE_MS] = [500, 1_500];
+/**
+ * Far shorter than in a deployment: every connection and stream moves again and again in the run. The grace is longer
+ * than the two seconds that a change may wait for its watchers: a call that takes longer is cut with its connection.
+ */
+const [AGE_MS, GRACE_MS] = [500, 4_000];
 const SERVERS = ['tenants', 'events', 'compliance', 'dispatcher'];
 const LOAD = { ratePerSecond: 60, durationMs: 15_000 };
 const CHANGES = 8;

@@ -8,6 +8,7 @@ import {
   SHARD_TABLE_SQL,
   shardGrantsSql,
   ShardLeases,
+  WORKER_SEAT_SQL,
 } from '@posthorn/postgres/shard-leases.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
@@ -21,6 +22,7 @@ const SCHEMA = {
       up: [
         ...SHARD_TABLE_SQL('platform_leases', 'cursor_position bigint NOT NULL DEFAULT 0'),
         ...shardGrantsSql('platform_leases', 'platform_worker'),
+        WORKER_SEAT_SQL('platform_leases'),
       ],
     },
   ],
@@ -43,10 +45,11 @@ afterEach(async () => {
   await testDb.query('DELETE FROM platform_leases.worker');
 });
 
-function worker(clock: Clock = new SystemClock(), ttlMs = TTL_MS): ShardLeases {
+function worker(clock: Clock = new SystemClock(), ttlMs = TTL_MS, seat?: string): ShardLeases {
   const leases = new ShardLeases(db, clock, log, {
     schema: 'platform_leases',
     instanceId: randomUUID(),
+    seat,
     ttlMs,
     renewMs: RENEW_MS,
   });
@@ -98,6 +101,28 @@ test('a worker that stops gives back at once', async () => {
   await first.onApplicationShutdown();
   expect(first.held().size).toBe(0);
   await eventually(() => expectFair([second]), { timeoutMs: 2_000 });
+});
+
+test('I5 the successor on the seat of a killed worker takes its shards at once; another waits for the lease', async () => {
+  const [killed, other] = [worker(undefined, 60_000, 'a b:1'), worker(undefined, 60_000, 'a b:2')];
+  await killed.renew(); // by hand: nobody renews any more after this
+  await other.renew();
+  await killed.renew();
+  await other.renew();
+  expectFair([killed, other]);
+  const believed = killed.held();
+  // Nobody has its seat: it may be alive.
+  const [stranger, seatless] = [worker(undefined, 60_000, 'a b:3'), worker(undefined, 60_000)];
+  for (const each of [stranger, seatless]) {
+    await each.renew();
+    expect(each.held().size).toBe(0);
+    await each.onApplicationShutdown();
+  }
+  const successor = worker(undefined, 60_000, 'a b:1');
+  await successor.renew();
+  expectFair([successor, other]);
+  expect([...successor.held().keys()]).toEqual([...believed.keys()]);
+  await expect(advance(believed)).rejects.toMatchObject({ code: 'lease.lost' });
 });
 
 test('a stalled worker loses its shards, knows it by its own clock, and cannot commit after', async () => {
@@ -190,6 +215,7 @@ test('while the database is away nothing is thrown, leases run out, and come bac
   const leases = new ShardLeases(flaky, new SystemClock(), log, {
     schema: 'platform_leases',
     instanceId: randomUUID(),
+    seat: undefined,
     ttlMs: 200,
     renewMs: 20,
   });

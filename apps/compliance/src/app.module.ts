@@ -35,6 +35,7 @@ import { Logger } from '@posthorn/server/logger.js';
 import { Metrics } from '@posthorn/server/metrics.js';
 import { type Process } from '@posthorn/server/process.js';
 import { provide, provideFactory, provideValue } from '@posthorn/server/provide.js';
+import { seatOf } from '@posthorn/server/seat.js';
 import { ApplyFacts } from './application/apply-facts.js';
 import { ApplyPending } from './application/apply-pending.js';
 import { ApplySignals } from './application/apply-signals.js';
@@ -217,7 +218,7 @@ const persistence = () => [
   ),
 ];
 
-const consent = ({ instanceId }: Process<Config>) => [
+const consent = ({ config, instanceId }: Process<Config>) => [
   provide(ComplianceMetrics, Metrics),
   provide(PermitMetrics, Metrics),
   provide(RelayWake, NatsLink),
@@ -247,7 +248,7 @@ const consent = ({ instanceId }: Process<Config>) => [
   provideFactory(
     ShardLeases,
     (db: Database, clock: Clock, log: Logger) =>
-      new ShardLeases(db, clock, log, { schema: SCHEMA, instanceId }),
+      new ShardLeases(db, clock, log, { schema: SCHEMA, instanceId, seat: seatOf(config.healthListen) }),
     ...([Database, Clock, Logger] as const),
   ),
   provide(

@@ -31,6 +31,7 @@ import { Metrics } from '@posthorn/server/metrics.js';
 import { type Process } from '@posthorn/server/process.js';
 import { provide, provideFactory, provideValue } from '@posthorn/server/provide.js';
 import { RetentionPolicies } from '@posthorn/server/retention-policies.js';
+import { seatOf } from '@posthorn/server/seat.js';
 import { Tracer } from '@posthorn/server/trace.js';
 import { AcceptFacts } from './application/accept-facts.js';
 import { AskHandoffs } from './application/ask-handoffs.js';
@@ -186,7 +187,10 @@ function platform({ config, clock, log, metrics, instanceId }: Process<Config>) 
     ),
     provideFactory(
       DeliveryLeases,
-      (db: WorkerDatabase) => new DeliveryLeases(db, clock, log, { schema: SCHEMA, instanceId }),
+      (db: WorkerDatabase) =>
+        new DeliveryLeases(db, clock, log, {
+          ...{ schema: SCHEMA, instanceId, seat: seatOf(config.healthListen) },
+        }),
       WorkerDatabase,
     ),
     provide(StoreReadiness, WorkerDatabase, Clock, Logger),

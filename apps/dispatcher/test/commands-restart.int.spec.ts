@@ -106,6 +106,40 @@ test('F8 kill -9 between the provider and the outcome: nothing is sent twice, al
   expect(numbers).toEqual(numbers.map((_, index) => BigInt(index + 1)));
 }, 90_000);
 
+// Would break: sends stood still for as long as the dead process' lease lasts.
+test('I5 what is started in the place of a killed dispatcher has its shards at once', async () => {
+  const [grpc, health] = [await freePort(), await freePort()];
+  const listen = { GRPC_LISTEN: `127.0.0.1:${grpc}`, HEALTH_LISTEN: `127.0.0.1:${health}` };
+  const env = { ...process.env, ...house.environment(), ...listen };
+  const workers = async () =>
+    (await house.db.query<{ instance_id: string }>('SELECT instance_id::text FROM dispatch.worker')).rows.map(
+      (row) => row.instance_id,
+    );
+  const started = async (before: readonly string[]) => {
+    child = spawn(process.execPath, [MAIN], { env, stdio: 'inherit' });
+    return eventually(
+      async () => {
+        const now = await workers();
+        expect(now).not.toEqual(before);
+        return now;
+      },
+      { timeoutMs: 20_000 },
+    );
+  };
+  const first = await started([]);
+  expect(first).toHaveLength(1);
+  child!.kill('SIGKILL');
+  await once(child!, 'exit');
+  // It comes in one transaction with the end of the one before, whose lease would last for seconds.
+  expect(await workers()).toEqual(first);
+  const second = await started(first);
+  expect(second).toHaveLength(1);
+  await eventually(async () => {
+    const { rows } = await house.db.query('SELECT DISTINCT owner::text FROM dispatch.shard');
+    expect(rows).toEqual([{ owner: second[0] }]);
+  });
+}, 60_000);
+
 test('F8 two processes on one store send each message once, also while their shards move', async () => {
   const first = await house.start();
   await house.config.settled();

@@ -315,8 +315,7 @@ export class Dispatcher {
       kinds: DISPATCH_CONFIG_KINDS,
     });
     this.leases = new DeliveryLeases(worker, clock, log, {
-      schema: SCHEMA,
-      instanceId,
+      ...{ schema: SCHEMA, instanceId, seat: undefined },
       ttlMs: 1_500,
       renewMs: 100,
     });

@@ -2,6 +2,7 @@ import { Partitions } from '@posthorn/postgres/partitions.js';
 import { KeepStatistics } from '@posthorn/postgres/statistics.js';
 import { type Process } from '@posthorn/server/process.js';
 import { provideFactory, provideValue } from '@posthorn/server/provide.js';
+import { seatOf } from '@posthorn/server/seat.js';
 import { type Config } from './config.js';
 import { AppendDatabase, KeeperDatabase, ReaderDatabase, WorkerDatabase } from './persistence/databases.js';
 import { verifyLogContinuity } from './persistence/log-continuity.js';
@@ -47,7 +48,8 @@ export function storeProviders({ config, clock, log, instanceId }: Process<Confi
     ),
     provideFactory(
       LogLeases,
-      (db: WorkerDatabase) => new LogLeases(db, clock, log, { schema, instanceId }),
+      (db: WorkerDatabase) =>
+        new LogLeases(db, clock, log, { schema, instanceId, seat: seatOf(config.healthListen) }),
       WorkerDatabase,
     ),
   ];

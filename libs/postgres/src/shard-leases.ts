@@ -14,6 +14,8 @@ export interface ShardLeaseOptions {
   readonly schema: string;
   /** UUID text, new for every process. */
   readonly instanceId: string;
+  /** What no two living processes have at once and the successor of a killed one has again; undefined: nothing such. */
+  readonly seat: string | undefined;
   readonly ttlMs?: number;
   readonly renewMs?: number;
 }
@@ -35,6 +37,10 @@ export const SHARD_TABLE_SQL = (schema: string, moreColumns: string): string[] =
   `INSERT INTO ${schema}.shard (shard) SELECT generate_series(0, ${SHARD_COUNT - 1})`,
   `CREATE TABLE ${schema}.worker (instance_id uuid PRIMARY KEY, lease_until timestamptz NOT NULL)`,
 ];
+
+/** The statement that gives `<schema>.worker` the seats of its workers, after `SHARD_TABLE_SQL`. */
+export const WORKER_SEAT_SQL = (schema: string): string =>
+  `ALTER TABLE ${schema}.worker ADD COLUMN seat text`;
 
 /** What the role of the workers needs on those two tables. */
 export const shardGrantsSql = (schema: string, role: string): string[] => [
@@ -65,7 +71,8 @@ export async function fence(tx: Tx, schema: string, shards: ReadonlyMap<number, 
  * Spreads the shards fairly over the live workers of a schema.
  * Guarantee: a shard's epoch grows with every change of its owner, so `fence` stops whoever lost it. A worker that
  * does not renew in time stops counting itself as owner before anybody else can take its shards.
- * A killed worker's shards are taken by others within `ttlMs` + `renewMs`, a stopped worker's within `renewMs`.
+ * A killed worker's shards are taken by others within `ttlMs` + `renewMs`, by its successor on the same seat at once; a
+ * stopped worker's within `renewMs`.
  */
 export class ShardLeases {
   private readonly ttlMs: number;
@@ -167,13 +174,19 @@ export class ShardLeases {
   }
 
   private async register(ttl: string): Promise<void> {
-    const { schema, instanceId } = this.options;
+    const { schema, instanceId, seat } = this.options;
     this.replace(NONE);
     await this.db.transaction(async (tx) => {
+      // Whoever had this seat is dead, so it does not count itself as owner of anything either.
+      if (seat !== undefined)
+        await tx.query(`DELETE FROM ${schema}.worker WHERE seat = $1 AND instance_id <> $2`, [
+          seat,
+          instanceId,
+        ]);
       await tx.query(
-        `INSERT INTO ${schema}.worker (instance_id, lease_until) VALUES ($1, clock_timestamp() + $2::interval)
+        `INSERT INTO ${schema}.worker (instance_id, seat, lease_until) VALUES ($1, $3, clock_timestamp() + $2::interval)
          ON CONFLICT (instance_id) DO UPDATE SET lease_until = excluded.lease_until`,
-        [instanceId, ttl],
+        [instanceId, ttl, seat ?? null],
       );
       // What it owned before its lease ran out is taken anew, under a new epoch, by whoever is first.
       await tx.query(this.releaseSql, [instanceId, null]);

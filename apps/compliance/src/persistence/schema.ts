@@ -12,6 +12,7 @@ import { PERSON_KEYS, REVIEW_PERSONS } from './migrations/0010-person-keys.js';
 import { STATISTICS } from './migrations/0011-statistics.js';
 import { CLEAR_RECORD_INDEXES, SEALED_RECORDS } from './migrations/0012-sealed-records.js';
 import { UNAUTHENTIC } from './migrations/0014-unauthentic.js';
+import { WORKER_SEATS } from './migrations/0015-worker-seats.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
@@ -34,5 +35,6 @@ export const COMPLIANCE_SCHEMA: SchemaDefinition = {
     SEALED_RECORDS,
     CLEAR_RECORD_INDEXES,
     UNAUTHENTIC,
+    WORKER_SEATS,
   ],
 };

@@ -16,6 +16,7 @@ import { MESSAGE_PARTS } from './migrations/0016-message-parts.js';
 import { LOG_CONTINUITY } from './migrations/0017-log-continuity.js';
 import { STATISTICS } from './migrations/0018-statistics.js';
 import { SET_ASIDE } from './migrations/0019-set-aside.js';
+import { WORKER_SEATS } from './migrations/0020-worker-seats.js';
 import { REBASE_LOG } from './log-continuity.js';
 import { ROLES } from './roles.js';
 
@@ -42,6 +43,7 @@ export const EVENTS_SCHEMA: SchemaDefinition = {
     LOG_CONTINUITY,
     STATISTICS,
     SET_ASIDE,
+    WORKER_SEATS,
   ],
   repairs: [REBASE_LOG],
 };

@@ -15,6 +15,8 @@ const CAPACITY = 6;
 /** Many parts, so that the last ones end together. Files that share a platform are one part. */
 const MEDIUM_PARTS = 9;
 const SYSTEM_PARTS = 4;
+/** No step takes half of this on a slow machine: one that does hangs, such as Jest on a server that a test left open. */
+const STEP_MINUTES_MAX = 25;
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const startedAt = performance.now();
@@ -22,6 +24,21 @@ prepare(root);
 
 const scratch = mkdtempSync(join(tmpdir(), 'posthorn-test-'));
 const totals = { passed: 0, failed: 0 };
+const groups = new Set();
+
+function signal(group, name) {
+  try {
+    process.kill(-group, name);
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.once(name, () => {
+    for (const group of groups) signal(group, name);
+    process.exit(1);
+  });
 
 /** Runs one command. What it prints comes out in one piece at its end. @returns whether it passed. */
 function step(name, command, args, lane = 0) {
@@ -30,6 +47,8 @@ function step(name, command, args, lane = 0) {
     const child = spawn(command, args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own: what it has started can be ended with it.
+      detached: true,
       env: {
         ...process.env,
         NX_TUI: 'false',
@@ -37,9 +56,16 @@ function step(name, command, args, lane = 0) {
         POSTHORN_TEST_LANE: String(lane),
       },
     });
+    groups.add(child.pid);
     const output = [];
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk));
+    const limit = setTimeout(() => {
+      output.push(Buffer.from(`\nnot over after ${STEP_MINUTES_MAX} minutes: ended\n`));
+      signal(child.pid, 'SIGKILL');
+    }, STEP_MINUTES_MAX * 60_000);
     const end = (hasPassed) => {
+      clearTimeout(limit);
+      groups.delete(child.pid);
       const seconds = ((performance.now() - began) / 1000).toFixed(0);
       console.log(`\n── ${name}\n${Buffer.concat(output)}`);
       console.log(`── ${name}: ${hasPassed ? 'passed' : 'FAILED'} after ${seconds} s`);

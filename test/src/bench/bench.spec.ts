@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import { monotonicMs } from '../wire/time.js';
+import { pause, waitFor } from '../wire/time.js';
 import { parseBenchArguments } from './arguments.js';
 import { boundOf } from './bound.js';
 import { type Cell } from './cell.js';
@@ -23,9 +23,12 @@ async function serveWith(
     request.on('end', () => response.writeHead(handle(request, Buffer.concat(chunks))).end());
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  await work((server.address() as AddressInfo).port, server);
-  server.closeAllConnections();
-  await new Promise((done) => server.close(done));
+  try {
+    await work((server.address() as AddressInfo).port, server);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  }
 }
 
 const requestsTo = (port: number): SignedRequests => {
@@ -56,8 +59,8 @@ test('the closed loop keeps its connections busy with requests the official pack
     const result = await new ClosedLoop({ ...options, take: () => requests.take() }).run();
     expect(result.acked).toBe(ids.size);
     expect(result.acked).toBe(requests.taken);
-    expect(result.acked).toBeGreaterThan(100);
-    expect(result.perSecond).toBeGreaterThan(100);
+    expect(result.acked).toBeGreaterThan(options.connections);
+    expect(result.perSecond).toBeGreaterThan(result.acked);
     expect(result.statuses).toEqual({ 202: result.acked });
     expect(result.latency.p50).toBeGreaterThan(0);
   });
@@ -76,12 +79,10 @@ test('a lost connection is opened again; a bound on requests ends the run', asyn
       port,
       connections: 2,
       warmUpMs: 0,
-      durationMs: 5_000,
+      durationMs: 60_000, // longer than a test may take
       requestsMax: 40,
     };
-    const before = monotonicMs();
     const result = await new ClosedLoop({ ...options, take: () => requests.take() }).run();
-    expect(monotonicMs() - before).toBeLessThan(4_000);
     expect(result.acked).toBe(39);
   });
 });
@@ -91,13 +92,14 @@ test('the window holds requests back until deliveries arrive', async () => {
     () => 204,
     async (port) => {
       const requests = requestsTo(port);
-      const options = { host: '127.0.0.1', port, connections: 4, warmUpMs: 0, durationMs: 400 };
-      const loop = new ClosedLoop({ ...options, take: () => requests.take() });
+      const options = { host: '127.0.0.1', port, connections: 4, warmUpMs: 0, durationMs: 60_000 };
+      const loop = new ClosedLoop({ ...options, requestsMax: 15, take: () => requests.take() });
       loop.allow(10);
       const running = loop.run();
-      await new Promise((done) => setTimeout(done, 150));
+      await waitFor('ten answers', () => (loop.ackedSoFar === 10 ? true : undefined), { timeoutMs: 10_000 });
+      await pause(50);
       expect(loop.ackedSoFar).toBe(10);
-      loop.allow(15);
+      loop.allow(20);
       expect((await running).acked).toBe(15);
     },
   );

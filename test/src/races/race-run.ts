@@ -18,7 +18,6 @@ const STRIKE_POLL_MS = 5;
 /** Where the reference of a message is: Twilio keeps none, and gives back the URL it was given. */
 const REFERENCE = 'posthorn-message';
 /** Below these a run proves nothing. */
-const CLOSE_SHARE_MIN = { quiet: 0.5, fault: 0.15 };
 const WINNER_SHARE_MIN = { quiet: 0.1, fault: 0.02 };
 const UNCLEAR_SHARE_MAX = 0.01;
 
@@ -28,6 +27,8 @@ export interface RaceRunOptions {
   readonly ratePerSecond: number;
   readonly underWayMax: number;
   readonly messagesEach: number;
+  /** The share of close races below which a run proves nothing: without a fault, and with one. */
+  readonly closeShareMin: { readonly quiet: number; readonly fault: number };
 }
 
 /** How the races under one fault went. */
@@ -98,7 +99,7 @@ export class RaceRun {
       };
       const verdict = judgeRaces(evidence);
       const misses = strikes.filter((what) => what.endsWith(NOTHING));
-      const problems = [...problem, ...misses, ...emptyProofs(verdict, fault, this.races)];
+      const problems = [...problem, ...misses, ...emptyProofs(verdict, fault, this.races, options)];
       const racesPerSecond = (1_000 * this.races.length) / Math.max(1, this.tookMs);
       return { fault, options, verdict, evidence, racesPerSecond, strikes, problems };
     } finally {
@@ -152,7 +153,12 @@ export class RaceRun {
 }
 
 /** Why a run without violations would still say nothing. */
-function emptyProofs(verdict: RaceVerdict, fault: RaceFault, races: readonly Race[]): string[] {
+function emptyProofs(
+  verdict: RaceVerdict,
+  fault: RaceFault,
+  races: readonly Race[],
+  { closeShareMin }: RaceRunOptions,
+): string[] {
   const kind = fault.strikes === 0 ? 'quiet' : 'fault';
   const stopped = races.filter(({ stop }) => stop !== undefined).length;
   const share = (count: number): number => count / Math.max(1, stopped);
@@ -160,7 +166,7 @@ function emptyProofs(verdict: RaceVerdict, fault: RaceFault, races: readonly Rac
   const unserved = verdict.controls - verdict.controlsSent - verdict.controlsOpen;
   const lost = races.filter(({ messageId, stop }) => messageId === '' || (stop && !stop.acked)).length;
   return [
-    ...(share(verdict.close) < CLOSE_SHARE_MIN[kind] ? [`only ${percent(verdict.close)} were close`] : []),
+    ...(share(verdict.close) < closeShareMin[kind] ? [`only ${percent(verdict.close)} were close`] : []),
     ...(share(verdict.sentFirst) < WINNER_SHARE_MIN[kind]
       ? [`the message was first in only ${percent(verdict.sentFirst)}`]
       : []),

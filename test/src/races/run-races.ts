@@ -9,13 +9,22 @@ import { type PlannedRaces, planRaces } from './race-plan.js';
 import { RaceProgress } from './race-progress.js';
 import { type RaceResult, RaceRun, type RaceRunOptions } from './race-run.js';
 
-/** Many under way are more races, fewer of them close: for a short run each has to count. */
-const SHORT = { ratePerSecond: 100, underWayMax: 8, messagesEach: 1 };
+/**
+ * Many under way are more races, fewer of them close: for a short run each has to count. How many are close depends on the
+ * machine (of one that had half of its cores taken by others two fifths were): a short run is to fail for what it sees.
+ */
+const SHORT = {
+  ...{ ratePerSecond: 100, underWayMax: 8, messagesEach: 1 },
+  closeShareMin: { quiet: 0.25, fault: 0.08 },
+};
 /**
  * Eight messages for each STOP: more races for the same work, and of each STOP some are close on either side. Of five such
  * STOPs under way eight tenths of the races are close, of eight six tenths.
  */
-const LONG = { ratePerSecond: 400, underWayMax: 40, messagesEach: 8 };
+const LONG = {
+  ...{ ratePerSecond: 400, underWayMax: 40, messagesEach: 8 },
+  closeShareMin: { quiet: 0.5, fault: 0.15 },
+};
 const MEGABYTE = 1024 * 1024;
 /** Seeds of one round keep their distance from those of the next one. */
 const SEEDS_OF_ROUND = 1_000;

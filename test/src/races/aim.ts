@@ -7,6 +7,8 @@ const CORRECTION_MS_MAX = 300;
 const HELD_MS = 450;
 /** A message that took longer waited for a service that was away; the next ones will not. */
 const LATE_MS = 1_000;
+/** More late ones than are ever under way, with none in time between them: that is how long a message takes now. */
+const LATE_IN_A_ROW_MAX = 60;
 const REMEMBERED_MAX = 15;
 
 /** When to say STOP after a message was asked for, so that either may be first. */
@@ -16,22 +18,25 @@ export class Aim {
   /** From STOP to its answer, lately. */
   private readonly stops: number[] = [];
   private correctionMs = 0;
+  private lateInARow = 0;
 
   constructor(private readonly random: Random) {}
 
-  /** From asking for a message until it is at the provider, usually; milliseconds. */
-  get sendMs(): number {
+  /** From asking for a message until it is at the provider, usually; milliseconds. Undefined until one is there. */
+  get sendMs(): number | undefined {
     return middle(this.sends);
   }
 
   /** @returns milliseconds; negative: the STOP leaves first. */
   next(): number {
-    const usual = this.sendMs - middle(this.stops);
+    const usual = (this.sendMs ?? 0) - (middle(this.stops) ?? 0);
     return usual + this.correctionMs + this.random.between(-SPREAD_MS, SPREAD_MS);
   }
 
   onArrival(ms: number): void {
-    if (ms <= LATE_MS) remember(this.sends, ms);
+    this.lateInARow = ms > LATE_MS ? this.lateInARow + 1 : 0;
+    const isUsual = this.lateInARow === 0 || this.lateInARow > LATE_IN_A_ROW_MAX || this.sends.length === 0;
+    if (isUsual) remember(this.sends, ms);
   }
 
   /** Moves towards where both win equally often. @param sentFirst the share of the messages that were. */
@@ -49,5 +54,5 @@ function remember(list: number[], value: number): void {
 }
 
 /** A few that took very long do not move it. */
-const middle = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+const middle = (values: readonly number[]): number | undefined =>
+  [...values].sort((a, b) => a - b)[values.length >> 1];

@@ -28,6 +28,12 @@ export interface RaceRound {
   readonly faults: readonly FaultTally[];
 }
 
+/** Of earlier rounds: races that said nothing are no proof and are run again; a violation stays one. */
+export const countedOf = (rounds: readonly RaceRound[]): FaultTally[] =>
+  rounds
+    .flatMap(({ faults }) => faults)
+    .filter(({ afterStop, others, problems }) => problems.length === 0 || afterStop + others > 0);
+
 /** A file with a line of JSON for each round that was judged. One that was cut off is not in it. */
 export class RaceJournal {
   constructor(private readonly file: string) {}

@@ -18,6 +18,8 @@ const RETRY_MS = 250;
 /** The first try has no answer yet. */
 const STILL_RUNNING = 'idempotency.in_progress';
 const TICK_MS = 2;
+/** How long a message may take while none is at the provider yet. */
+const FIRST_SEND_MS_MAX = 10_000;
 
 export interface RaceRunnerOptions {
   readonly apiUrl: string;
@@ -108,8 +110,8 @@ export class RaceRunner {
   /** Until its messages are at the provider, or would be: what is still on its way is under way, whoever has answered. */
   private async untilUsual(texts: readonly string[]): Promise<void> {
     const lastMs = Math.max(...texts.map((text) => this.askedAt.get(text) ?? 0));
-    while (monotonicMs() < lastMs + this.aim.sendMs && !texts.every((text) => this.reached.has(text)))
-      await pause(TICK_MS);
+    const isUnderWay = (): boolean => monotonicMs() < lastMs + (this.aim.sendMs ?? FIRST_SEND_MS_MAX);
+    while (isUnderWay() && !texts.every((text) => this.reached.has(text))) await pause(TICK_MS);
   }
 
   private async ask(

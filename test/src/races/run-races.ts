@@ -4,7 +4,7 @@ import { type ChaosArguments } from '../chaos/arguments.js';
 import { complaintsOf, isClean, writeLines } from '../chaos/report.js';
 import { ROOT, type RunningPlatform } from '../house/running-platform.js';
 import { RACE_FAULTS } from './race-faults.js';
-import { type FaultTally, RaceJournal, type RaceRound } from './race-journal.js';
+import { countedOf, type FaultTally, RaceJournal, type RaceRound } from './race-journal.js';
 import { type PlannedRaces, planRaces } from './race-plan.js';
 import { RaceProgress } from './race-progress.js';
 import { type RaceResult, RaceRun, type RaceRunOptions } from './race-run.js';
@@ -39,8 +39,8 @@ export async function runRaces(
   if (faults.length === 0 || races === 0) return true;
   const progress = new RaceProgress(races);
   const journal = args.journal === undefined ? undefined : new RaceJournal(args.journal);
-  const before = (await journal?.read()) ?? [];
-  for (const tally of before.flatMap((round) => round.faults)) progress.add(tally);
+  const before = countedOf((await journal?.read()) ?? []);
+  for (const tally of before) progress.add(tally);
   if (before.length > 0) report(progress);
   const revision = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: ROOT, encoding: 'utf8' });
   for (const [round, planned] of planRaces(faults, progress.left).entries()) {

@@ -156,7 +156,8 @@ await inPool([
     weight: 3,
     run: (lane) => tests('system', { lane, part, parts: SYSTEM_PARTS, only: 'test/system/[^/]+$' }),
   })),
-  // Alone: how soon an answer comes is judged.
+  // Alone: how soon an answer comes is judged, and that none is refused.
+  { weight: CAPACITY, run: (lane) => tests('system', { lane, only: 'test/system/alone/', name: 'alone' }) },
   { weight: CAPACITY, run: (lane) => check('fault runs, short form', 'chaos', [], lane) },
 ]);
 

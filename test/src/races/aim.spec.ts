@@ -11,16 +11,6 @@ test('messages that waited for a service that was away do not move the aim', () 
   for (let n = 0; n < 50; n++) expect(Math.abs(aim.next() - 80)).toBeLessThanOrEqual(SPREAD_MS);
 });
 
-test('a platform that has become slow is waited for: its messages are late one after the other', () => {
-  // Did break: a round began slowly, so each message was late and none was believed. More were asked for than left.
-  const aim = new Aim(new Random(2));
-  for (let n = 0; n < 15; n++) aim.onArrival(80);
-  for (let n = 0; n < 100; n++) aim.onArrival(5_000);
-  expect(aim.sendMs).toBe(5_000);
-  for (let n = 0; n < 15; n++) aim.onArrival(80);
-  expect(aim.sendMs).toBe(80);
-});
-
 test('how long a message takes is not known before one is at the provider, and then it is, even a late one', () => {
   const aim = new Aim(new Random(3));
   expect(aim.sendMs).toBeUndefined();

@@ -7,8 +7,6 @@ const CORRECTION_MS_MAX = 300;
 const HELD_MS = 450;
 /** A message that took longer waited for a service that was away; the next ones will not. */
 const LATE_MS = 1_000;
-/** More late ones than are ever under way, with none in time between them: that is how long a message takes now. */
-const LATE_IN_A_ROW_MAX = 60;
 const REMEMBERED_MAX = 15;
 
 /** When to say STOP after a message was asked for, so that either may be first. */
@@ -18,7 +16,6 @@ export class Aim {
   /** From STOP to its answer, lately. */
   private readonly stops: number[] = [];
   private correctionMs = 0;
-  private lateInARow = 0;
 
   constructor(private readonly random: Random) {}
 
@@ -34,9 +31,7 @@ export class Aim {
   }
 
   onArrival(ms: number): void {
-    this.lateInARow = ms > LATE_MS ? this.lateInARow + 1 : 0;
-    const isUsual = this.lateInARow === 0 || this.lateInARow > LATE_IN_A_ROW_MAX || this.sends.length === 0;
-    if (isUsual) remember(this.sends, ms);
+    if (ms <= LATE_MS || this.sends.length === 0) remember(this.sends, ms);
   }
 
   /** Moves towards where both win equally often. @param sentFirst the share of the messages that were. */

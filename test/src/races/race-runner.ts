@@ -18,8 +18,8 @@ const RETRY_MS = 250;
 /** The first try has no answer yet. */
 const STILL_RUNNING = 'idempotency.in_progress';
 const TICK_MS = 2;
-/** How long a message may take while none is at the provider yet. */
-const FIRST_SEND_MS_MAX = 10_000;
+/** A message that nobody stops is waited for; one that takes longer is for the judge to see. */
+const CONTROL_MS_MAX = 10_000;
 
 export interface RaceRunnerOptions {
   readonly apiUrl: string;
@@ -102,16 +102,20 @@ export class RaceRunner {
     );
     const stopping = isControl ? undefined : after(stopAfterMs, () => this.stop(lane, address, texts));
     const [asked, stop] = await Promise.all([Promise.all(asking), stopping]);
-    await this.untilUsual(texts);
+    await this.untilOver(texts, isControl);
     for (const each of asked)
       this.races.push({ contact: address, tenant: lane.tenant, category, ...each, stop });
   }
 
-  /** Until its messages are at the provider, or would be: what is still on its way is under way, whoever has answered. */
-  private async untilUsual(texts: readonly string[]): Promise<void> {
+  /**
+   * Until its messages are at the provider, or would be: what is still on its way is under way, whoever has answered. How
+   * long that is where messages are late, those show that nobody stops: without them more would be asked for than leaves.
+   */
+  private async untilOver(texts: readonly string[], isControl: boolean): Promise<void> {
     const lastMs = Math.max(...texts.map((text) => this.askedAt.get(text) ?? 0));
-    const isUnderWay = (): boolean => monotonicMs() < lastMs + (this.aim.sendMs ?? FIRST_SEND_MS_MAX);
-    while (isUnderWay() && !texts.every((text) => this.reached.has(text))) await pause(TICK_MS);
+    const usualMs = (): number => (isControl ? undefined : this.aim.sendMs) ?? CONTROL_MS_MAX;
+    while (monotonicMs() < lastMs + usualMs() && !texts.every((text) => this.reached.has(text)))
+      await pause(TICK_MS);
   }
 
   private async ask(

@@ -1,11 +1,11 @@
-import { freePortOffset } from '../src/house/free-offset.js';
-import { RunningPlatform } from '../src/house/running-platform.js';
-import { History } from '../src/load/history.js';
-import { OpenLoop } from '../src/load/open-loop.js';
-import { Workload } from '../src/load/workload.js';
-import { Sink } from '../src/sink/sink.js';
-import { Random } from '../src/wire/random.js';
-import { waitFor } from '../src/wire/time.js';
+import { freePortOffset } from '../../src/house/free-offset.js';
+import { RunningPlatform } from '../../src/house/running-platform.js';
+import { History } from '../../src/load/history.js';
+import { OpenLoop } from '../../src/load/open-loop.js';
+import { Workload } from '../../src/load/workload.js';
+import { Sink } from '../../src/sink/sink.js';
+import { Random } from '../../src/wire/random.js';
+import { waitFor } from '../../src/wire/time.js';
 
 const START_MS = 240_000;
 /**
@@ -14,20 +14,11 @@ const START_MS = 240_000;
  */
 const [AGE_MS, GRACE_MS] = [500, 4_000];
 const SERVERS = ['tenants', 'events', 'compliance', 'dispatcher'];
-/** How soon an answer comes is judged by the fault runs, alone; a provider comes again. */
-const LOAD = {
-  ...{ ratePerSecond: 40, durationMs: 20_000, timeoutMs: 20_000 },
-  retry: { delayMs: 200, graceMs: 30_000 },
-};
-/** What is said where others take the processor: a move takes no time. */
-const OVERLOAD = ['service.deadline', 'store.overloaded'];
-/** So many moves in order for each that was cut: a process that got no processor for seconds moves too late. */
-const IN_ORDER_SHARE_MIN = 0.75;
+/** How soon an answer comes is judged by the fault runs, alone. */
+const LOAD = { ratePerSecond: 40, durationMs: 20_000, timeoutMs: 20_000 };
 const CHANGES = 8;
 const APPEND = '/posthorn.events.v1.AppendService/Append';
 const WATCH = '/posthorn.tenants.v1.ConfigService/Watch';
-const CARRY = '/posthorn.calls.v1.CallService/Carry';
-const CODE = /code="([^"]*)"/;
 
 let [platform, sink] = [] as unknown as [RunningPlatform, Sink];
 
@@ -46,11 +37,11 @@ afterAll(async () => {
   await platform?.removeData();
 }, START_MS);
 
-/** Values of a counter by what the pattern finds in its labels. */
+/** Values of a counter by one of its labels. */
 async function counted(
   service: string,
   name: string,
-  label: RegExp,
+  label: string,
   ...parts: string[]
 ): Promise<Map<string, number>> {
   const page = await (await fetch(`${platform.local.healthUrls[service]}/metrics`)).text();
@@ -59,29 +50,23 @@ async function counted(
     .filter((line) => line.startsWith(`${name}{`) && parts.every((part) => line.includes(part)));
   const sums = new Map<string, number>();
   for (const line of lines) {
-    const key = label.exec(line)?.[1] ?? '';
+    const key = new RegExp(`${label}="([^"]*)"`, 'i').exec(line)?.[1] ?? '';
     sums.set(key, (sums.get(key) ?? 0) + Number(line.slice(line.lastIndexOf(' '))));
   }
   return sums;
 }
 
-/** Calls between services that failed, of all callers, but for overload: a platform that starts has some. */
-async function failures(): Promise<number> {
-  let sum = 0;
+/** Calls between services that failed, of all callers: a platform that starts has some. */
+async function failures(): Promise<Record<string, number>> {
+  const all: Record<string, number> = {};
   for (const service of ['ingress', 'api', ...SERVERS])
-    for (const [code, count] of await counted(service, 'posthorn_grpc_client_failures_total', CODE))
-      if (!OVERLOAD.includes(code)) sum += count;
-  return sum;
-}
-
-/** Streams of a method that ended, and how many of them in order. */
-async function moved(service: string, method: string): Promise<{ ok: number; all: number }> {
-  const ended = await counted(service, 'posthorn_grpc_server_calls_total', CODE, `method="${method}"`);
-  return { ok: ended.get('ok') ?? 0, all: [...ended.values()].reduce((sum, each) => sum + each, 0) };
+    for (const [method, count] of await counted(service, 'posthorn_grpc_client_failures_total', 'method'))
+      all[`${service} ${method}`] = count;
+  return all;
 }
 
 test(
-  'I3 I6 connections and streams move again and again under load: each request is stored once and delivered, and no watch misses a change',
+  'I3 I6 connections and streams move again and again under load: every request is answered 2xx and delivered, and no watch misses a change',
   async () => {
     const tenant = await platform.admin.createTenant('moving');
     const source = await platform.admin.createSource(tenant.slug, 'standard-webhooks');
@@ -122,23 +107,20 @@ test(
       };
       await waitFor('a new source takes events', seen, { timeoutMs: 10_000 });
     }
-    const { skipped, sent } = await running;
-    expect({ skipped, acked: history.count('acked') }).toEqual({ skipped: 0, acked: sent });
-    expect(rotated.filter((status) => ![204, 404, 503].includes(status))).toEqual([]);
+    const { statuses, skipped, sent } = await running;
+    expect({ statuses, skipped }).toEqual({ statuses: { 204: sent }, skipped: 0 });
+    expect(rotated.filter((status) => status !== 204 && status !== 404)).toEqual([]);
     const delivered = (): number => new Set(sink.receipts.map(({ webhookId }) => webhookId)).size;
     await waitFor('everything is delivered', () => (delivered() === sent + CHANGES ? true : undefined), {
       timeoutMs: 60_000,
     });
-    // It did happen, and moves were streams that ended in order, not ones that were cut.
-    const [appends, carried, watches] = await Promise.all([
-      moved('events', APPEND),
-      moved('events', CARRY),
-      moved('tenants', WATCH),
-    ]);
-    expect(appends.ok).toBeGreaterThan(5);
-    expect(watches.all).toBeGreaterThan(10);
-    for (const { ok, all } of [appends, carried]) expect(ok / all).toBeGreaterThan(IN_ORDER_SHARE_MIN);
-    expect((await failures()) - before).toBeLessThan(carried.all * (1 - IN_ORDER_SHARE_MIN));
+    // It did happen, and each move was a stream that ended in order, not one that was cut.
+    const moves = await counted('events', 'posthorn_grpc_server_calls_total', 'code', `method="${APPEND}"`);
+    expect(moves.get('ok')).toBeGreaterThan(5);
+    expect([...moves.keys()]).toEqual(['ok']);
+    const watches = await counted('tenants', 'posthorn_grpc_server_calls_total', 'code', `method="${WATCH}"`);
+    expect([...watches.values()].reduce((sum, each) => sum + each, 0)).toBeGreaterThan(20);
+    expect(await failures()).toEqual(before);
   },
   START_MS,
 );

@@ -28,11 +28,21 @@ export interface RaceRound {
   readonly faults: readonly FaultTally[];
 }
 
-/** Of earlier rounds: races that said nothing are no proof and are run again; a violation stays one. */
+/** What is said of races that were not close enough to prove anything; a journal tells them from other problems by it. */
+export const TOO_FAR = {
+  close: (share: string) => `only ${share} were close`,
+  first: (who: 'message' | 'STOP', share: string) => `the ${who} was first in only ${share}`,
+};
+const IS_TOO_FAR = /^(only \S+ % were close|the (message|STOP) was first in only \S+ %)$/;
+
+/** Of earlier rounds: races that were not close are no proof and are run again; whatever else went wrong stays. */
 export const countedOf = (rounds: readonly RaceRound[]): FaultTally[] =>
   rounds
     .flatMap(({ faults }) => faults)
-    .filter(({ afterStop, others, problems }) => problems.length === 0 || afterStop + others > 0);
+    .filter(
+      ({ afterStop, others, problems }) =>
+        problems.length === 0 || afterStop + others > 0 || !problems.every((each) => IS_TOO_FAR.test(each)),
+    );
 
 /** A file with a line of JSON for each round that was judged. One that was cut off is not in it. */
 export class RaceJournal {

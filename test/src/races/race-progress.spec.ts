@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RACE_FAULTS } from './race-faults.js';
-import { countedOf, type FaultTally, RaceJournal, type RaceRound } from './race-journal.js';
+import { countedOf, type FaultTally, RaceJournal, type RaceRound, TOO_FAR } from './race-journal.js';
 import { planRaces, RACES_MAX } from './race-plan.js';
 import { RaceProgress } from './race-progress.js';
 
@@ -50,16 +50,21 @@ test('E1 one late send among all rounds is said at the end, and so is a round th
   expect(empty.left).toBe(0);
 });
 
-test('E1 of earlier rounds a proof that was empty is run again, and a violation is never left out', () => {
-  const [whole, empty] = [tally(), tally({ id: 'C1', problems: ['only 1.0 % were close'] })];
-  const late = tally({ id: 'C2', afterStop: 1, problems: ['not healed'] });
+test('E1 of earlier rounds races that were not close are run again, and what else went wrong is never left out', () => {
+  const far = [TOO_FAR.close('1.0 %'), TOO_FAR.first('message', '0.0 %'), TOO_FAR.first('STOP', '0.5 %')];
+  const [whole, empty] = [tally(), tally({ id: 'C1', problems: far })];
+  const kept = [
+    ...far.map((problem) => tally({ id: 'C2', afterStop: 1, problems: [problem] })),
+    tally({ id: 'C3', others: 1, problems: far }),
+    tally({ id: 'C4', problems: [...far, 'not healed'] }),
+  ];
   const round = {
     at: '2026-11-26T17:00:00.000Z',
     revision: 'abcdef0',
     seed: 1,
-    faults: [whole, empty, late],
+    faults: [whole, empty, ...kept],
   };
-  expect(countedOf([round, round])).toEqual([whole, late, whole, late]);
+  expect(countedOf([round, round])).toEqual([whole, ...kept, whole, ...kept]);
 });
 
 test('E1 a journal gives back its rounds, and says which line is none', async () => {

@@ -7,6 +7,7 @@ import { judgeRaces, type RaceVerdict } from './judge-races.js';
 import { type Race, type RaceEvidence, type Send } from './race.js';
 import { createRaceCast, type RaceCast } from './race-cast.js';
 import { NOTHING, type RaceFault } from './race-faults.js';
+import { TOO_FAR } from './race-journal.js';
 import { RaceReader } from './race-reader.js';
 import { RaceRunner } from './race-runner.js';
 
@@ -166,12 +167,12 @@ function emptyProofs(
   const unserved = verdict.controls - verdict.controlsSent - verdict.controlsOpen;
   const lost = races.filter(({ messageId, stop }) => messageId === '' || (stop && !stop.acked)).length;
   return [
-    ...(share(verdict.close) < closeShareMin[kind] ? [`only ${percent(verdict.close)} were close`] : []),
+    ...(share(verdict.close) < closeShareMin[kind] ? [TOO_FAR.close(percent(verdict.close))] : []),
     ...(share(verdict.sentFirst) < WINNER_SHARE_MIN[kind]
-      ? [`the message was first in only ${percent(verdict.sentFirst)}`]
+      ? [TOO_FAR.first('message', percent(verdict.sentFirst))]
       : []),
     ...(share(verdict.refused) < WINNER_SHARE_MIN[kind]
-      ? [`the STOP was first in only ${percent(verdict.refused)}`]
+      ? [TOO_FAR.first('STOP', percent(verdict.refused))]
       : []),
     ...(share(verdict.unclear) > UNCLEAR_SHARE_MAX
       ? [`${percent(verdict.unclear)} cannot be told apart`]

@@ -38,10 +38,10 @@ import { testProcess } from '@posthorn/testing/test-process.js';
 
 export type Call = ServerDuplexStream<AppendRequest, AppendResponse>;
 type RunningConfig = ReturnType<typeof readConfig>;
-const readConfig = (drainTimeoutMs = '5000') =>
+const readConfig = (drainTimeoutMs = '5000', env: NodeJS.ProcessEnv = {}) =>
   loadConfig(
     { ...SERVER_CONFIG, ...GRPC_CONFIG },
-    { GRPC_LISTEN: '127.0.0.1:0', HEALTH_LISTEN: '127.0.0.1:0', DRAIN_TIMEOUT_MS: drainTimeoutMs },
+    { GRPC_LISTEN: '127.0.0.1:0', HEALTH_LISTEN: '127.0.0.1:0', DRAIN_TIMEOUT_MS: drainTimeoutMs, ...env },
   );
 export const FACTS: ListFactsRequest = { shard: 0, afterSequence: 0n, limit: 1 };
 export const NO_FACTS: ListFactsResponse = { epoch: 'e', facts: [], headSequence: 0n };
@@ -128,7 +128,7 @@ export const rig = {} as { dir: string; certificates: Certificates; running: Run
 export const channels: GrpcChannel[] = [];
 
 /** One more server, which the caller closes. */
-export async function start(drainTimeoutMs?: string): Promise<Running> {
+export async function start(drainTimeoutMs?: string, env?: NodeJS.ProcessEnv): Promise<Running> {
   const lines: string[] = [];
   const log = openLogger({
     level: 'info',
@@ -137,7 +137,7 @@ export async function start(drainTimeoutMs?: string): Promise<Running> {
     sink: { write: (line) => lines.push(line) },
   });
   const process = testProcess<RunningConfig>('events', {
-    config: readConfig(drainTimeoutMs),
+    config: readConfig(drainTimeoutMs, env),
     tls: rig.certificates.of('events'),
     log,
   });

@@ -12,6 +12,7 @@ import { SystemClock } from '@posthorn/clock/clock.js';
 import { CallServiceService } from '@posthorn/contracts/posthorn/calls/v1/calls.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { CallStreams, type CarryClientStream, NOT_CARRIED } from './call-streams.js';
+import { letClosingSessionsEnd } from './closing-sessions.js';
 import { appErrorOf } from './grpc-errors.js';
 import { CALL_BUCKETS, type Counter, type Histogram, type Metrics } from './metrics.js';
 import { channelCredentials, type Tls } from './tls.js';
@@ -108,6 +109,7 @@ export class GrpcChannel {
     address: string,
     readonly peer: string,
   ) {
+    letClosingSessionsEnd();
     this.tracer = process.tracer;
     this.seconds = process.metrics.histogram({
       name: 'posthorn_grpc_client_call_seconds',

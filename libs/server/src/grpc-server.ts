@@ -12,6 +12,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { type Observable, throwError } from 'rxjs';
 import { CallBook, type GrpcExposure } from './call-book.js';
 import { CallCarrier, type CarriedMethod, type CarryStream } from './call-carrier.js';
+import { letClosingSessionsEnd } from './closing-sessions.js';
 import { reportError } from './error-report.js';
 import { MESSAGE_BYTES_MAX, STREAM_AGE_KEY } from './grpc-client.js';
 import { isServiceError, serviceErrorOf } from './grpc-errors.js';
@@ -67,6 +68,7 @@ export class GrpcServer extends ServerGrpc {
     const callers = [...new Set(exposures.flatMap((exposure) => exposure.callers))];
     const book = new CallBook(process, [...exposures, { definition: CallServiceService, callers }]);
     super(optionsOf(process, exposures, grpcInterceptor(book)));
+    letClosingSessionsEnd();
     this.carrier = new CallCarrier(book);
   }
 

@@ -136,6 +136,7 @@ test('I6 the configuration of tomorrow is taken: fields and words that are not k
             ordering: 'causal',
             include: ['hologram'],
             eventTypes: ['message.teleported'],
+            filterJson: '{"mood":["fine"]}',
           }),
         ),
       ),
@@ -159,7 +160,7 @@ test('I6 the configuration of yesterday is taken: what it does not say has the m
     snapshot(
       older(encoded.tenant({ sendsPaused: true, media: { maxBytes: 9 } }), 6),
       older(encoded.source({ credentialsJson: '{"a":1}' }), 6),
-      older(encoded.destination({ include: ['raw'] }), 13),
+      older(encoded.destination({ include: ['raw'], filterJson: '{"channel":["sms"]}' }), 13),
     ),
   );
   expect(invalid).toEqual([]);
@@ -168,7 +169,7 @@ test('I6 the configuration of yesterday is taken: what it does not say has the m
   });
   expect(state.tenant(TENANT)!.boxFor(NOW_MS)).toBeDefined();
   expect(state.source(SOURCE)!.credentials).toBeUndefined();
-  expect(state.destination(DESTINATION)!.include.size).toBe(0);
+  expect(state.destination(DESTINATION)!).toMatchObject({ include: new Set(), filter: [] });
   expect(state.isSendingPaused).toBe(false);
 });
 

@@ -193,6 +193,7 @@ export class HandMadeConfig {
       status: 'active',
       secrets: [newSecret('current')],
       include: [],
+      filterJson: '',
       generation: 1,
       ...fields,
     };

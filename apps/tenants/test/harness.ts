@@ -242,6 +242,7 @@ export async function makeDestination(instance: Instance, tenant: string, fields
       ratePerSecond: 0,
       headersJson: '',
       include: [],
+      filterJson: '',
       ...fields,
     },
     CALL,

@@ -25,6 +25,8 @@ export class EdgeDestination {
   readonly include: ReadonlySet<string>;
   /** Raised when it is enabled, or its URL or headers change; 0: tenants does not say. */
   readonly generation: number;
+  /** Of the facts that it subscribed to, those with one of the values of each field. */
+  readonly filter: readonly (readonly [field: string, values: ReadonlySet<string>])[];
   readonly secrets: readonly Secret[];
   private readonly validSecrets: ValidSecrets;
 
@@ -44,6 +46,7 @@ export class EdgeDestination {
     this.status = config.status;
     this.include = new Set(config.include);
     this.generation = config.generation ?? 0;
+    this.filter = filterOf(config.filterJson);
     this.secrets = config.secrets;
     this.validSecrets = new ValidSecrets(config.secrets);
   }
@@ -52,6 +55,11 @@ export class EdgeDestination {
   secretsAt(nowMs: number): readonly Secret[] {
     return this.validSecrets.at(nowMs);
   }
+}
+
+function filterOf(json: string): [string, ReadonlySet<string>][] {
+  const parsed = JSON.parse(json === '' ? '{}' : json) as Record<string, readonly string[]>;
+  return Object.entries(parsed).map(([field, values]) => [field, new Set(values)]);
 }
 
 function headersOf(json: string): Record<string, string> {

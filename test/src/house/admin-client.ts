@@ -86,10 +86,10 @@ export class AdminClient {
     tenant: TenantUnderTest,
     sink: SinkFace,
     name: string,
-    options: { ordering?: 'none' | 'key'; eventTypes?: string[]; maxInFlight?: number } = {},
+    options: { ordering?: 'none' | 'key'; eventTypes?: string[]; filter?: object; maxInFlight?: number } = {},
   ): Promise<DestinationUnderTest> {
-    const { ordering = 'none', eventTypes = [], maxInFlight = 64 } = options;
-    const body = { name, url: sink.url(name), ordering, eventTypes, maxInFlight };
+    const { ordering = 'none', eventTypes = [], filter = {}, maxInFlight = 64 } = options;
+    const body = { name, url: sink.url(name), ordering, eventTypes, filter, maxInFlight };
     const path = `/tenants/${tenant.slug}/destinations`;
     const { id, signingSecret } = await this.call<{ id: string; signingSecret: string }>('POST', path, body);
     await sink.configure(name, { secrets: [signingSecret] });

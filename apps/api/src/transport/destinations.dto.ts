@@ -45,6 +45,17 @@ const include = z
     'personal data that deliveries carry: of facts about a hand-off its context package, in full or flat (at most 4 KiB); needs the scope payloads:read, as does changing the url then',
   );
 
+const FILTER_VALUES_MAX = 50;
+const filterValues = z.array(z.string().min(1).max(200)).min(1).max(FILTER_VALUES_MAX).optional();
+const filter = z
+  .strictObject({
+    ...{ sourceId: filterValues, provider: filterValues, channel: filterValues, state: filterValues },
+    ...{ previousState: filterValues, signal: filterValues, campaign: filterValues, errorCode: filterValues },
+  })
+  .describe(
+    'of the facts that it subscribed to, those that have one of the values in each field that is named, as in the data of a delivery; empty means all',
+  );
+
 export const createDestination = z.strictObject({
   name,
   url,
@@ -55,6 +66,7 @@ export const createDestination = z.strictObject({
   ratePerSecond: ratePerSecond.optional(),
   headers: headers.default({}),
   include: include.default([]),
+  filter: filter.default({}),
 });
 export const updateDestination = z.strictObject({
   name: name.optional(),
@@ -66,6 +78,7 @@ export const updateDestination = z.strictObject({
   ratePerSecond: ratePerSecond.nullable().optional().describe('null: no limit'),
   headers: headers.optional(),
   include: include.optional(),
+  filter: filter.optional().describe('replaces all of it'),
 });
 export const rotateDestination = z.strictObject({
   overlapSeconds: z.number().int().min(0).max(OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS_DEFAULT),
@@ -82,6 +95,7 @@ export const destination = z.object({
   ratePerSecond: z.number().nullable(),
   headers: z.record(z.string(), z.string()),
   include: z.array(z.string()),
+  filter: z.record(z.string(), z.array(z.string())),
   status: z.enum(['active', 'disabled']),
   disabledReason: z
     .enum(['gone', 'failing'])
@@ -114,6 +128,7 @@ export const destinationOf = (from: Destination): z.infer<typeof destination> =>
   ratePerSecond: from.ratePerSecond === 0 ? null : from.ratePerSecond,
   headers: JSON.parse(from.headersJson || '{}') as Record<string, string>,
   include: from.include,
+  filter: JSON.parse(from.filterJson || '{}') as Record<string, string[]>,
   status: from.status as 'active',
   disabledReason: (from.disabledReason as 'gone' | undefined) ?? null,
   disabledAt: from.disabledAtMs === undefined ? null : timeAt(from.disabledAtMs),

@@ -45,7 +45,7 @@ export class DestinationsController {
     secretPaths: ['signingSecret'],
   })
   async create(@CallOf() call: Call<z.infer<typeof createDestination>>) {
-    const { retry, headers, ratePerSecond, ...body } = call.body;
+    const { retry, headers, ratePerSecond, filter, ...body } = call.body;
     await this.checkInclude(call);
     const answer = await this.tenants.admin.createDestination(
       {
@@ -55,6 +55,7 @@ export class DestinationsController {
         tenant: call.tenant.id,
         ratePerSecond: ratePerSecond ?? 0,
         headersJson: JSON.stringify(headers),
+        filterJson: JSON.stringify(filter),
       },
       this.tenants.change,
     );
@@ -115,7 +116,7 @@ export class DestinationsController {
     errors: ['destination.not_found', 'destination.address_forbidden'],
   })
   async update(@CallOf() call: Call<z.infer<typeof updateDestination>>) {
-    const { retry, headers, ratePerSecond, eventTypes, include, ...body } = call.body;
+    const { retry, headers, ratePerSecond, eventTypes, include, filter, ...body } = call.body;
     await this.checkInclude(call);
     return this.change(call, {
       ...body,
@@ -126,6 +127,7 @@ export class DestinationsController {
       replaceInclude: include !== undefined,
       ratePerSecond: ratePerSecond === null ? 0 : ratePerSecond,
       headersJson: headers === undefined ? undefined : JSON.stringify(headers),
+      filterJson: filter === undefined ? undefined : JSON.stringify(filter),
     });
   }
 

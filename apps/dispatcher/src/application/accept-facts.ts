@@ -6,6 +6,7 @@ import type { FactPosition, ShardFacts } from '@posthorn/jetstream/fact-feed.js'
 import type { Tx } from '@posthorn/postgres/database.js';
 import { fence } from '@posthorn/postgres/shard-leases.js';
 import { type DeliverableFact, type Delivery, isDeliverable, orderKeyOf } from '../domain/delivery.js';
+import { hasValue } from '../domain/delivery-filter.js';
 import type { WorkerDatabase } from '../persistence/databases.js';
 import { DELIVERY_ROWS_MAX, type DeliveryStore } from '../persistence/delivery.store.js';
 import type { PositionStore } from '../persistence/position.store.js';
@@ -93,8 +94,10 @@ export class AcceptFacts {
   }
 }
 
-const isSubscribed = ({ status, eventTypes }: EdgeDestination, { type }: DeliverableFact): boolean =>
-  status === 'active' && (eventTypes === undefined || eventTypes.has(type));
+const isSubscribed = ({ status, eventTypes, filter }: EdgeDestination, fact: DeliverableFact): boolean =>
+  status === 'active' &&
+  (eventTypes === undefined || eventTypes.has(fact.type)) &&
+  filter.every(([field, values]) => hasValue(fact, field, values));
 
 function deliveryOf(
   fact: DeliverableFact,

@@ -84,6 +84,7 @@ export interface ConfigDestination {
   readonly headersJson: string;
   readonly status: string;
   readonly include: readonly string[];
+  readonly filterJson: string;
   readonly generation: number;
   readonly secrets: readonly ConfigSecret[];
 }

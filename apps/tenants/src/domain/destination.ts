@@ -1,3 +1,4 @@
+import { checkFilter, type DestinationFilter } from './destination-filter.js';
 import { isEventType } from './event-type.js';
 import { FieldErrors, invalidField, isName, NAME_RULE } from './field-errors.js';
 import { type SecretInfo } from './secret.js';
@@ -23,6 +24,8 @@ export interface DestinationFields {
   readonly status: string;
   /** Of `INCLUDES`, each once. */
   readonly include: readonly string[];
+  /** Of what it subscribed to, what it gets. */
+  readonly filter: DestinationFilter;
 }
 
 /** Why the platform disables one: its server says for good that there is nothing, or every attempt fails for days. */
@@ -104,6 +107,7 @@ export function checkDestination(fields: Partial<DestinationFields>): void {
   if (eventTypes !== undefined) checkEventTypes(errors, eventTypes);
   if (fields.include !== undefined) checkInclude(errors, fields.include);
   if (headers !== undefined) checkHeaders(errors, headers);
+  if (fields.filter !== undefined) checkFilter(errors, fields.filter);
   errors.throwIfAny();
 }
 

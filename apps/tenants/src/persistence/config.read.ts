@@ -54,6 +54,7 @@ export interface DestinationConfigRow extends SecretKeyColumns {
   readonly headersSealed: Buffer;
   readonly status: string;
   readonly include: string[];
+  readonly filterJson: string;
   readonly generation: number;
 }
 
@@ -87,7 +88,7 @@ const SOURCE = `SELECT s.tenant_id AS "tenantId", s.source_id AS "sourceId", s.p
 const DESTINATION = `SELECT d.tenant_id AS "tenantId", d.destination_id AS "destinationId", d.name, d.url,
     d.event_types AS "eventTypes", d.ordering, d.max_attempts AS "maxAttempts",
     d.max_age_seconds AS "maxAgeSeconds", d.max_in_flight AS "maxInFlight",
-    d.rate_per_second AS "ratePerSecond", d.headers_sealed AS "headersSealed", d.status, d.include, d.generation,
+    d.rate_per_second AS "ratePerSecond", d.headers_sealed AS "headersSealed", d.status, d.include, d.filter::text AS "filterJson", d.generation,
     k.key_id AS "secretKeyId", k.wrapped AS "secretKeyWrapped"
   FROM tenants.destination d JOIN tenants.secret_key k USING (tenant_id)`;
 const given = `(SELECT * FROM unnest($1::uuid[], $2::uuid[]))`;

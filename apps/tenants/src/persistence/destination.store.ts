@@ -9,14 +9,14 @@ type NewDestination = Omit<DestinationRow, 'createdAtMs' | 'generation' | 'disab
 
 const COLUMNS = `destination_id AS "destinationId", name, url, event_types AS "eventTypes", ordering,
   max_attempts AS "maxAttempts", max_age_seconds AS "maxAgeSeconds", max_in_flight AS "maxInFlight",
-  rate_per_second AS "ratePerSecond", headers_sealed AS "headersSealed", status, include,
+  rate_per_second AS "ratePerSecond", headers_sealed AS "headersSealed", status, include, filter,
   ${msOf('created_at')} AS "createdAtMs", generation, disabled_reason AS "disabledReason",
   ${msOf('disabled_at')} AS "disabledAtMs"`;
 const INSERT = {
   name: 'destination_insert',
   text: `INSERT INTO tenants.destination (tenant_id, destination_id, name, url, event_types, ordering,
-      max_attempts, max_age_seconds, max_in_flight, rate_per_second, headers_sealed, status, include, created_at)
-    VALUES ($1, $2, $3, $4, $5::text[], $6, $7, $8, $9, $10, $11, $12, $13::text[], ${timeOf('$14')}) RETURNING ${COLUMNS}`,
+      max_attempts, max_age_seconds, max_in_flight, rate_per_second, headers_sealed, status, include, filter, created_at)
+    VALUES ($1, $2, $3, $4, $5::text[], $6, $7, $8, $9, $10, $11, $12, $13::text[], $14::jsonb, ${timeOf('$15')}) RETURNING ${COLUMNS}`,
 };
 const COUNT = {
   name: 'destination_count',
@@ -30,7 +30,7 @@ const UPDATE = {
   name: 'destination_update',
   text: `UPDATE tenants.destination SET name = $3, url = $4, event_types = $5::text[], ordering = $6,
       max_attempts = $7, max_age_seconds = $8, max_in_flight = $9, rate_per_second = $10, headers_sealed = $11,
-      status = $12, include = $13::text[], generation = $14, disabled_reason = $15, disabled_at = ${timeOf('$16')}
+      status = $12, include = $13::text[], filter = $14::jsonb, generation = $15, disabled_reason = $16, disabled_at = ${timeOf('$17')}
     WHERE tenant_id = $1 AND destination_id = $2`,
 };
 /** Once for a generation, and only what is active in that one. */
@@ -144,4 +144,5 @@ const valuesOf = (tenantId: string, destination: NewDestination): unknown[] => [
   ...[tenantId, destination.destinationId, destination.name, destination.url, destination.eventTypes],
   ...[destination.ordering, destination.maxAttempts, destination.maxAgeSeconds, destination.maxInFlight],
   ...[destination.ratePerSecond, destination.headersSealed, destination.status, destination.include],
+  JSON.stringify(destination.filter),
 ];

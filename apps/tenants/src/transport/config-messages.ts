@@ -125,4 +125,5 @@ const destinationMessage = (destination: ConfigDestination): DestinationConfig =
   secrets: destination.secrets.map(secretMessage),
   include: [...destination.include],
   generation: destination.generation,
+  filterJson: destination.filterJson,
 });

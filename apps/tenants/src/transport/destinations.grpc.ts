@@ -23,6 +23,7 @@ import { RevokeDestinationSecret } from '../application/revoke-destination-secre
 import { RotateDestinationSecret } from '../application/rotate-destination-secret.js';
 import { UpdateDestination } from '../application/update-destination.js';
 import { type Destination, DESTINATION_DEFAULTS, parseHeaders } from '../domain/destination.js';
+import { parseFilter } from '../domain/destination-filter.js';
 import { actorOf, appliedMessage, destinationMessage, secretInfoMessage } from './messages.js';
 import { byId, listPage } from './page.js';
 import { present } from './patch.js';
@@ -56,6 +57,7 @@ export class DestinationController {
       headers: parseHeaders(request.headersJson),
       status: DESTINATION_DEFAULTS.status,
       include: request.include,
+      filter: parseFilter(request.filterJson),
     });
     return {
       destination: destinationMessage(made.destination),
@@ -86,6 +88,7 @@ export class DestinationController {
       eventTypes: request.replaceEventTypes ? request.eventTypes : undefined,
       include: request.replaceInclude ? request.include : undefined,
       headers: request.headersJson === undefined ? undefined : parseHeaders(request.headersJson),
+      filter: request.filterJson === undefined ? undefined : parseFilter(request.filterJson),
     });
     const { tenant, id } = request;
     const { destination, applied } = await this.update.run(actorOf(request.actor), tenant, id, patch);

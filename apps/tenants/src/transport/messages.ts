@@ -123,6 +123,7 @@ export const destinationMessage = (destination: Destination): DestinationMessage
   include: [...destination.include],
   disabledReason: destination.disabledReason ?? undefined,
   disabledAtMs: destination.disabledAtMs ?? undefined,
+  filterJson: JSON.stringify(destination.filter),
 });
 
 export const auditEntryMessage = (entry: ChainedEntry): AuditEntryMessage => ({

@@ -12,6 +12,7 @@ import { PERSON_KEYS } from './0009-person-keys.js';
 import { RECORD_KEYS } from './0010-record-keys.js';
 import { DISABLED_DESTINATIONS } from './0011-disabled-destinations.js';
 import { NOTIFICATIONS } from './0012-notifications.js';
+import { DESTINATION_FILTER } from './0013-destination-filter.js';
 
 /** What `migrate` needs to know of this service. */
 export const MIGRATIONS: SchemaDefinition = {
@@ -19,6 +20,6 @@ export const MIGRATIONS: SchemaDefinition = {
   roles: [WORKER_ROLE, READER_ROLE],
   migrations: [
     ...[FIRST, TRUST, KEYWORDS, DELETIONS, DATA_KEYS, DESTINATION_INCLUDE, INTAKE_QUOTA, MEDIA],
-    ...[PERSON_KEYS, RECORD_KEYS, DISABLED_DESTINATIONS, NOTIFICATIONS],
+    ...[PERSON_KEYS, RECORD_KEYS, DISABLED_DESTINATIONS, NOTIFICATIONS, DESTINATION_FILTER],
   ],
 };

@@ -214,7 +214,14 @@ export interface DestinationConfig {
    * Raised whenever it is enabled, or its URL or headers change: what was found out of an older one says nothing of it.
    * Absent: tenants is older than this field.
    */
-  generation?: number | undefined;
+  generation?:
+    | number
+    | undefined;
+  /**
+   * Of the facts of these types those that match: one JSON object, a list of texts for each field that is looked at.
+   * Empty = all.
+   */
+  filterJson: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -367,7 +374,11 @@ export interface Destination {
   include: string[];
   /** Why the platform disabled it: gone | failing. Absent when it is active, or was disabled by somebody. */
   disabledReason?: string | undefined;
-  disabledAtMs?: number | undefined;
+  disabledAtMs?:
+    | number
+    | undefined;
+  /** As in DestinationConfig. */
+  filterJson: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -620,6 +631,8 @@ export interface CreateDestinationRequest {
   headersJson: string;
   /** As in DestinationConfig. */
   include: string[];
+  /** As in DestinationConfig. */
+  filterJson: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -677,6 +690,8 @@ export interface UpdateDestinationRequest {
   /** Replaces the list when `replace_include`. */
   include: string[];
   replaceInclude: boolean;
+  /** Replaces all of it. */
+  filterJson?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -2764,6 +2779,7 @@ function createBaseDestinationConfig(): DestinationConfig {
     status: "",
     secrets: [],
     include: [],
+    filterJson: "",
   };
 }
 
@@ -2813,6 +2829,9 @@ export const DestinationConfig: MessageFns<DestinationConfig> = {
     }
     if (message.generation !== undefined) {
       writer.uint32(120).uint32(message.generation);
+    }
+    if (message.filterJson !== "") {
+      writer.uint32(130).string(message.filterJson);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -2956,6 +2975,14 @@ export const DestinationConfig: MessageFns<DestinationConfig> = {
             }
 
             message.generation = reader.uint32();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.filterJson = reader.string();
             continue;
           }
         }
@@ -4386,6 +4413,7 @@ function createBaseDestination(): Destination {
     secrets: [],
     createdAtMs: 0,
     include: [],
+    filterJson: "",
   };
 }
 
@@ -4438,6 +4466,9 @@ export const Destination: MessageFns<Destination> = {
     }
     if (message.disabledAtMs !== undefined) {
       writer.uint32(129).double(message.disabledAtMs);
+    }
+    if (message.filterJson !== "") {
+      writer.uint32(138).string(message.filterJson);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -4589,6 +4620,14 @@ export const Destination: MessageFns<Destination> = {
             }
 
             message.disabledAtMs = reader.double();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.filterJson = reader.string();
             continue;
           }
         }
@@ -7380,6 +7419,7 @@ function createBaseCreateDestinationRequest(): CreateDestinationRequest {
     ratePerSecond: 0,
     headersJson: "",
     include: [],
+    filterJson: "",
   };
 }
 
@@ -7420,6 +7460,9 @@ export const CreateDestinationRequest: MessageFns<CreateDestinationRequest> = {
     }
     for (const v of message.include) {
       writer.uint32(98).string(v!);
+    }
+    if (message.filterJson !== "") {
+      writer.uint32(106).string(message.filterJson);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -7539,6 +7582,14 @@ export const CreateDestinationRequest: MessageFns<CreateDestinationRequest> = {
             }
 
             message.include.push(reader.string());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.filterJson = reader.string();
             continue;
           }
         }
@@ -8024,6 +8075,9 @@ export const UpdateDestinationRequest: MessageFns<UpdateDestinationRequest> = {
     if (message.replaceInclude !== false) {
       writer.uint32(128).bool(message.replaceInclude);
     }
+    if (message.filterJson !== undefined) {
+      writer.uint32(138).string(message.filterJson);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -8174,6 +8228,14 @@ export const UpdateDestinationRequest: MessageFns<UpdateDestinationRequest> = {
             }
 
             message.replaceInclude = reader.bool();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.filterJson = reader.string();
             continue;
           }
         }

@@ -1,15 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { BatchInsert } from '@posthorn/postgres/batch-insert.js';
-import { Database, isOutcomeUnknown, isUniqueViolation, sqlState } from '@posthorn/postgres/database.js';
+import {
+  Database,
+  isOutcomeUnknown,
+  isUniqueViolation,
+  type OpenTx,
+  sqlState,
+} from '@posthorn/postgres/database.js';
 import { tenantTableSql } from '@posthorn/postgres/tenant-policy.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { startPostgres } from '@posthorn/testing/postgres-server.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
+import { proxyTo } from './cutting-proxy.js';
 
 const SCHEMA = {
   schema: 'platform_database',
@@ -49,47 +55,6 @@ const count = async (): Promise<number> =>
   (await test_.query<{ n: number }>('SELECT count(*)::int AS n FROM platform_database.thing')).rows[0]!.n;
 const add = 'INSERT INTO platform_database.thing VALUES ($1, $2)';
 
-/** A proxy to Postgres that forwards until it is told to act. */
-async function proxyTo(url: string): Promise<{
-  url: string;
-  onRequest: (bytes: Buffer) => 'forward' | 'cut' | 'forward-and-cut';
-  close: () => void;
-}> {
-  const target = new URL(url);
-  const [host, port] = [target.hostname, Number(target.port)];
-  const sockets = new Set<Socket>();
-  const proxy = {
-    url: '',
-    onRequest: (_bytes: Buffer): 'forward' | 'cut' | 'forward-and-cut' => 'forward',
-    close: (): void => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  };
-  const server = createServer((down) => {
-    const up = connect(port, host);
-    for (const socket of [up, down]) {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-    }
-    let isCut = false;
-    down.on('data', (bytes) => {
-      const act = proxy.onRequest(bytes);
-      if (act !== 'cut') up.write(bytes);
-      if (act === 'forward') return;
-      isCut = true;
-      down.destroy();
-    });
-    up.on('data', (bytes) => !isCut && down.write(bytes));
-    up.on('close', () => down.destroy());
-    down.on('close', () => !isCut && up.destroy());
-  });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  target.port = String((server.address() as AddressInfo).port);
-  proxy.url = target.href;
-  return proxy;
-}
-
 test('a transaction is committed when the work resolves and leaves nothing when it rejects', async () => {
   const result = await db.transaction(async (tx) => {
     await tx.query(add, [1, 'kept']);
@@ -126,6 +91,31 @@ test('a swallowed failure is no success: the server had rolled back', async () =
   );
   expect(error).toBeInstanceOf(Error);
   expect(await count()).toBe(0);
+});
+
+test('the last statements travel with the COMMIT, all or none, and nothing follows them', async () => {
+  const both = (tx: OpenTx, ids: readonly number[]): Promise<unknown> =>
+    tx.commitWith(() => Promise.all(ids.map((id) => tx.query(add, [id, 'x']))));
+  await db.transaction(async (tx) => {
+    await tx.query(add, [1, 'x']);
+    await both(tx, [2, 3]);
+    // Its own connection: what this one has committed is to be seen.
+    expect(await count()).toBe(3);
+  });
+  const refused = await failure(db.transaction((tx) => both(tx, [4, 1, 5])));
+  expect(isUniqueViolation(refused)).toBe(true);
+  const swallowed = await failure(db.transaction((tx) => both(tx, [4, 1]).catch(() => undefined)));
+  expect(isUniqueViolation(swallowed)).toBe(true);
+  const following = await failure(
+    db.transaction(async (tx) => {
+      await both(tx, [4]);
+      await tx.query(add, [5, 'late']);
+    }),
+  );
+  expect(following).toBeInstanceOf(Error);
+  expect((await test_.query('SELECT id FROM platform_database.thing ORDER BY id')).rows).toEqual(
+    [1, 2, 3, 4].map((id) => ({ id })),
+  );
 });
 
 test('other errors of the server pass unchanged, with their state', async () => {
@@ -223,6 +213,8 @@ test('A2 a connection lost after COMMIT was sent is an unknown outcome, before i
   const isCommit = (bytes: Buffer): boolean => bytes.includes('COMMIT\0');
   const insert = (id: number): Promise<unknown> =>
     failure(cutDb.transaction((tx) => tx.query(add, [id, 'x'])));
+  const insertLast = (id: number): Promise<unknown> =>
+    failure(cutDb.transaction((tx) => tx.commitWith(() => tx.query(add, [id, 'x']))));
 
   proxy.onRequest = (bytes) => (isCommit(bytes) ? 'forward-and-cut' : 'forward');
   const afterCommit = await insert(1);
@@ -233,7 +225,12 @@ test('A2 a connection lost after COMMIT was sent is an unknown outcome, before i
   proxy.onRequest = (bytes) => (isCommit(bytes) ? 'cut' : 'forward');
   expect(isOutcomeUnknown(await insert(2))).toBe(true);
 
+  proxy.onRequest = (bytes) => (isCommit(bytes) ? 'forward-and-cut' : 'forward');
+  expect(isOutcomeUnknown(await insertLast(6))).toBe(true);
+  await eventually(async () => expect(await count()).toBe(2));
+
   proxy.onRequest = (bytes) => (bytes.includes('INSERT') ? 'cut' : 'forward');
+  expect(isOutcomeUnknown(await insertLast(7))).toBe(true);
   const beforeCommit = await insert(3);
   expect(beforeCommit).toMatchObject({ code: 'store.unavailable', detail: undefined });
   expect(isOutcomeUnknown(await failure(cutDb.query(add, [4, 'x'])))).toBe(true);
@@ -243,6 +240,7 @@ test('A2 a connection lost after COMMIT was sent is an unknown outcome, before i
   expect((await test_.query('SELECT id FROM platform_database.thing ORDER BY id')).rows).toEqual([
     { id: 1 },
     { id: 5 },
+    { id: 6 },
   ]);
   await cutDb.onApplicationShutdown();
   proxy.close();

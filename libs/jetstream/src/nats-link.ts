@@ -167,6 +167,8 @@ export class NatsLink {
       reconnect: false,
       pingInterval: PING_INTERVAL_MS,
       maxPingOut: PINGS_OUT_MAX,
+      // Else each publish makes two errors, with their stacks, for the case that it fails.
+      noAsyncTraces: true,
       ...(username && { user: decodeURIComponent(username), pass: decodeURIComponent(password) }),
       // Read again for each connection: certificates are renewed without a restart.
       ...(this.hasTls && {

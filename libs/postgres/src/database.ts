@@ -77,6 +77,15 @@ export interface Tx {
   ): Promise<Rows<Row>>;
 }
 
+/** A transaction that its work may end itself. */
+export interface OpenTx extends Tx {
+  /**
+   * Sends the last statements and the COMMIT in one round trip. Nothing follows, neither here nor in the work.
+   * @param send sends all of its statements before it waits for any: a later one is refused, and the others are committed.
+   */
+  commitWith<T>(send: () => Promise<T>): Promise<T>;
+}
+
 /**
  * One service's connections to Postgres.
  * @throws AppError `store.unavailable` (retryable) from every method when the store is the reason: not reachable,
@@ -117,8 +126,11 @@ export class Database {
     this.pool.on('connect', (client) => client.on('error', ignore));
   }
 
-  /** Runs `work` in one READ COMMITTED transaction: commits when it resolves, rolls back when it rejects. */
-  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` in one READ COMMITTED transaction: commits when it resolves, unless it has done so itself, and rolls back
+   * when it rejects.
+   */
+  transaction<T>(work: (tx: OpenTx) => Promise<T>): Promise<T> {
     return this.run('BEGIN ISOLATION LEVEL READ COMMITTED', work);
   }
 
@@ -187,14 +199,14 @@ export class Database {
     clearTimeout(timer);
   }
 
-  private async run<T>(begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+  private async run<T>(begin: string, work: (tx: OpenTx) => Promise<T>): Promise<T> {
     const client = await this.acquire();
     let isBroken = true;
     try {
       await send(client, 'work', begin);
       const tx = new ClientTx(client);
       const result = await work(tx).finally(() => tx.close());
-      await commit(client);
+      await (tx.ending ?? commit(client));
       isBroken = false;
       return result;
     } catch (error) {
@@ -227,8 +239,11 @@ function verifying(verify: NonNullable<DatabaseOptions['verify']>): pg.PoolConfi
   };
 }
 
-class ClientTx implements Tx {
+class ClientTx implements OpenTx {
+  /** Resolves when the work has committed; undefined while it has not begun to. */
+  ending: Promise<unknown> | undefined;
   private isClosed = false;
+  private phase: FailurePhase = 'work';
 
   constructor(private readonly client: pg.PoolClient) {}
 
@@ -240,7 +255,22 @@ class ClientTx implements Tx {
     // The connection belongs to somebody else by now.
     if (this.isClosed) return Promise.reject(new Error('the transaction has ended'));
     gather(this.client);
-    return send<Row>(this.client, 'work', statement, values);
+    return send<Row>(this.client, this.phase, statement, values);
+  }
+
+  async commitWith<T>(send: () => Promise<T>): Promise<T> {
+    // A connection that is lost from here on may have taken the COMMIT along.
+    this.phase = 'commit';
+    gather(this.client);
+    const sent = send();
+    this.close();
+    const committed = commit(this.client);
+    // In this order: after a statement that fails the server makes a ROLLBACK of the COMMIT, and the statement says why.
+    this.ending = sent.then(() => committed);
+    // The work may have failed elsewhere, and nobody waits for these any more.
+    for (const promise of [committed, this.ending]) promise.catch(ignore);
+    await this.ending;
+    return sent;
   }
 }
 

@@ -110,7 +110,7 @@ export class ApplyFacts implements FactConsumer {
     const folded = await this.db.transaction(async (tx) => {
       await fence(tx, SCHEMA, leases);
       await this.positionStore.write(tx, positions);
-      return this.fold.run(tx, signals, this.clock.nowMs(), deliveries);
+      return this.fold.commit(tx, signals, this.clock.nowMs(), { deliveries });
     });
     this.waiting.drop(positions);
     this.report(folded);

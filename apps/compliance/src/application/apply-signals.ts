@@ -54,7 +54,7 @@ export class ApplySignals {
       const readOpen = async (): Promise<void> => {
         before = await this.permits.openOf(tx, persons, nowMs);
       };
-      const folded = await this.signals.run(tx, signals, nowMs, [], readOpen);
+      const folded = await this.signals.commit(tx, signals, nowMs, { underLocks: readOpen });
       return { ...folded, open: before };
     });
     for (const { kind, eventId, provider } of recorded) {

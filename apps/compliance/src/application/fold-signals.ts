@@ -1,5 +1,5 @@
 import { newUuid, uuidText } from '@posthorn/clock/id.js';
-import type { Tx } from '@posthorn/postgres/database.js';
+import type { OpenTx, Tx } from '@posthorn/postgres/database.js';
 import { compareSignals } from '../domain/consent-state.js';
 import type { MailDelivery } from '../domain/mail-delivery.js';
 import { isConsentSignal, type ObservedSignal } from '../domain/observed-signal.js';
@@ -34,6 +34,17 @@ export interface Untold {
   readonly events: readonly OutgoingEvent[];
 }
 
+/** What else is done in the same round trips. */
+export interface FoldOptions {
+  /** Mails that came through to persons with soft bounces, SIGNALS_MAX at most. */
+  readonly deliveries?: readonly MailDelivery[];
+  /** Reads of the caller: whatever touched these persons before is to be seen, and nobody else does. */
+  readonly underLocks?: () => Promise<void>;
+}
+
+/** Sends what saves, and with it what tells the log. */
+type Finish = (save: () => Promise<unknown>, events: readonly OutgoingEvent[]) => Promise<unknown>;
+
 const NOTHING: Untold = { recorded: [], events: [] };
 const nothing = (): Promise<void> => Promise.resolve();
 
@@ -57,28 +68,36 @@ export class FoldSignals {
    * The last thing its transaction does: it numbers outgoing events. Opt-outs of intake that waited for this
    * wait no longer.
    * @param signals at most SIGNALS_MAX, in any order; known ones change nothing.
-   * @param deliveries mails that came through to persons with soft bounces, as many at most.
-   * @param underLocks reads of the caller: whatever touched these persons before is to be seen, and nobody else does.
    */
   async run(
     tx: Tx,
     signals: readonly ObservedSignal[],
     nowMs: number,
-    deliveries: readonly MailDelivery[] = [],
-    underLocks: () => Promise<void> = nothing,
+    options: FoldOptions = {},
   ): Promise<Folded> {
-    const { recorded, events } = await this.fold(tx, signals, nowMs, deliveries, underLocks);
-    await this.outgoing.add(tx, events);
-    return { recorded, changes: events.map(({ type }) => type) };
+    const finish: Finish = (save, events) => Promise.all([save(), this.outgoing.add(tx, events)]);
+    return foldedOf(await this.fold(tx, signals, nowMs, options, finish));
   }
 
-  /** The same, for those who have more to tell. */
+  /** The same, and the transaction is committed with it. */
+  async commit(
+    tx: OpenTx,
+    signals: readonly ObservedSignal[],
+    nowMs: number,
+    options: FoldOptions = {},
+  ): Promise<Folded> {
+    const finish: Finish = (save, events) =>
+      tx.commitWith(() => Promise.all([save(), this.outgoing.add(tx, events)]));
+    return foldedOf(await this.fold(tx, signals, nowMs, options, finish));
+  }
+
+  /** The same before the log is told, for those who have more to tell. @param finish saves, and what else is last. */
   async fold(
     tx: Tx,
     signals: readonly ObservedSignal[],
     nowMs: number,
-    deliveries: readonly MailDelivery[] = [],
-    underLocks: () => Promise<void> = nothing,
+    { deliveries = [], underLocks = nothing }: FoldOptions = {},
+    finish: Finish = (save) => save(),
   ): Promise<Untold> {
     if (signals.length + deliveries.length === 0) return NOTHING;
     const persons = distinctPersons([...signals, ...deliveries].map(({ person }) => person));
@@ -118,11 +137,13 @@ export class FoldSignals {
       const told = plan.outgoing ?? (isVouched ? 'consent.opted_out' : undefined);
       if (told !== undefined) events.push(outgoingOf(told, STATUS_OF[told], signal, nowMs));
     }
-    await Promise.all([
-      this.suppressions.insertAll(tx, unsaved),
-      this.persons.saveSignals(tx, [...changed.values()]),
-    ]);
     events.push(...(await this.bounces.liftUnfounded(tx, deliveries, { counting, held }, nowMs)));
+    const save = (): Promise<unknown> =>
+      Promise.all([
+        this.suppressions.insertAll(tx, unsaved),
+        this.persons.saveSignals(tx, [...changed.values()]),
+      ]);
+    await finish(save, events);
     return { recorded, events };
   }
 
@@ -204,6 +225,11 @@ export class FoldSignals {
     return made.id === suppression.id ? made : undefined;
   }
 }
+
+const foldedOf = ({ recorded, events }: Untold): Folded => ({
+  recorded,
+  changes: events.map(({ type }) => type),
+});
 
 /** Whether it says with authority what the suppression rests on without. A phrase may yet turn out to be no opt-out. */
 function canVouchFor(signal: ObservedSignal, { isUnverified, reason, ...suppression }: Suppression): boolean {

@@ -83,7 +83,7 @@ export class ReadTexts implements FactConsumer {
           return { person, eventId: id, channel, confidence: result.confidence, createdAtMs: nowMs };
         }),
       );
-      return this.fold.run(tx, signals, nowMs);
+      return this.fold.commit(tx, signals, nowMs);
     });
     this.waiting.drop(positions);
     for (const { eventId, provider } of recorded) {

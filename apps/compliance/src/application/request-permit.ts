@@ -57,18 +57,17 @@ export class RequestPermit {
           const stored = await this.gather.run(tx, requests, this.clock.nowMs());
           const nowMs = this.clock.nowMs();
           const decisions = this.judge(requests, stored, nowMs);
-          await Promise.all([
-            this.permits.addDecisions(
-              tx,
-              decisions.map(({ kept }) => kept),
-            ),
-            this.permits.open(
-              tx,
-              decisions
-                .filter(({ kept }) => kept.kind === 'allow')
-                .map(({ kept }) => ({ ...kept, isMarketing: kept.category === 'marketing' })),
-            ),
-          ]);
+          const kept = decisions.map((each) => each.kept);
+          const allowed = kept.filter(({ kind }) => kind === 'allow');
+          await tx.commitWith(() =>
+            Promise.all([
+              this.permits.addDecisions(tx, kept),
+              this.permits.open(
+                tx,
+                allowed.map((each) => ({ ...each, isMarketing: each.category === 'marketing' })),
+              ),
+            ]),
+          );
           return decisions.map(({ kept, decision }) => ({ id: kept.id, decision }));
         });
       } catch (error) {

@@ -1,8 +1,9 @@
 import { uuidBytes } from '@posthorn/clock/id.js';
-import { BatchInsert } from '@posthorn/postgres/batch-insert.js';
-import type { Tx } from '@posthorn/postgres/database.js';
+import { unnest } from '@posthorn/postgres/batch-insert.js';
+import { columnArrays } from '@posthorn/postgres/column-array.js';
+import type { Statement, Tx } from '@posthorn/postgres/database.js';
 import type { ConsentStatus } from '../domain/consent-state.js';
-import { distinctPersons, personKey, type Person } from '../domain/person.js';
+import { personKey, type Person } from '../domain/person.js';
 import type { OutgoingType } from '../domain/suppression-plan.js';
 
 /** Something this service did, to be told to the log. */
@@ -58,25 +59,45 @@ interface Row {
 const ADDED_MAX = 4_096;
 const NONE = Buffer.alloc(0);
 
-const insert = new BatchInsert<{ readonly event: OutgoingEvent; readonly index: number }>({
-  name: 'insert_outgoing',
-  into: 'compliance.outgoing',
-  columns: [
-    { name: 'number', type: 'bigint' },
-    { name: 'event_id', type: 'uuid' },
-    { name: 'tenant_id', type: 'uuid' },
-    { name: 'type', type: 'text' },
-    { name: 'person_hash', type: 'bytea' },
-    { name: 'channel', type: 'text' },
-    { name: 'cause_id', type: 'uuid' },
-    { name: 'is_caused_by_event', type: 'boolean' },
-    { name: 'occurred_at', type: 'timestamptz' },
-    { name: 'traceparent', type: 'text' },
-    { name: 'status', type: 'text' },
-    { name: 'is_unverified', type: 'boolean' },
-  ],
-  rowsMax: ADDED_MAX,
-});
+/** Of an event as it is added; `turn` counts those of its person in the batch, from 1. */
+const COLUMNS = [
+  { name: 'event_id', type: 'uuid' },
+  { name: 'tenant_id', type: 'uuid' },
+  { name: 'type', type: 'text' },
+  { name: 'person_hash', type: 'bytea' },
+  { name: 'channel', type: 'text' },
+  { name: 'cause_id', type: 'uuid' },
+  { name: 'is_caused_by_event', type: 'boolean' },
+  { name: 'occurred_at', type: 'timestamptz' },
+  { name: 'traceparent', type: 'text' },
+  { name: 'status', type: 'text' },
+  { name: 'is_unverified', type: 'boolean' },
+  { name: 'turn', type: 'int' },
+] as const;
+const TYPES = COLUMNS.map(({ type }) => type);
+
+/**
+ * Numbers the events in their order and adds them, none of a person's before what was told of it.
+ * Why one statement: all who tell something wait for each other from the number to the commit.
+ */
+const ADD: Statement = {
+  name: 'add_outgoing',
+  text: `WITH counted AS (
+      UPDATE compliance.outgoing_counter SET value = value + $${COLUMNS.length + 1}::bigint WHERE name = 'numbered'
+      RETURNING value - $${COLUMNS.length + 1}::bigint AS before)
+    INSERT INTO compliance.outgoing (number, event_id, tenant_id, type, person_hash, channel, cause_id,
+      is_caused_by_event, occurred_at, traceparent, status, is_unverified)
+    SELECT counted.before + added.place, added.event_id, added.tenant_id, added.type, added.person_hash, added.channel,
+      added.cause_id, added.is_caused_by_event,
+      GREATEST(added.occurred_at, told.occurred_at + added.turn * interval '1 millisecond'),
+      added.traceparent, added.status, added.is_unverified
+    FROM ${unnest(COLUMNS)} WITH ORDINALITY AS added (${COLUMNS.map(({ name }) => name).join(', ')}, place)
+    CROSS JOIN counted
+    LEFT JOIN LATERAL (
+      SELECT occurred_at FROM compliance.outgoing
+      WHERE outgoing.tenant_id = added.tenant_id AND outgoing.person_hash = added.person_hash
+      ORDER BY occurred_at DESC LIMIT 1) AS told ON true`,
+};
 
 /** What is to be told to the log: numbered without gaps, in the transaction of what it tells. */
 export class OutgoingStore {
@@ -88,45 +109,13 @@ export class OutgoingStore {
    */
   async add(tx: Tx, events: readonly OutgoingEvent[]): Promise<void> {
     if (events.length === 0) return;
-    // One round trip: whoever is to number next waits for this transaction from here on.
-    const [told, { rows }] = await Promise.all([
-      this.lastTold(tx, distinctPersons(events.map(({ person }) => person))),
-      tx.query<{ value: string }>(
-        {
-          name: 'number_outgoing',
-          text: `UPDATE compliance.outgoing_counter SET value = value + $1 WHERE name = 'numbered' RETURNING value`,
-        },
-        [events.length],
-      ),
+    if (events.length > ADDED_MAX) throw new Error('too many events of one transaction');
+    const rows = placed(events).map(({ event, atMs, turn }) => [
+      ...[event.eventId, event.person.tenantId, event.type, event.person.hash, event.channel],
+      ...[event.causeId, event.isCausedByEvent, atMs, event.traceparent, event.status],
+      ...[event.isUnverified === true, turn],
     ]);
-    const times = placed(events, told);
-    const first = BigInt(rows[0]!.value) - BigInt(events.length) + 1n;
-    const numbered = events.map((event, index) => ({ event, index }));
-    await insert.run(tx, numbered, ({ event, index }) => [
-      ...[String(first + BigInt(index)), event.eventId, event.person.tenantId, event.type],
-      ...[event.person.hash, event.channel, event.causeId, event.isCausedByEvent],
-      ...[new Date(times[index]!), event.traceparent, event.status],
-      event.isUnverified === true,
-    ]);
-  }
-
-  /** When, of what was told of these persons, the latest was; by `personKey`. */
-  private async lastTold(tx: Tx, persons: readonly Person[]): Promise<Map<string, number>> {
-    const { rows } = await tx.query<{ n: string; occurred_at: Date }>(
-      {
-        name: 'last_told',
-        text: `SELECT asked.n, told.occurred_at
-               FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS asked (tenant_id, person_hash, n)
-               CROSS JOIN LATERAL (
-                 SELECT occurred_at FROM compliance.outgoing
-                 WHERE outgoing.tenant_id = asked.tenant_id AND outgoing.person_hash = asked.person_hash
-                 ORDER BY occurred_at DESC LIMIT 1) AS told`,
-      },
-      [persons.map(({ tenantId }) => tenantId), persons.map(({ hash }) => hash)],
-    );
-    return new Map(
-      rows.map(({ n, occurred_at }) => [personKey(persons[Number(n) - 1]!), occurred_at.getTime()]),
-    );
+    await tx.query(ADD, [...columnArrays(TYPES, rows), String(events.length)]);
   }
 
   /** Numbers given and numbers relayed. */
@@ -178,11 +167,15 @@ export class OutgoingStore {
 }
 
 /** The time of each event, in order: after those of the same person before it. */
-function placed(events: readonly OutgoingEvent[], lastTold: ReadonlyMap<string, number>): number[] {
-  const last = new Map(lastTold);
-  return events.map(({ person, occurredAtMs }) => {
-    const atMs = Math.max(occurredAtMs, (last.get(personKey(person)) ?? -Infinity) + 1);
-    last.set(personKey(person), atMs);
-    return atMs;
+function placed(
+  events: readonly OutgoingEvent[],
+): { readonly event: OutgoingEvent; readonly atMs: number; readonly turn: number }[] {
+  const last = new Map<string, { readonly atMs: number; readonly turn: number }>();
+  return events.map((event) => {
+    const key = personKey(event.person);
+    const { atMs, turn } = last.get(key) ?? { atMs: -Infinity, turn: 0 };
+    const place = { atMs: Math.max(event.occurredAtMs, atMs + 1), turn: turn + 1 };
+    last.set(key, place);
+    return { event, ...place };
   });
 }

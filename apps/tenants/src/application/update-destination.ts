@@ -65,15 +65,8 @@ type Fields = Omit<Destination, 'secrets'>;
 /** Of headers only the names: a value may be a credential. */
 function detailOf(before: Fields, after: Fields): object {
   const names = [
-    'name',
-    'url',
-    'eventTypes',
-    'ordering',
-    'status',
-    'disabledReason',
-    'include',
-    'filter',
-  ] as const;
+    ...(['name', 'url', 'eventTypes', 'ordering', 'status', 'disabledReason', 'include', 'filter'] as const),
+  ];
   const limits = ['maxAttempts', 'maxAgeSeconds', 'maxInFlight', 'ratePerSecond'] as const;
   const detail = changedFields(before, after, [...names, ...limits]);
   if (JSON.stringify(before.headers) === JSON.stringify(after.headers)) return detail;

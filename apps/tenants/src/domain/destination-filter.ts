@@ -1,4 +1,4 @@
-import { type FieldErrors, invalidField } from './field-errors.js';
+import { type FieldErrors, invalidField, parseObject } from './field-errors.js';
 
 /** Fields of a delivery's `data` that a filter can look at. */
 export const FILTER_FIELDS = [
@@ -27,15 +27,7 @@ const LENGTH_MAX = 65_536;
 /** The filter in a request: one JSON object of lists of texts. @throws AppError `request.invalid` naming `filter`. */
 export function parseFilter(text: string): DestinationFilter {
   if (text === '') return {};
-  if (text.length > LENGTH_MAX) throw invalidField('filter', `at most ${LENGTH_MAX} characters`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw invalidField('filter', 'expected a JSON object');
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalidField('filter', 'expected a JSON object');
+  const value = parseObject('filter', text, LENGTH_MAX);
   for (const [field, values] of Object.entries(value))
     if (!Array.isArray(values) || values.some((each) => typeof each !== 'string'))
       throw invalidField(`filter.${field}`, 'expected a list of texts');

@@ -1,6 +1,6 @@
 import { checkFilter, type DestinationFilter } from './destination-filter.js';
 import { isEventType } from './event-type.js';
-import { FieldErrors, invalidField, isName, NAME_RULE } from './field-errors.js';
+import { FieldErrors, invalidField, isName, NAME_RULE, parseObject } from './field-errors.js';
 import { type SecretInfo } from './secret.js';
 
 export const DESTINATION_STATUSES = ['active', 'disabled'] as const;
@@ -114,16 +114,7 @@ export function checkDestination(fields: Partial<DestinationFields>): void {
 /** The headers in a request: one JSON object of texts. @throws AppError `request.invalid` naming `headers`. */
 export function parseHeaders(text: string): Readonly<Record<string, string>> {
   if (text === '') return {};
-  if (text.length > HEADERS_LENGTH_MAX)
-    throw invalidField('headers', `at most ${HEADERS_LENGTH_MAX} characters`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw invalidField('headers', 'expected a JSON object');
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalidField('headers', 'expected a JSON object');
+  const value = parseObject('headers', text, HEADERS_LENGTH_MAX);
   for (const [name, header] of Object.entries(value))
     if (typeof header !== 'string') throw invalidField(`headers.${name}`, 'expected a text');
   return value as Record<string, string>;

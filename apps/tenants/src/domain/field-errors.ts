@@ -23,6 +23,27 @@ export class FieldErrors {
 export const invalidField = (path: string, message: string): AppError =>
   new AppError('request.invalid', { detail: `${path}: ${message}`, fields: [{ path, message }] });
 
+/**
+ * The JSON object in a request's field.
+ * @throws AppError `request.invalid` naming the field, never a value of it.
+ */
+export function parseObject(
+  path: string,
+  text: string,
+  lengthMax: number,
+): Readonly<Record<string, unknown>> {
+  if (text.length > lengthMax) throw invalidField(path, `at most ${lengthMax} characters`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw invalidField(path, 'expected a JSON object');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalidField(path, 'expected a JSON object');
+  return value as Readonly<Record<string, unknown>>;
+}
+
 /** The error of a list that is full. */
 export const reachedLimit = (path: string, message: string): AppError =>
   new AppError('limit.reached', { detail: message, fields: [{ path, message }] });

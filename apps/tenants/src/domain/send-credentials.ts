@@ -1,4 +1,4 @@
-import { FieldErrors, invalidField } from './field-errors.js';
+import { FieldErrors, parseObject } from './field-errors.js';
 
 /** A service account of Google with its private key is about 2,500 characters. */
 const CREDENTIALS_LENGTH_MAX = 16_384;
@@ -22,9 +22,7 @@ const NEEDED: Readonly<Record<string, readonly (readonly string[])[]>> = {
  * @throws AppError `request.invalid` that names each missing field as `credentials.<field>`, never a value.
  */
 export function checkSendCredentials(provider: string, text: string): string {
-  if (text.length > CREDENTIALS_LENGTH_MAX)
-    throw invalidField('credentials', `at most ${CREDENTIALS_LENGTH_MAX} characters`);
-  const credentials = parseObject(text);
+  const credentials = parseObject('credentials', text, CREDENTIALS_LENGTH_MAX);
   const isGiven = (name: string): boolean => {
     const value = credentials[name];
     return typeof value === 'string' && value !== '';
@@ -38,16 +36,4 @@ export function checkSendCredentials(provider: string, text: string): string {
     errors.throwIfAny();
   }
   return JSON.stringify(credentials);
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalidField('credentials', 'expected a JSON object');
-  return value as Record<string, unknown>;
 }

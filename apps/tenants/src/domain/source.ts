@@ -2,7 +2,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { type CommonSettings, type Provider } from '@posthorn/providers/provider.js';
 import { PROVIDERS } from '@posthorn/providers/registry.js';
 import { settingFaults } from '@posthorn/providers/setting-rules.js';
-import { FieldErrors, invalidField, isName, NAME_RULE } from './field-errors.js';
+import { FieldErrors, invalidField, isName, NAME_RULE, parseObject } from './field-errors.js';
 import { type SecretInfo } from './secret.js';
 import { splitSettings } from './send-settings.js';
 
@@ -56,18 +56,7 @@ export function checkSource(fields: { readonly name?: string; readonly status?: 
 
 /** The settings in a request: one JSON object. @throws AppError `request.invalid` naming `settings`. */
 export function parseSettings(text: string): Settings {
-  if (text === '') return {};
-  if (text.length > SETTINGS_LENGTH_MAX)
-    throw invalidField('settings', `at most ${SETTINGS_LENGTH_MAX} characters`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw invalidField('settings', 'expected a JSON object');
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalidField('settings', 'expected a JSON object');
-  return value as Settings;
+  return text === '' ? {} : parseObject('settings', text, SETTINGS_LENGTH_MAX);
 }
 
 /** Settings as they may be read: those that the provider calls secret are told by name only. */

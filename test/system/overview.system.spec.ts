@@ -199,13 +199,12 @@ test(
     }
     await seenWhen('it is back', ({ services }) => services.every(({ isAnswering }) => isAnswering));
     const ending = keepEnding('nats');
-    const away = (each: Overview): boolean =>
-      ['publish', 'stores'].every((stage) => stageIn(each, stage).wrong.length > 0);
-    const seen = await seenWhen('the broker is away', away).finally(() => clearInterval(ending));
-    expect(stageIn(seen, 'publish').wrong[0]!.runbook).toBe('docs/runbooks/broker-loss.md');
-    expect(stageIn(seen, 'stores').wrong.map(({ runbook }) => runbook)).toContain(
-      'docs/runbooks/broker-loss.md',
-    );
+    // A service that was slow to answer is told first, and says nothing of the broker.
+    const isMissed = (each: Overview): boolean =>
+      ['publish', 'stores'].every((stage) =>
+        stageIn(each, stage).wrong.some(({ runbook }) => runbook === 'docs/runbooks/broker-loss.md'),
+      );
+    await seenWhen('the broker is away', isMissed).finally(() => clearInterval(ending));
     await seenWhen('the broker is back', (each) => stageIn(each, 'stores').wrong.length === 0);
   },
   TEST_MS,

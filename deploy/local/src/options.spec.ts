@@ -1,4 +1,4 @@
-import { parseOptions } from './options.js';
+import { ingressProcessesFor, parseOptions } from './options.js';
 
 test('no arguments: the demo, no offset, .posthorn in the working directory', () => {
   expect(parseOptions([], '/clone')).toMatchObject({
@@ -16,13 +16,28 @@ test('every argument is understood', () => {
       '100',
       '--data',
       'x',
+      '--ingress-processes',
+      '3',
       '--service-env',
       'events.DATABASE_URL=postgres://a?b=c',
     ],
     '/clone',
   );
-  expect(options).toMatchObject({ withDemo: false, portOffset: 100, dataDir: '/clone/x' });
+  expect(options).toMatchObject({
+    ...{ withDemo: false, portOffset: 100, dataDir: '/clone/x' },
+    ingressProcesses: 3,
+  });
   expect(options.serviceEnv.get('events')).toEqual({ DATABASE_URL: 'postgres://a?b=c' });
+});
+
+test.each([
+  [1, 1],
+  [2, 1],
+  [3, 1],
+  [8, 4],
+  [256, 64],
+])('on %i cores the door is %i processes', (cores, processes) => {
+  expect(ingressProcessesFor(cores)).toBe(processes);
 });
 
 test.each([

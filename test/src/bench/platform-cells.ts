@@ -64,11 +64,14 @@ export class PlatformCells {
   async start(): Promise<void> {
     const { portOffset } = this;
     if (this.platform === undefined) {
-      this.platform = await RunningPlatform.start({ portOffset });
+      this.platform = await RunningPlatform.start({ portOffset, ingressProcesses: 'default' });
       await this.platform.stop();
       await this.prefill(this.platform.dataDir);
     }
-    this.platform = await RunningPlatform.start({ portOffset, dataDir: this.platform.dataDir });
+    this.platform = await RunningPlatform.start({
+      ...{ portOffset, dataDir: this.platform.dataDir },
+      ingressProcesses: 'default',
+    });
     this.db = new pg.Client({ connectionString: this.platform.local.databaseUrl });
     await this.db.connect();
     this.settings = await durableSettings(this.db);

@@ -10,6 +10,7 @@ import { AdminClient } from './admin-client.js';
 const START_TIMEOUT_MS = 180_000;
 const STOP_TIMEOUT_MS = 60_000;
 const OUTPUT_CHARS_MAX = 20_000;
+const INGRESS_PROCESSES = 2;
 
 /** The clone this file is in: test/src and test/dist are equally deep. */
 export const ROOT = resolve(fileURLToPath(import.meta.url), '../../../..');
@@ -34,6 +35,8 @@ export interface PlatformOptions {
   readonly dataDir?: string;
   /** `service.NAME=value`. */
   readonly serviceEnv?: readonly string[];
+  /** Two, unless it is to be what `npm start` would choose: what processes of ingress share is under test everywhere. */
+  readonly ingressProcesses?: 'default';
 }
 
 /** The whole platform, started as a user would start it, in a data folder of its own. */
@@ -52,9 +55,11 @@ export class RunningPlatform {
   }
 
   /** @throws Error with what the platform printed when it does not come up. */
-  static async start({ portOffset, dataDir, serviceEnv = [] }: PlatformOptions): Promise<RunningPlatform> {
+  static async start(options: PlatformOptions): Promise<RunningPlatform> {
+    const { portOffset, dataDir, serviceEnv = [], ingressProcesses } = options;
     const data = dataDir ?? (await mkdtemp(join(tmpdir(), 'posthorn-test-')));
     const args = ['--no-demo', '--data', data, '--port-offset', String(portOffset)];
+    if (ingressProcesses === undefined) args.push('--ingress-processes', String(INGRESS_PROCESSES));
     args.push(...serviceEnv.flatMap((each) => ['--service-env', each]));
     const main = join(ROOT, 'deploy/local/dist/main.js');
     const env = { ...process.env, DATABASE_URL: '', NATS_URL: '' };

@@ -59,7 +59,7 @@ export const CONFIG_SCHEMA = {
   },
   ingressProcesses: {
     env: 'INGRESS_PROCESSES',
-    description: 'processes that share the port; one per core',
+    description: 'processes that share the port; one for each core that nothing else uses',
     default: '1',
     parse: integer(1, PROCESSES_MAX),
   },

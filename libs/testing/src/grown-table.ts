@@ -10,8 +10,11 @@ const SEEN_MS = 15_000;
  */
 export async function analyzedByItsService({ query }: TestDatabase, schema: string): Promise<void> {
   const table = `${schema}.grown`;
-  await query(`CREATE TABLE ${table} (filler text) WITH (autovacuum_enabled = off)`);
-  await query(`INSERT INTO ${table} SELECT repeat('x', 1_900) FROM generate_series(1, ${PAGES} * 4)`);
+  // In one statement: analyzed while it is half full, it would be left alone until it has doubled again.
+  await query(
+    `CREATE TABLE ${table} WITH (autovacuum_enabled = off) AS
+       SELECT repeat('x', 1_900) AS filler FROM generate_series(1, ${PAGES} * 4)`,
+  );
   await eventually(
     async () => {
       const { rows } = await query<{ pages: number }>(

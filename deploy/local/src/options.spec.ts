@@ -1,10 +1,12 @@
+import { availableParallelism } from 'node:os';
 import { ingressProcessesFor, parseOptions } from './options.js';
 
-test('no arguments: the demo, no offset, .posthorn in the working directory', () => {
+test('no arguments: the demo, no offset, .posthorn in the working directory, the door as this machine needs it', () => {
   expect(parseOptions([], '/clone')).toMatchObject({
     withDemo: true,
     portOffset: 0,
     dataDir: '/clone/.posthorn',
+    ingressProcesses: ingressProcessesFor(availableParallelism()),
   });
 });
 

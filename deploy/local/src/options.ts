@@ -17,8 +17,8 @@ const PORT_OFFSET_MAX = 50_000;
 const INGRESS_PROCESSES_MAX = 64;
 
 /**
- * Half of the cores: everything else runs on them too. On two cores one process takes a fifth less CPU for a request than
- * two, and answers sooner at every load that was measured (2026-11, docs/performance.md).
+ * Half of the cores: everything else runs on them too. On two cores one process takes a quarter less CPU for a STOP than
+ * two, and the median answer comes sooner (2026-11, docs/performance.md).
  */
 export const ingressProcessesFor = (cores: number): number =>
   Math.min(INGRESS_PROCESSES_MAX, Math.max(1, Math.floor(cores / 2)));

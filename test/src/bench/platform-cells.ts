@@ -64,7 +64,7 @@ export class PlatformCells {
   async start(): Promise<void> {
     const { portOffset } = this;
     if (this.platform === undefined) {
-      this.platform = await RunningPlatform.start({ portOffset, ingressProcesses: 'default' });
+      this.platform = await RunningPlatform.start({ portOffset });
       await this.platform.stop();
       await this.prefill(this.platform.dataDir);
     }

@@ -1,6 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { Client } from 'undici';
 import { type AdminClient } from '../../src/house/admin-client.js';
+import { descendantsOf } from '../../src/house/processes.js';
 import { type RunningPlatform } from '../../src/house/running-platform.js';
 import { sharedPlatform } from '../../src/house/shared-platform.js';
 import { History } from '../../src/load/history.js';
@@ -53,6 +54,8 @@ let rotations: { standard: Promise<Rotation>; twilio: Promise<Rotation> };
 beforeAll(async () => {
   sink = await Sink.start();
   platform = await sharedPlatform();
+  // One would have nobody to share with, and all of this would pass.
+  expect(descendantsOf(platform.local.pids['ingress']!)).toHaveLength(2);
   ({ api } = await platform.admin.openTenant('rotation-acme'));
   // Both at once, while the other tests run: each of them takes as long as uses of secrets take to be told.
   rotations = {

@@ -64,11 +64,10 @@ type Fields = Omit<Destination, 'secrets'>;
 
 /** Of headers only the names: a value may be a credential. */
 function detailOf(before: Fields, after: Fields): object {
-  const names = [
+  const detail = changedFields(before, after, [
     ...(['name', 'url', 'eventTypes', 'ordering', 'status', 'disabledReason', 'include', 'filter'] as const),
-  ];
-  const limits = ['maxAttempts', 'maxAgeSeconds', 'maxInFlight', 'ratePerSecond'] as const;
-  const detail = changedFields(before, after, [...names, ...limits]);
+    ...(['maxAttempts', 'maxAgeSeconds', 'maxInFlight', 'ratePerSecond'] as const),
+  ]);
   if (JSON.stringify(before.headers) === JSON.stringify(after.headers)) return detail;
   return {
     before: { ...detail.before, headers: Object.keys(before.headers) },

@@ -135,6 +135,8 @@ test('E6 with the last of a week goes its key: of what is kept all can be read, 
   expect(far.told.every((keyId) => keyId !== all.get(mondayOf(ago(60))))).toBe(true);
   expect(await unreadable()).toBe(0);
   far.told.length = 0;
+  // Runs are listed by when they were; on some weekdays the first one has destroyed keys, too.
+  clock.advance(1);
   await retain({ rawDays: 7, contentDays: 35 });
   await destroy.run();
   expect(await unreadable()).toBe(0);

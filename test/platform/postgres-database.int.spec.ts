@@ -118,6 +118,28 @@ test('the last statements travel with the COMMIT, all or none, and nothing follo
   );
 });
 
+test('statements in order are committed one by one, each sees those before it, and a failure is its own', async () => {
+  const step = (text: string, values: readonly unknown[] = []) => ({
+    statement: { name: text, text },
+    values,
+  });
+  const insert = (id: number) => step('INSERT INTO platform_database.thing (id) VALUES ($1)', [id]);
+  const counted = step(
+    'SELECT count(*)::int AS n, pg_current_xact_id()::text AS xid FROM platform_database.thing',
+  );
+  const settled = await db.inOrder([insert(1), counted, insert(1), insert(2), counted]);
+  expect(settled.map(({ status }) => status)).toEqual([
+    ...['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+  ]);
+  const [seen, later] = [1, 4].map((at) => {
+    const [row] = (settled[at] as PromiseFulfilledResult<{ rows: { n: number; xid: string }[] }>).value.rows;
+    return row!;
+  });
+  expect([seen!.n, later!.n]).toEqual([1, 2]);
+  expect(seen!.xid).not.toBe(later!.xid);
+  expect(isUniqueViolation((settled[2] as PromiseRejectedResult).reason)).toBe(true);
+});
+
 test('other errors of the server pass unchanged, with their state', async () => {
   const error = await failure(db.query('SELECT 1 / 0'));
   expect(error).not.toBeInstanceOf(AppError);
@@ -229,7 +251,10 @@ test('A2 a connection lost after COMMIT was sent is an unknown outcome, before i
   expect(isOutcomeUnknown(await insertLast(6))).toBe(true);
   await eventually(async () => expect(await count()).toBe(2));
 
+  const steps = [7, 8].map((id) => ({ statement: { name: 'add', text: add }, values: [id, 'x'] }));
   proxy.onRequest = (bytes) => (bytes.includes('INSERT') ? 'cut' : 'forward');
+  for (const each of await cutDb.inOrder(steps))
+    expect(each.status === 'rejected' && isOutcomeUnknown(each.reason)).toBe(true);
   expect(isOutcomeUnknown(await insertLast(7))).toBe(true);
   const beforeCommit = await insert(3);
   expect(beforeCommit).toMatchObject({ code: 'store.unavailable', detail: undefined });

@@ -111,6 +111,7 @@ export const echo = (call: Call): void => {
         outcome: AppendResult_Outcome.OUTCOME_STORED,
         eventsStored: 1,
         eventsDuplicate: 0,
+        optOutsInForce: false,
         detail: '',
       })),
     }),

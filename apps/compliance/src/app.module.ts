@@ -39,6 +39,7 @@ import { seatOf } from '@posthorn/server/seat.js';
 import { ApplyFacts } from './application/apply-facts.js';
 import { ApplyPending } from './application/apply-pending.js';
 import { ApplySignals } from './application/apply-signals.js';
+import { ApplyWaiting } from './application/apply-waiting.js';
 import { Backlog } from './application/backlog.js';
 import { ClosePermit } from './application/close-permit.js';
 import { ComplianceMetrics } from './application/compliance-metrics.js';
@@ -244,7 +245,11 @@ const consent = ({ config, instanceId }: Process<Config>) => [
       Logger,
     ] as const),
   ),
-  provide(ApplyPending, Database, PendingStore, ApplySignals, PersonKeys, PermitMetrics, Logger),
+  provide(
+    ApplyWaiting,
+    ...([Database, PendingStore, PersonStore, ApplySignals, PersonKeys, EdgeTenants, Logger] as const),
+  ),
+  provide(ApplyPending, Database, PendingStore, ApplyWaiting, PermitMetrics, Logger),
   provideFactory(
     ShardLeases,
     (db: Database, clock: Clock, log: Logger) =>
@@ -319,9 +324,13 @@ const feedOf = (consumer: FactConsumer, [link, events, leases, clock, log]: Feed
 const permits = () => [
   provide(Backlog, Database, PositionStore, EventsClient, EdgeTenants, Clock, Logger),
   provide(GatherFacts, PersonStore, ConsentStore, SendFactsRead, PermitStore, PersonKeyStore),
-  provide(RequestPermit, Database, SettlePersons, GatherFacts, PermitStore, Backlog, PermitMetrics, Clock),
+  provide(
+    RequestPermit,
+    ...([Database, ApplyWaiting, SettlePersons, GatherFacts, PermitStore, Backlog, PermitMetrics] as const),
+    Clock,
+  ),
   provide(ClosePermit, Database, PermitStore, PermitMetrics, Logger),
-  provide(PreviewSends, Database, SettlePersons, GatherFacts, Backlog, Clock),
+  provide(PreviewSends, Database, ApplyWaiting, SettlePersons, GatherFacts, Backlog, Clock),
 ];
 
 const auditing = () => [
@@ -346,13 +355,13 @@ const status = () => [
 const byHand = () => [
   provide(
     ReadSuppressions,
-    ...([ReaderDatabase, SettlePersons, PersonKeyStore, SuppressionStore, ReviewStore] as const),
-    EdgeTenants,
+    ...([ReaderDatabase, ApplyWaiting, SettlePersons, PersonKeyStore, SuppressionStore] as const),
+    ...([ReviewStore, EdgeTenants] as const),
   ),
   provide(
     ReadPersons,
-    ...([ReaderDatabase, SettlePersons, PersonStore, PersonKeyStore, SuppressionStore] as const),
-    ...([ConsentRead, DecisionRead] as const),
+    ...([ReaderDatabase, ApplyWaiting, SettlePersons, PersonStore, PersonKeyStore] as const),
+    ...([SuppressionStore, ConsentRead, DecisionRead] as const),
     ...([HistoryRead, PolicyStore, EdgeTenants] as const),
   ),
   provide(TellTurns, PersonStore, SuppressionStore, OutgoingStore),

@@ -18,12 +18,17 @@ export interface Race {
   readonly acknowledgedAtMs: number;
   readonly permits: number;
   readonly isDenied: boolean;
-  /** Whether compliance said that the opt-out is in force; else only time did. */
+  /** Whether compliance, or the store with the append, said that the opt-out is in force; else only time did. */
   readonly isAnswered: boolean;
+  /** The store said so. */
+  readonly isAtOnce: boolean;
 }
 
-/** How an opt-out comes: by intake, by intake whose process then dies, or without a row that waits. */
-export type Way = 'intake' | 'alone' | 'direct';
+/**
+ * How an opt-out comes: by intake that asks compliance, or the store first; by intake whose process then dies; or without a
+ * row that waits.
+ */
+export type Way = 'intake' | 'store' | 'alone' | 'direct';
 
 /** Dispatchers and an intake that want opposite things for the same person at the same time. */
 export class Races {
@@ -63,16 +68,24 @@ export class Races {
   }
 
   async race(askers: () => Asked, signals: () => Asked, way: Way, address = this.newPhone()): Promise<Race> {
-    const [{ atMs: acknowledgedAtMs, isAnswered }, ...sendsUntilMs] = await Promise.all([
+    const [{ atMs: acknowledgedAtMs, isAnswered, isAtOnce = false }, ...sendsUntilMs] = await Promise.all([
       this.optOut(signals, address, way),
       ...Array.from({ length: 3 }, () => this.dispatch(askers, address)),
     ]);
     await delay(Math.max(0, acknowledgedAtMs - clock.monotonicMs()));
     const after = await this.ask(askers(), address).catch(() => undefined);
     return {
-      ...{ sendsUntilMs, acknowledgedAtMs, isAnswered, isDenied: after?.decision !== 'allow' },
+      ...{ sendsUntilMs, acknowledgedAtMs, isAnswered, isAtOnce, isDenied: after?.decision !== 'allow' },
       permits: sendsUntilMs.filter((ms) => ms > -Infinity).length,
     };
+  }
+
+  private async isNoneOpen(personHash: Buffer): Promise<boolean> {
+    const { rows } = await this.intake.query<{ places: number[] }>(
+      'SELECT compliance.opt_outs_in_force($1::uuid[], $2::bytea[]) AS places',
+      [[this.tenant.uuidText], [personHash]],
+    );
+    return rows[0]!.places.length === 1;
   }
 
   /** A dispatcher that asks, and sends within the validity, or keeps the permit to its end. */
@@ -101,7 +114,7 @@ export class Races {
     service: () => Asked,
     address: string,
     way: Way,
-  ): Promise<{ readonly atMs: number; readonly isAnswered: boolean }> {
+  ): Promise<{ readonly atMs: number; readonly isAnswered: boolean; readonly isAtOnce?: boolean }> {
     await delay(Math.random() * 30);
     const eventId = newUuid(clock.nowMs());
     const personHash = this.tenant.hashOf(address);
@@ -112,6 +125,8 @@ export class Races {
       );
     const held = clock.monotonicMs() + HOLD_MS;
     if (way === 'alone') return { atMs: held, isAnswered: false };
+    if (way === 'store' && (await this.isNoneOpen(personHash)))
+      return { atMs: clock.monotonicMs(), isAnswered: true, isAtOnce: true };
     const signal = {
       ...{ tenantId: this.tenant.uuid, eventId, sourceId: newUuid(0), personHash, channel: 'sms' },
       ...{

@@ -46,7 +46,7 @@ const id = (ageDays = 0): Buffer => newUuid(clock.nowMs() - ageDays * DAY_MS);
 /** Stores one event of that age, with its request and content. */
 async function append(
   over: { tenantId: Buffer; ageDays?: number; personHash?: Buffer; conversation?: Buffer; message?: string },
-  db: Pick<Database, 'query'> = database.database(ROLES.append),
+  db: Pick<Database, 'query' | 'inOrder'> = database.database(ROLES.append),
 ): Promise<{ eventId: string; requestId: string }> {
   const { tenantId, ageDays = 0, personHash = randomBytes(16), conversation, message } = over;
   const event = eventOf({

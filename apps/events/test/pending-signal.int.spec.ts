@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -68,6 +69,46 @@ test('E1 a complaint and a dead address are pending too; words without a person,
     { event_id: uuidText(complaint.eventId), channel: 'email', signal: 'complaint' },
     { event_id: uuidText(bounce.eventId), channel: 'email', signal: 'hard_bounce' },
   ]);
+});
+
+test('E1 with the commit it is said which requests are in force: of those, every opt-out is', async () => {
+  const [tenantId, busy] = [id(), randomBytes(16)];
+  const lock = `('x' || left(encode(sha256(convert_to($1::uuid::text || ':' || encode($2, 'hex'), 'UTF8')), 'hex'), 16))
+    ::bit(64)::bigint`;
+  const insert = () =>
+    store.insert([
+      requestOf([eventOf()], { tenantId }),
+      requestOf([stop(), eventOf()], { tenantId }),
+      requestOf([stop(), stop({ personHash: busy })], { tenantId }),
+      requestOf([stop({ personHash: busy }), stop()], { tenantId }),
+      requestOf([stop(), stop({ attributes: { signal: 'complaint' } })], { tenantId }),
+      requestOf([stop({ attributes: { signal: 'hard_bounce' } })], { tenantId }),
+    ]);
+  // Somebody is giving a permit to one of them.
+  await database.database('posthorn_compliance').transaction(async (tx) => {
+    await tx.query(`SELECT pg_advisory_xact_lock_shared(${lock})`, [uuidText(tenantId), busy]);
+    expect((await insert()).inForce).toEqual({ requests: new Set([1, 4]) });
+  });
+  expect((await insert()).inForce).toEqual({ requests: new Set([1, 2, 3, 4]) });
+  expect((await store.insert([requestOf([eventOf()], { tenantId })])).inForce).toBeUndefined();
+});
+
+test('E1 where that cannot be asked, what was appended is appended, and nothing is said to be in force', async () => {
+  const name = 'compliance.opt_outs_in_force(uuid[], bytea[])';
+  await database.query(`REVOKE EXECUTE ON FUNCTION ${name} FROM ${ROLES.append}`);
+  const [tenantId, optOut] = [id(), stop()];
+  const inserted = await store.insert([requestOf([optOut], { tenantId })]);
+  expect(inserted).toMatchObject({
+    duplicates: [0],
+    inForce: { requests: new Set(), fault: { code: '42501' } },
+  });
+  expect(await pendingOf(tenantId)).toMatchObject([{ event_id: uuidText(optOut.eventId) }]);
+  await database.query(`GRANT EXECUTE ON FUNCTION ${name} TO ${ROLES.append}`);
+  // Would break: an append that failed would count as one that is in force.
+  const refused = requestOf([stop({ type: 'a\u0000b' })], { tenantId });
+  await expect(store.insert([refused])).rejects.toMatchObject({
+    code: expect.stringMatching(/^22/) as string,
+  });
 });
 
 test('A10 E1 an opt-out of a source that only monitors says so where it waits', async () => {

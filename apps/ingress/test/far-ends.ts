@@ -111,6 +111,8 @@ class FarEnd {
 export class FarEvents {
   readonly stored: IntakeRequest[] = [];
   readonly batchSizes: number[] = [];
+  /** What it says of opt-outs that it has committed. */
+  areOptOutsInForce = false;
   readonly refusals = new FarRefusals();
   readonly reprocessing = new FarReprocessing(this.stored);
   readonly shapes = new FarShapes();
@@ -128,7 +130,10 @@ export class FarEvents {
       stream.on('data', ({ batch, requests }: AppendRequest) => {
         this.batchSizes.push(requests.length);
         if (this.mode === 'silent') return;
-        const results = requests.map((request) => this.commit(request));
+        const results = requests.map((request) => ({
+          ...this.commit(request),
+          optOutsInForce: this.areOptOutsInForce,
+        }));
         if (this.commitMs === 0) stream.write({ batch, results });
         else setTimeout(() => stream.write({ batch, results }), this.commitMs);
       });

@@ -30,6 +30,7 @@ beforeEach(() => {
   ingress.compliance.applied.length = 0;
   ingress.compliance.mode = 'apply';
   ingress.compliance.applyMs = 0;
+  ingress.events.areOptOutsInForce = false;
 });
 afterAll(async () => {
   closeConnections();
@@ -96,6 +97,37 @@ test('E1 compliance is down: the opt-out is held, other requests do not notice',
       { timeoutMs: 10_000 },
     );
   }
+});
+
+test('E1 one that is in force with its commit is answered at once, and compliance is told of it', async () => {
+  ingress.events.areOptOutsInForce = true;
+  ingress.compliance.applyMs = 300;
+  const { status, tookMs } = await post('STOP');
+  expect(status).toBe(204);
+  expect(tookMs).toBeLessThan(300 - TIMER_SLACK_MS);
+  await eventually(async () => {
+    const [stored] = ingress.events.stored.slice(-1);
+    expect(ingress.compliance.applied).toMatchObject([{ eventId: stored!.events[0]!.eventId }]);
+  });
+});
+
+test.each(['refuse', 'silent'] as const)(
+  'E1 one that is in force with its commit needs no compliance (%s)',
+  async (mode) => {
+    ingress.events.areOptOutsInForce = true;
+    ingress.compliance.mode = mode;
+    const { status, tookMs } = await post('STOP');
+    expect(status).toBe(204);
+    expect(tookMs).toBeLessThan(HOLD_MS - TIMER_SLACK_MS);
+  },
+);
+
+test('E1 a copy is held even where its event is said to be in force: it is about another one', async () => {
+  const number = ++nextNumber;
+  ingress.events.areOptOutsInForce = true;
+  await post('STOP', number);
+  const { tookMs } = await post('STOP', number);
+  expect(tookMs).toBeGreaterThanOrEqual(HOLD_MS - TIMER_SLACK_MS);
 });
 
 test('E1 the same opt-out again: its event is another one, so it is held and not applied twice', async () => {

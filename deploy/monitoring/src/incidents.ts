@@ -187,9 +187,9 @@ const OF_OURS: readonly Incident[] = [
       `histogram_quantile(0.99, sum by (le) (rate(posthorn_opt_out_propagation_seconds_bucket{channel=""}[${range('5m')}]))) > 1`,
       'max(posthorn_pending_opt_outs_rows) > 0',
     ],
-    summary: 'Opt-outs come into force late',
+    summary: 'Opt-outs are written late',
     description:
-      'From arrival to force it takes more than a second, or stored opt-outs were left over. No permit is given to their persons meanwhile.',
+      'From their arrival it takes more than a second, or stored opt-outs were left over. They are in force: no permit is given to their persons meanwhile.',
     runbook: 'queue-backlog',
   },
   {

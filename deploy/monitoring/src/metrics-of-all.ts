@@ -45,7 +45,7 @@ export const SHARED_METRICS: readonly MetricEntry[] = [
       counter('posthorn_feed_missing_facts_total', 'Facts that the log no longer had'),
       histogram(
         'posthorn_opt_out_propagation_seconds',
-        'compliance: from the arrival of an opt-out to the moment it is in force. dispatcher, with labels: to a destination that has taken it; tries: first, or later when it had failed',
+        'compliance: from the arrival of an opt-out to the moment it is written; it is in force with its commit. dispatcher, with labels: to a destination that has taken it; tries: first, or later when it had failed',
         'channel',
         'tries',
       ),

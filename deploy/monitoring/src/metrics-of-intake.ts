@@ -28,7 +28,7 @@ export const INTAKE_METRICS: readonly MetricEntry[] = [
       ),
       counter(
         'posthorn_intake_opt_outs_total',
-        'Requests with an opt-out: applied by compliance, or held until no older permit can be valid',
+        'Requests with an opt-out: in force with their commit, applied by compliance, or held until no older permit can be valid',
         'outcome',
       ),
       counter(

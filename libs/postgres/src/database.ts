@@ -165,6 +165,23 @@ export class Database {
   }
 
   /**
+   * Statements in one round trip, each in a transaction of its own: each sees what the ones before it committed, and one
+   * that fails takes no other along.
+   * @returns what became of each, in order. @throws AppError `store.*` when there is no connection: then none was sent.
+   */
+  async inOrder(
+    steps: readonly { readonly statement: Statement; readonly values: readonly unknown[] }[],
+  ): Promise<PromiseSettledResult<Rows<unknown>>[]> {
+    const client = await this.acquire();
+    gather(client);
+    const settled = await Promise.allSettled(
+      steps.map(({ statement, values }) => send(client, 'commit', statement, values)),
+    );
+    client.release(settled.some((each) => each.status === 'rejected' && isConnectionLost(each.reason)));
+    return settled;
+  }
+
+  /**
    * Refuses a server that may forget what it acknowledged, or is older than docs/install.md asks for.
    * @throws AppError `config.invalid` when it is too old, and unless fsync and full_page_writes are on and synchronous_commit is at least on.
    */

@@ -15,7 +15,7 @@ import type { RelayWake } from './relay-wake.js';
 const LANES_MAX = 1;
 const WAITING_MAX = 8_192;
 
-/** Brings opt-outs of intake into force: after an answer no send to that person begins. */
+/** Writes opt-outs of intake: after the answer of `run` no send to that person begins. */
 export class ApplySignals {
   private readonly batcher = new Batcher<ObservedSignal, readonly string[]>((signals) => this.fold(signals), {
     ...{ itemsMax: SIGNALS_MAX, lanesMax: LANES_MAX, waitingMax: WAITING_MAX },
@@ -37,11 +37,16 @@ export class ApplySignals {
    * @throws AppError `store.*` when that is not known.
    */
   async run(signals: readonly ObservedSignal[]): Promise<void> {
+    await this.drain.wait(await this.write(signals));
+  }
+
+  /**
+   * Resolves once they are committed, for whoever answers nobody by it.
+   * @returns permits that were given before, and may be open. @throws AppError `store.*` when it is not known.
+   */
+  async write(signals: readonly ObservedSignal[]): Promise<readonly string[]> {
     const open = await Promise.all(signals.map((signal) => this.batcher.add(signal)));
-    await this.drain.wait([...new Set(open.flat())]);
-    const nowMs = this.clock.nowMs();
-    for (const { receivedAtMs, kind } of signals)
-      if (kind === 'opt_out') this.metrics.propagated(nowMs - receivedAtMs);
+    return [...new Set(open.flat())];
   }
 
   /** @returns for each signal the open permits of its transaction. */
@@ -57,8 +62,10 @@ export class ApplySignals {
       const folded = await this.signals.commit(tx, signals, nowMs, { underLocks: readOpen });
       return { ...folded, open: before };
     });
-    for (const { kind, eventId, provider } of recorded) {
+    const writtenMs = this.clock.nowMs();
+    for (const { kind, eventId, provider, receivedAtMs } of recorded) {
       this.metrics.signal(kind);
+      if (kind === 'opt_out') this.metrics.propagated(writtenMs - receivedAtMs);
       this.log.info({ eventId, signal: kind, provider, stage: 'consent', outcome: 'recorded' }, 'signal');
     }
     for (const change of changes) this.metrics.changed(change);

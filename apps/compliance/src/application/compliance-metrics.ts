@@ -34,7 +34,7 @@ export class ComplianceMetrics {
     });
     this.propagationSeconds = metrics.histogram({
       name: 'posthorn_opt_out_propagation_seconds',
-      help: 'From the arrival of an opt-out to the moment it is in force',
+      help: 'From the arrival of an opt-out to the moment it is written; it is in force with its commit',
       buckets: PROPAGATION_BUCKETS,
     });
     this.facts = metrics.counter({ name: 'posthorn_feed_facts_total', help: 'Facts that were applied' });

@@ -12,7 +12,7 @@ import type { ConsentStore, KnownSignal } from '../persistence/consent.store.js'
 import type { PermitStore } from '../persistence/permit.store.js';
 import type { PersonStore } from '../persistence/person.store.js';
 import type { PersonKeyStore } from '../persistence/person-key.store.js';
-import type { LinkedRow, SendFactsRead } from '../persistence/send-facts.read.js';
+import type { LinkedRow, PendingOptOut, SendFactsRead } from '../persistence/send-facts.read.js';
 
 const CAP_WINDOW_MS_MAX = CAP_WINDOW_HOURS_MAX * 3_600_000;
 
@@ -69,7 +69,8 @@ export class GatherFacts {
       const { version, policy } = policies.get(request.person.tenantId)!;
       return {
         suppressions: suppressions[n]!,
-        isPendingOptOut: pending[n]!,
+        isPendingOptOut: pending[n] !== 'none',
+        isPendingInPart: pending[n] === 'part',
         consent: statusAt(
           signals.get(key)!,
           suppressions[n]!,
@@ -86,22 +87,22 @@ export class GatherFacts {
     });
   }
 
-  /** Of each person, whether an opt-out waits: its own, or of one who is linked. Asked once for all who are linked. */
+  /** Of each person, what waits: its own, or of one who is linked. Asked once for all who are linked. */
   private async withLinked(
     tx: Tx,
     persons: readonly Person[],
-    own: readonly boolean[],
+    own: readonly PendingOptOut[],
     linked: readonly (readonly LinkedRow[])[],
-  ): Promise<boolean[]> {
-    const isPending = [...own];
+  ): Promise<PendingOptOut[]> {
+    const pending = [...own];
     const byTenant = new Map<string, { readonly n: number; readonly personHash: Buffer }[]>();
     for (const [n, { tenantId }] of persons.entries()) {
-      if (isPending[n] || linked[n]!.length === 0) continue;
+      if (pending[n] !== 'none' || linked[n]!.length === 0) continue;
       const rows = byTenant.get(tenantId) ?? [];
       byTenant.set(tenantId, rows);
       for (const { personHash } of linked[n]!) rows.push({ n, personHash });
     }
-    if (byTenant.size === 0) return isPending;
+    if (byTenant.size === 0) return pending;
     // Under the locks on them: nobody of them moves meanwhile.
     const read = [...byTenant].map(([tenantId, rows]) =>
       this.keyStore.read(tx, tenantId, () => Promise.resolve(rows)),
@@ -112,8 +113,9 @@ export class GatherFacts {
       others.map(({ person }) => person),
       true,
     );
-    for (const [at, { row }] of others.entries()) if (found[at]) isPending[row.n] = true;
-    return isPending;
+    for (const [at, { row }] of others.entries())
+      if (pending[row.n] !== 'whole' && found[at] !== 'none') pending[row.n] = found[at]!;
+    return pending;
   }
 
   private async answers(

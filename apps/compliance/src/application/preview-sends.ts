@@ -5,6 +5,7 @@ import type { SendRequest } from '../domain/send-request.js';
 import { decide, type Decision } from '../domain/sending-rules/decide.js';
 import type { Backlog } from './backlog.js';
 import { LinksChanged, linksUnstable, type GatherFacts } from './gather-facts.js';
+import type { ApplyWaiting } from './apply-waiting.js';
 import type { SettlePersons } from './settle-persons.js';
 
 const CATEGORIES = ['transactional', 'marketing'] as const;
@@ -30,6 +31,7 @@ export interface SendsPreview {
 export class PreviewSends {
   constructor(
     private readonly db: Pick<Database, 'transaction'>,
+    private readonly waiting: Pick<ApplyWaiting, 'of'>,
     private readonly settle: Pick<SettlePersons, 'run'>,
     private readonly gather: Pick<GatherFacts, 'run'>,
     private readonly backlog: Pick<Backlog, 'isCaughtUp'>,
@@ -45,6 +47,7 @@ export class PreviewSends {
     }));
     try {
       await this.settle.run([asked.person]);
+      await this.waiting.of([asked.person]);
       const stored = await this.db.transaction((tx) => this.gather.run(tx, requests, this.clock.nowMs()));
       const nowMs = this.clock.nowMs();
       const isCaughtUp = this.backlog.isCaughtUp(asked.person.tenantId);

@@ -10,6 +10,7 @@ import type { PolicyStore, StoredPolicy } from '../persistence/policy.store.js';
 import type { ReaderDatabase } from '../persistence/reader-database.js';
 import type { SuppressionStore } from '../persistence/suppression.store.js';
 import { type EdgeTenants, invalid } from './edge-tenants.js';
+import type { ApplyWaiting } from './apply-waiting.js';
 import type { SettlePersons } from './settle-persons.js';
 
 /** A change of the key of persons, as far as it is. */
@@ -30,6 +31,7 @@ type After = { readonly at: string; readonly key: string } | undefined;
 export class ReadPersons {
   constructor(
     private readonly db: ReaderDatabase,
+    private readonly waiting: ApplyWaiting,
     private readonly settle: SettlePersons,
     private readonly persons: PersonStore,
     private readonly keyStore: PersonKeyStore,
@@ -65,9 +67,10 @@ export class ReadPersons {
     }));
   }
 
-  /** Reads about one person, once it is where it is looked for. */
+  /** Reads about one person, once it is where it is looked for, with all that it has said. */
   private async about<T>(person: Person, read: (tx: Tx) => Promise<T>): Promise<T> {
     await this.settle.group(person);
+    await this.waiting.of([person]);
     return this.db.tenantTransaction(person.tenantId, async (tx) => {
       await this.keyStore.check(tx, [person]);
       return read(tx);
@@ -100,7 +103,8 @@ export class ReadPersons {
   }
 
   /** @param personId empty = everybody. */
-  consents(tenantId: string, personId: string, after: After, limit: number): Promise<ConsentEntry[]> {
+  async consents(tenantId: string, personId: string, after: After, limit: number): Promise<ConsentEntry[]> {
+    if (personId === '') await this.waiting.ofTenant(tenantId);
     const position = after === undefined ? undefined : { at: after.at, id: after.key };
     return this.list(tenantId, personId, (tx, tenant, personHash) =>
       this.consentRead.list(tx, tenant, personHash === undefined ? {} : { personHash }, position, limit),

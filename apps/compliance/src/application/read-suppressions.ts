@@ -7,12 +7,14 @@ import type { ReaderDatabase } from '../persistence/reader-database.js';
 import type { ReviewStore } from '../persistence/review.store.js';
 import type { SuppressionStore } from '../persistence/suppression.store.js';
 import { type EdgeTenants, invalid } from './edge-tenants.js';
+import type { ApplyWaiting } from './apply-waiting.js';
 import type { SettlePersons } from './settle-persons.js';
 
 /** Reads for one tenant, under row-level security. */
 export class ReadSuppressions {
   constructor(
     private readonly db: ReaderDatabase,
+    private readonly waiting: ApplyWaiting,
     private readonly settle: SettlePersons,
     private readonly keyStore: PersonKeyStore,
     private readonly suppressions: SuppressionStore,
@@ -21,7 +23,7 @@ export class ReadSuppressions {
   ) {}
 
   /** Newest first. @param before UUID text of the last one of the page before. */
-  list(
+  async list(
     request: {
       readonly tenantId: string;
       readonly personId: string;
@@ -35,6 +37,7 @@ export class ReadSuppressions {
     const { tenantId, personId, reason, channel, hasLifted } = request;
     const tenant = this.tenants.uuidOf(tenantId);
     const person = personId === '' ? undefined : this.tenants.personOf(tenantId, personId);
+    if (person === undefined) await this.waiting.ofTenant(tenantId);
     const filter = { personHash: person?.hash, reason, channel, hasLifted };
     return this.named(tenant, person, (tx) => this.suppressions.list(tx, tenant, filter, before, limit));
   }
@@ -61,6 +64,7 @@ export class ReadSuppressions {
   ): Promise<Row[]> {
     const about = person === undefined ? [] : [person];
     await this.settle.run(about);
+    if (person !== undefined) await this.waiting.of(about);
     return this.db.tenantTransaction(tenant, async (tx) => {
       await this.keyStore.check(tx, about);
       return this.keyStore.named(tx, tenant, () => read(tx));

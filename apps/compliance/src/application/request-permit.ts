@@ -2,10 +2,11 @@ import type { Clock } from '@posthorn/clock/clock.js';
 import { newUuid, uuidText } from '@posthorn/clock/id.js';
 import { Batcher } from '@posthorn/postgres/batcher.js';
 import type { Database } from '@posthorn/postgres/database.js';
-import { keptFacts, type SendRequest } from '../domain/send-request.js';
+import { keptFacts, type SendRequest, type StoredFacts } from '../domain/send-request.js';
 import { decide, type Decision } from '../domain/sending-rules/decide.js';
 import { candidatesOf } from '../domain/sending-rules/recipient-places.js';
 import { PERMITS_MAX, type NewDecision, type PermitStore } from '../persistence/permit.store.js';
+import type { ApplyWaiting } from './apply-waiting.js';
 import type { Backlog } from './backlog.js';
 import type { PermitMetrics } from './permit-metrics.js';
 import { LinksChanged, linksUnstable, type GatherFacts } from './gather-facts.js';
@@ -22,17 +23,28 @@ export interface Permit {
   readonly decision: Decision;
 }
 
+const needsWriting = ({ answersEventId }: SendRequest, stored: StoredFacts): boolean =>
+  stored.isPendingInPart || (stored.isPendingOptOut && answersEventId !== undefined);
+
+interface Asked {
+  readonly request: SendRequest;
+  /** What the person said has been written as far as it can be; what waits all the same is a reason to refuse. */
+  readonly isWritten: boolean;
+}
+
 /**
  * Says whether a message may be sent now. Every answer is committed before it is given, with the rule that
  * decided; requests that come at the same time share a transaction.
  */
 export class RequestPermit {
-  private readonly batcher = new Batcher<SendRequest, Permit>((requests) => this.decideAll(requests), {
+  /** Undefined: not decided, as an opt-out of the person waits to be written. */
+  private readonly batcher = new Batcher<Asked, Permit | undefined>((asked) => this.decideAll(asked), {
     ...{ itemsMax: PERMITS_MAX, lanesMax: LANES_MAX, waitingMax: WAITING_MAX },
   });
 
   constructor(
     private readonly db: Database,
+    private readonly waiting: ApplyWaiting,
     private readonly settle: SettlePersons,
     private readonly gather: GatherFacts,
     private readonly permits: PermitStore,
@@ -44,19 +56,31 @@ export class RequestPermit {
   /** @throws AppError `store.*`: then nothing may be sent. */
   async run(request: SendRequest): Promise<Permit> {
     const startMs = this.clock.monotonicMs();
-    const permit = await this.batcher.add(request);
+    const permit =
+      (await this.batcher.add({ request, isWritten: false })) ?? (await this.decideWritten(request));
     this.metrics.decided(permit.decision.kind, this.clock.monotonicMs() - startMs);
     return permit;
   }
 
-  private async decideAll(requests: readonly SendRequest[]): Promise<Permit[]> {
+  /** A row that waits stops everything; what was said may stop less, or may be answered. */
+  private async decideWritten(request: SendRequest): Promise<Permit> {
+    await this.waiting.of([request.person]);
+    return (await this.batcher.add({ request, isWritten: true }))!;
+  }
+
+  private async decideAll(asked: readonly Asked[]): Promise<(Permit | undefined)[]> {
+    const requests = asked.map(({ request }) => request);
     for (let tries = 1; ; tries += 1) {
       try {
         await this.settle.run(requests.map(({ person }) => person));
         return await this.db.transaction(async (tx) => {
           const stored = await this.gather.run(tx, requests, this.clock.nowMs());
-          const nowMs = this.clock.nowMs();
-          const decisions = this.judge(requests, stored, nowMs);
+          const isDecided = asked.map((one, at) => one.isWritten || !needsWriting(one.request, stored[at]!));
+          const decided = requests.flatMap((request, at) =>
+            isDecided[at] === true ? [{ request, stored: stored[at]! }] : [],
+          );
+          if (decided.length === 0) return requests.map(() => undefined);
+          const decisions = this.judge(decided, this.clock.nowMs());
           const kept = decisions.map((each) => each.kept);
           const allowed = kept.filter(({ kind }) => kind === 'allow');
           await tx.commitWith(() =>
@@ -68,7 +92,8 @@ export class RequestPermit {
               ),
             ]),
           );
-          return decisions.map(({ kept, decision }) => ({ id: kept.id, decision }));
+          const permits = decisions.map(({ kept, decision }) => ({ id: kept.id, decision })).values();
+          return isDecided.map((is) => (is ? permits.next().value : undefined));
         });
       } catch (error) {
         if (!(error instanceof LinksChanged)) throw error;
@@ -79,15 +104,14 @@ export class RequestPermit {
 
   /** One after the other: what is allowed here counts for the caps of the next. */
   private judge(
-    requests: readonly SendRequest[],
-    stored: Awaited<ReturnType<GatherFacts['run']>>,
+    decided: readonly { readonly request: SendRequest; readonly stored: StoredFacts }[],
     nowMs: number,
   ): { kept: NewDecision; decision: Decision }[] {
     const allowedNow: bigint[] = [];
-    return requests.map((request, index) => {
-      const { group, sentRecently } = stored[index]!;
+    return decided.map(({ request, stored }) => {
+      const { group, sentRecently } = stored;
       const sentNow = allowedNow.filter((lock) => group.includes(lock)).map(() => nowMs);
-      const facts = { ...stored[index]!, sentRecently: [...sentRecently, ...sentNow] };
+      const facts = { ...stored, sentRecently: [...sentRecently, ...sentNow] };
       const isCaughtUp = this.backlog.isCaughtUp(request.person.tenantId);
       const candidates = candidatesOf({ ...request, nowMs });
       const decision = decide({ ...request, ...facts, nowMs, isCaughtUp }, candidates);

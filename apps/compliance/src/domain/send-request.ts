@@ -38,6 +38,8 @@ export interface StoredFacts extends Pick<
   | 'policy'
 > {
   readonly policyVersion: number;
+  /** What waits may stop less than everything: what, is known once it is written. */
+  readonly isPendingInPart: boolean;
   /** The locks of the person and of those linked: who they are, for counting. */
   readonly group: readonly bigint[];
 }

@@ -30,6 +30,9 @@ interface Row {
   readonly is_unverified: boolean;
 }
 
+const COLUMNS =
+  'tenant_id, person_hash, event_id, channel, signal, program, occurred_at, stored_at, is_unverified';
+
 /** Opt-outs between their append and their application; while one is here, its person gets no permit. */
 export class PendingStore {
   /** Those of these signals are applied, in the same transaction. */
@@ -56,23 +59,65 @@ export class PendingStore {
     const { rows } = await tx.query<Row>(
       {
         name: 'abandoned_pending',
-        text: `SELECT tenant_id, person_hash, event_id, channel, signal, program, occurred_at, stored_at,
-                 is_unverified
-               FROM compliance.pending_signal WHERE stored_at < clock_timestamp() - $1 * interval '1 millisecond'
+        text: `SELECT ${COLUMNS} FROM compliance.pending_signal
+               WHERE stored_at < clock_timestamp() - $1 * interval '1 millisecond'
                ORDER BY stored_at LIMIT $2`,
       },
       [afterMs, limit],
     );
-    return rows.map((row) => ({
-      tenantId: uuidBytes(row.tenant_id),
-      personHash: row.person_hash,
-      eventId: uuidBytes(row.event_id),
-      channel: row.channel,
-      signal: row.signal,
-      program: row.program,
-      occurredAtMs: row.occurred_at?.getTime() ?? 0,
-      storedAtMs: row.stored_at.getTime(),
-      unverified: row.is_unverified,
-    }));
+    return rows.map(signalOfRow);
+  }
+
+  /** Those of these persons, by the hashes of the log; oldest first. */
+  async of(
+    db: Pick<Tx, 'query'>,
+    persons: readonly { readonly tenantId: string; readonly logHash: Buffer }[],
+    limit: number,
+  ): Promise<PendingSignal[]> {
+    const { rows } = await db.query<Row>(
+      {
+        name: 'pending_of_persons',
+        text: `SELECT ${COLUMNS} FROM unnest($1::uuid[], $2::bytea[]) AS asked (tenant_id, person_hash)
+               JOIN compliance.pending_signal USING (tenant_id, person_hash)
+               ORDER BY stored_at LIMIT $3`,
+      },
+      [persons.map(({ tenantId }) => tenantId), persons.map(({ logHash }) => logHash), limit],
+    );
+    return rows.map(signalOfRow);
+  }
+
+  /**
+   * Those of a tenant; oldest first.
+   * @param page `asOf`: those only that were stored by then, as an answer said; undefined: by now. `skip`: so many of the
+   * oldest not.
+   */
+  async ofTenant(
+    db: Pick<Tx, 'query'>,
+    tenantId: string,
+    page: { readonly asOf: string | undefined; readonly skip: number },
+    limit: number,
+  ): Promise<{ readonly rows: PendingSignal[]; readonly asOf: string | undefined }> {
+    const { rows } = await db.query<Row & { readonly as_of: string }>(
+      {
+        name: 'pending_of_tenant',
+        text: `SELECT ${COLUMNS}, statement_timestamp()::text AS as_of FROM compliance.pending_signal
+               WHERE tenant_id = $1 AND stored_at <= COALESCE($2::timestamptz, statement_timestamp())
+               ORDER BY stored_at OFFSET $3 LIMIT $4`,
+      },
+      [tenantId, page.asOf ?? null, page.skip, limit],
+    );
+    return { rows: rows.map(signalOfRow), asOf: rows[0]?.as_of };
   }
 }
+
+const signalOfRow = (row: Row): PendingSignal => ({
+  tenantId: uuidBytes(row.tenant_id),
+  personHash: row.person_hash,
+  eventId: uuidBytes(row.event_id),
+  channel: row.channel,
+  signal: row.signal,
+  program: row.program,
+  occurredAtMs: row.occurred_at?.getTime() ?? 0,
+  storedAtMs: row.stored_at.getTime(),
+  unverified: row.is_unverified,
+});

@@ -13,6 +13,7 @@ import { STATISTICS } from './migrations/0011-statistics.js';
 import { CLEAR_RECORD_INDEXES, SEALED_RECORDS } from './migrations/0012-sealed-records.js';
 import { UNAUTHENTIC } from './migrations/0014-unauthentic.js';
 import { WORKER_SEATS } from './migrations/0015-worker-seats.js';
+import { IN_FORCE } from './migrations/0016-in-force.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
@@ -36,5 +37,6 @@ export const COMPLIANCE_SCHEMA: SchemaDefinition = {
     CLEAR_RECORD_INDEXES,
     UNAUTHENTIC,
     WORKER_SEATS,
+    IN_FORCE,
   ],
 };

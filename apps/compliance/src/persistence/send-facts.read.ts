@@ -38,6 +38,9 @@ export interface VersionedPolicy {
   readonly policy: TenantPolicy;
 }
 
+/** What waits to be written about a person: a STOP, which stops everything; or something narrower, such as one program. */
+export type PendingOptOut = 'none' | 'part' | 'whole';
+
 /**
  * What a permit depends on, for many persons in few statements. Each list has one entry for each person, in
  * order. Read after the locks, in statements that follow them.
@@ -75,18 +78,21 @@ export class SendFactsRead {
    * Whether an opt-out of the person waits to be applied. What waits is named as the log names it.
    * @param areLinked that an address is dead says nothing of those linked with it.
    */
-  async pending(tx: Tx, persons: readonly Person[], areLinked = false): Promise<boolean[]> {
-    const { rows } = await tx.query<{ n: string }>(
+  async pending(tx: Tx, persons: readonly Person[], areLinked = false): Promise<PendingOptOut[]> {
+    const { rows } = await tx.query<{ n: string; is_whole: boolean }>(
       {
         name: 'send_pending',
-        text: `SELECT DISTINCT asked.n
+        text: `SELECT asked.n, bool_or(held.signal = 'opt_out' AND held.program = '') AS is_whole
                FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS asked (tenant_id, person_hash, n)
                JOIN compliance.pending_signal AS held USING (tenant_id, person_hash)
-               WHERE held.signal <> ALL ($3::text[])`,
+               WHERE held.signal <> ALL ($3::text[])
+               GROUP BY asked.n`,
       },
       [persons.map(({ tenantId }) => tenantId), persons.map(logHashOf), areLinked ? ADDRESS_REASONS : []],
     );
-    return byPerson(persons, rows, () => true).map((found) => found.length > 0);
+    return byPerson(persons, rows, ({ is_whole }): PendingOptOut => (is_whole ? 'whole' : 'part')).map(
+      ([found = 'none']) => found,
+    );
   }
 
   /** When marketing was permitted, but for permits that were closed unused. @param afterMs Unix milliseconds. */

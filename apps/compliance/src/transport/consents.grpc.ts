@@ -12,6 +12,7 @@ import {
   type ListConsentsRequest,
   type ListConsentsResponse,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import { ApplyWaiting } from '../application/apply-waiting.js';
 import { CreateConsent } from '../application/create-consent.js';
 import { importRows, type TakenRow } from '../application/import-rows.js';
 import { PermitDrain } from '../application/permit-drain.js';
@@ -37,17 +38,19 @@ export class ConsentQueryController implements ConsentQueryServiceController {
   }
 }
 
-/** Consents entered by hand, or brought from elsewhere. */
+/** Consents entered by hand, or brought from elsewhere: after all that was acknowledged before. */
 @Controller()
 @ConsentServiceControllerMethods()
 export class ConsentController implements ConsentServiceController {
   constructor(
+    private readonly waiting: ApplyWaiting,
     private readonly create: CreateConsent,
     private readonly read: ReadPersons,
     private readonly drain: PermitDrain,
   ) {}
 
   async createConsent(request: CreateConsentRequest): Promise<CreateConsentResponse> {
+    await this.waiting.ofTenant(request.tenantId);
     const { id } = await this.create.run({ ...request, personId: '' });
     const entry = await this.read.consent(request.tenantId, id);
     return { consent: entry === undefined ? undefined : consentMessage(entry) };
@@ -55,6 +58,7 @@ export class ConsentController implements ConsentServiceController {
 
   async importConsents(request: ImportConsentsRequest): Promise<ImportConsentsResponse> {
     const { tenantId, actorId, principal, rows } = request;
+    await this.waiting.ofTenant(tenantId);
     const take = (row: ConsentRow): Promise<TakenRow> =>
       this.create.take({ tenantId, actorId, principal, ...row });
     const results = await importRows(rows, take, (permits) => this.drain.wait(permits));

@@ -19,6 +19,7 @@ import {
   type PurgeTenantResponse,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import { TenantPurge } from '@posthorn/postgres/tenant-purge.js';
+import { ApplyWaiting } from '../application/apply-waiting.js';
 import { ErasePerson } from '../application/erase-person.js';
 import { LinkPersons } from '../application/link-persons.js';
 import { ReadPersons } from '../application/read-persons.js';
@@ -66,16 +67,19 @@ const PURGE_WITHIN_MS = 1_500;
 @PersonServiceControllerMethods()
 export class PersonController implements PersonServiceController {
   constructor(
+    private readonly waiting: ApplyWaiting,
     private readonly link: LinkPersons,
     private readonly erase: ErasePerson,
     private readonly purge: TenantPurge,
   ) {}
 
   async linkPersons(request: LinkPersonsRequest): Promise<LinkPersonsResponse> {
+    await this.waiting.ofTenant(request.tenantId);
     return { personIds: (await this.link.run(request)).map((hash) => formatId('per', hash)) };
   }
 
   async erasePerson(request: ErasePersonRequest): Promise<ErasePersonResponse> {
+    await this.waiting.ofTenant(request.tenantId);
     return { erased: await this.erase.run(request) };
   }
 

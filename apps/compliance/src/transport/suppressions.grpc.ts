@@ -23,6 +23,7 @@ import {
   SuppressionServiceControllerMethods,
   type SuppressionRow,
 } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import { ApplyWaiting } from '../application/apply-waiting.js';
 import { CorrectSuppression } from '../application/correct-suppression.js';
 import { CreateSuppression } from '../application/create-suppression.js';
 import { DecideReview } from '../application/decide-review.js';
@@ -60,11 +61,12 @@ export class SuppressionQueryController implements SuppressionQueryServiceContro
   }
 }
 
-/** Changes by a person. */
+/** Changes by a person: after all that was acknowledged before. */
 @Controller()
 @SuppressionServiceControllerMethods()
 export class SuppressionController implements SuppressionServiceController {
   constructor(
+    private readonly waiting: ApplyWaiting,
     private readonly create: CreateSuppression,
     private readonly remove: DeleteSuppression,
     private readonly correct: CorrectSuppression,
@@ -73,21 +75,25 @@ export class SuppressionController implements SuppressionServiceController {
   ) {}
 
   async createSuppression(request: CreateSuppressionRequest): Promise<CreateSuppressionResponse> {
+    await this.waiting.ofTenant(request.tenantId);
     const { suppression } = await this.create.run({ ...request, personId: '' });
     return { suppression: suppressionMessage(suppression) };
   }
 
   async deleteSuppression(request: DeleteSuppressionRequest): Promise<DeleteSuppressionResponse> {
+    await this.waiting.ofTenant(request.tenantId);
     await this.remove.run(request);
     return {};
   }
 
   async correctSuppression(request: CorrectSuppressionRequest): Promise<CorrectSuppressionResponse> {
+    await this.waiting.ofTenant(request.tenantId);
     return { suppression: suppressionMessage(await this.correct.run(request)) };
   }
 
   async importSuppressions(request: ImportSuppressionsRequest): Promise<ImportSuppressionsResponse> {
     const { tenantId, actorId, principal } = request;
+    await this.waiting.ofTenant(tenantId);
     const take = async (row: SuppressionRow): Promise<TakenRow> => {
       const { suppression, ...made } = await this.create.take({ tenantId, actorId, principal, ...row });
       return { id: suppression.id, ...made };
@@ -97,6 +103,7 @@ export class SuppressionController implements SuppressionServiceController {
   }
 
   async decideReview(request: DecideReviewRequest): Promise<DecideReviewResponse> {
+    await this.waiting.ofTenant(request.tenantId);
     return { review: reviewMessage(await this.decide.run(request)) };
   }
 }

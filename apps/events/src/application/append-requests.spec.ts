@@ -51,6 +51,8 @@ class HeldStore {
     readonly requests: readonly IntakeRequest[];
     readonly end: (error?: unknown) => void;
   }[] = [];
+  duplicates = 0;
+  inForce: Inserted['inForce'];
 
   insert(requests: readonly IntakeRequest[]): Promise<Inserted> {
     return new Promise((resolve, reject) => {
@@ -58,7 +60,12 @@ class HeldStore {
         requests,
         end: (error) =>
           error === undefined
-            ? resolve({ xid: 1n, duplicates: requests.map(() => 0), forgeries: new Set() })
+            ? resolve({
+                xid: 1n,
+                duplicates: requests.map(() => this.duplicates),
+                forgeries: new Set(),
+                inForce: this.inForce,
+              })
             : reject(error),
       });
     });
@@ -67,14 +74,14 @@ class HeldStore {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const silent = { debug: () => {}, warn: () => {} };
 
-function setUp(limits = {}) {
+function setUp(limits = {}, log = silent) {
   const [store, clock] = [new HeldStore(), new FakeClock()];
   const woken: unknown[] = [];
   const append = new AppendRequests(
     store,
     { appended: (shards) => void woken.push([...shards]) },
     clock,
-    silent,
+    log,
     new AppendMetrics(new Metrics()),
     { count: () => {} },
     { ...APPEND_LIMITS, ...limits },
@@ -143,6 +150,29 @@ test('A3 E1 opt-outs count as under way for a while after their commit', async (
   expect(append.pressure).toBe('high');
   clock.advance(60);
   expect(append.pressure).toBe('none');
+});
+
+test('E1 what is in force with its commit is said so; of a copy, and where it is not known, it is not', async () => {
+  const warnings: unknown[] = [];
+  const { store, append, clock } = setUp({}, { ...silent, warn: (...line) => void warnings.push(line) });
+  const outcomesOf = async (): Promise<boolean[]> => {
+    const answer = append.run([request(), request(), request()]);
+    await turn();
+    store.batches.at(-1)!.end();
+    return (await answer).map(({ areOptOutsInForce }) => areOptOutsInForce);
+  };
+  expect(await outcomesOf()).toEqual([false, false, false]);
+  store.inForce = { requests: new Set([0, 2]) };
+  expect(await outcomesOf()).toEqual([true, false, true]);
+  store.duplicates = 1;
+  expect(await outcomesOf()).toEqual([false, false, false]);
+  store.duplicates = 0;
+  store.inForce = { requests: new Set(), fault: new Error('no such function') };
+  expect([...(await outcomesOf()), ...(await outcomesOf())]).toEqual(Array(6).fill(false));
+  expect(warnings).toHaveLength(1);
+  clock.advance(60_000);
+  await outcomesOf();
+  expect(warnings).toHaveLength(2);
 });
 
 test('B10 a tenant takes at most half of a batch while another waits', async () => {

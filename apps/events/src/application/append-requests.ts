@@ -3,7 +3,7 @@ import { AppError } from '@posthorn/errors/app-error.js';
 import { isDataError, sqlState } from '@posthorn/postgres/database-error.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { FairQueue, type Weight } from '../domain/fair-queue.js';
-import { intakeFault, type IntakeEvent, type IntakeRequest } from '../domain/intake.js';
+import { intakeFault, isAwaited, type IntakeRequest } from '../domain/intake.js';
 import type { Pressure } from '../domain/projection-pause.js';
 import type { AppendStore, Inserted } from '../persistence/append.store.js';
 import { APPEND_LIMITS, type AppendLimits } from './append-limits.js';
@@ -16,6 +16,8 @@ export interface AppendOutcome {
   readonly outcome: 'stored' | 'duplicate' | 'refused' | 'unavailable';
   readonly eventsStored: number;
   readonly eventsDuplicate: number;
+  /** Every opt-out of it is in force: there is one, and nobody else need be asked. */
+  readonly areOptOutsInForce: boolean;
   readonly detail: string;
 }
 
@@ -44,10 +46,10 @@ const BUSY_REQUESTS = 4;
 const SATURATED_REQUESTS = 32;
 /** Between two batches nothing is under way for a moment, and that is no pause of the senders. */
 const PRESSURE_HOLD_MS = 50;
-/** So long, on a busy machine, an opt-out waits for compliance once it is committed; its sender has no answer yet. */
+/** It may go on for every batch until a migration has run. */
+const UNASKED_TOLD_EVERY_MS = 60_000;
+/** So long, on a busy machine, an opt-out may wait for compliance once it is committed, and what follows it is more than of others. */
 const OPT_OUT_MS = 100;
-/** Signals that are answered only once they are in force. */
-const AWAITED: ReadonlySet<string> = new Set(['opt_out', 'complaint']);
 
 /**
  * Merges what all streams brought into few transactions.
@@ -63,6 +65,7 @@ export class AppendRequests {
   private readonly optOutsAtMs: number[] = [];
   private highUntilMs = -Infinity;
   private lateLanes = 0;
+  private unaskedToldMs = -Infinity;
   private isPumpScheduled = false;
   private isClosed = false;
   private readonly failuresAtMs: number[] = [];
@@ -221,10 +224,11 @@ export class AppendRequests {
       await this.commit(batch.slice(0, middle));
       return this.commit(batch.slice(middle));
     }
+    if (inserted.inForce?.fault !== undefined) this.tellUnasked(inserted.inForce.fault);
     const shards = new Set<number>();
     batch.forEach((entry, index) => {
       if (inserted.forgeries.has(index)) this.answer(entry, refused('its nonce was used by another request'));
-      else this.settle(entry, inserted.duplicates[index]!, shards);
+      else this.settle(entry, inserted.duplicates[index]!, isInForce(inserted, index), shards);
     });
     if (shards.size > 0) this.wake.appended(shards, inserted.xid);
   }
@@ -241,7 +245,7 @@ export class AppendRequests {
     }
   }
 
-  private settle(entry: Entry, duplicates: number, shards: Set<number>): void {
+  private settle(entry: Entry, duplicates: number, areOptOutsInForce: boolean, shards: Set<number>): void {
     const { events } = entry.request;
     const stored = events.length - duplicates;
     if (stored > 0) for (const { shard } of events) shards.add(shard);
@@ -253,8 +257,17 @@ export class AppendRequests {
       outcome: stored > 0 ? 'stored' : 'duplicate',
       eventsStored: stored,
       eventsDuplicate: duplicates,
+      areOptOutsInForce,
       detail: '',
     });
+  }
+
+  /** Compliance is asked instead, which takes longer. */
+  private tellUnasked(err: unknown): void {
+    const nowMs = this.clock.monotonicMs();
+    if (nowMs < this.unaskedToldMs + UNASKED_TOLD_EVERY_MS) return;
+    this.unaskedToldMs = nowMs;
+    this.log.warn({ stage: 'append', err }, 'whether a permit is open cannot be asked with the append');
   }
 
   private giveUp(batch: readonly Entry[], error: unknown): void {
@@ -283,12 +296,15 @@ export class AppendRequests {
   }
 }
 
-const isAwaited = ({ attributes }: IntakeEvent): boolean => AWAITED.has(attributes?.signal ?? '');
+/** What was there before has a pending row of its own, which may be newer than what was looked at. */
+const isInForce = ({ inForce, duplicates }: Inserted, index: number): boolean =>
+  duplicates[index] === 0 && inForce?.requests.has(index) === true;
 
 const refused = (detail: string): AppendOutcome => ({
   outcome: 'refused',
   eventsStored: 0,
   eventsDuplicate: 0,
+  areOptOutsInForce: false,
   detail,
 });
 const unavailable = (detail: string): AppendOutcome => ({ ...refused(detail), outcome: 'unavailable' });

@@ -69,6 +69,11 @@ export interface IntakeEvent {
   readonly formerDedupHashes?: readonly Buffer[] | undefined;
 }
 
+/** Signals whose sender is answered only once they are in force. */
+const AWAITED: ReadonlySet<string> = new Set(['opt_out', 'complaint']);
+
+export const isAwaited = ({ attributes }: IntakeEvent): boolean => AWAITED.has(attributes?.signal ?? '');
+
 /**
  * One authenticated request and the events in it, as ingress sends it (so it is taken over without a copy).
  * An event of our own services has neither request, source nor raw bytes: `requestId` and `raw` are empty.

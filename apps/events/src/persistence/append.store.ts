@@ -1,6 +1,7 @@
-import type { Database, Statement } from '@posthorn/postgres/database.js';
+import type { Database, Rows, Statement } from '@posthorn/postgres/database.js';
 import {
   INTAKE_SERVICE,
+  isAwaited,
   isUnverified,
   NO_SOURCE,
   type IntakeEvent,
@@ -8,6 +9,7 @@ import {
 } from '../domain/intake.js';
 import { digestOf, digestsOf, firstOfEachNonce, nameOfNonce } from '../domain/nonce.js';
 import { encodeAttributes } from './attributes.codec.js';
+import { type AwaitedOptOut, type InForce, inForceOf, inForceQuestion } from './in-force.sql.js';
 import {
   boolArray,
   byteaArray,
@@ -19,7 +21,7 @@ import {
 } from '@posthorn/postgres/pg-arrays.js';
 
 /** The part of the database that can only append: its role reads no bodies. */
-export type AppendDatabase = Pick<Database, 'query'>;
+export type AppendDatabase = Pick<Database, 'query' | 'inOrder'>;
 
 interface Row {
   readonly request: IntakeRequest;
@@ -194,6 +196,8 @@ export interface Inserted {
   readonly duplicates: readonly number[];
   /** Requests, by their place, that are another one than the first with their nonce. */
   readonly forgeries: ReadonlySet<number>;
+  /** Missing: no request has an opt-out that its sender waits for. */
+  readonly inForce?: InForce | undefined;
 }
 
 const NONE: ReadonlySet<number> = new Set();
@@ -215,13 +219,19 @@ export class AppendStore {
     const firsts = hasNonces ? firstOfEachNonce(withNonces) : NO_REQUESTS;
     const hasFormers = rows.some(hasFormerHashes);
     const kind = { hasOptOuts: optOuts.length > 0, hasNonces, hasFormers };
-    const { rows: found } = await this.db.query<AnswerRow>(STATEMENTS[keyOfKind(kind)]!, [
+    const statement = STATEMENTS[keyOfKind(kind)]!;
+    const values = [
       ...eventColumns(rows),
       ...rawColumns(requests.filter(({ raw }) => raw.length > 0)),
       ...(optOuts.length === 0 ? [] : optOutColumns(optOuts)),
       ...(hasNonces ? nonceColumns(firsts, withNonces) : []),
       ...(hasFormers ? formerColumns(rows) : []),
-    ]);
+    ];
+    const awaited = optOuts.filter(({ event }) => isAwaited(event)).map(awaitedOf);
+    const { found, inForce } =
+      awaited.length === 0
+        ? { found: (await this.db.query<AnswerRow>(statement, values)).rows, inForce: undefined }
+        : await this.appendAndAsk({ statement, values }, awaited);
     const duplicates = requests.map(() => 0);
     const takenBy = new Map<IntakeRequest, string>();
     let xid = 0n;
@@ -230,7 +240,19 @@ export class AppendStore {
       else if (ordinal === 0) xid = BigInt(text!);
       else takenBy.set(firsts[-ordinal - 1]!, text!);
     }
-    return { xid, duplicates, forgeries: hasNonces ? forgeriesOf(requests, takenBy) : NONE };
+    const forgeries = hasNonces ? forgeriesOf(requests, takenBy) : NONE;
+    return { xid, duplicates, forgeries, inForce };
+  }
+
+  /** What is asked once the append has committed travels with it. */
+  private async appendAndAsk(
+    append: { readonly statement: Statement; readonly values: readonly unknown[] },
+    awaited: readonly AwaitedOptOut[],
+  ): Promise<{ found: AnswerRow[]; inForce: InForce }> {
+    const [appended, asked] = await this.db.inOrder([append, inForceQuestion(awaited)]);
+    if (appended!.status === 'rejected') throw appended!.reason;
+    const { rows } = appended!.value as Rows<AnswerRow>;
+    return { found: rows, inForce: inForceOf(asked!, awaited) };
   }
 }
 
@@ -303,6 +325,12 @@ const optOutColumns = (rows: readonly Row[]): Buffer[] => [
   textArray(rows.map(({ event }) => event.attributes!.program ?? '')),
   boolArray(rows.map(({ event }) => isUnverified(event.attributes!))),
 ];
+
+const awaitedOf = ({ requestIndex, request, event }: Row): AwaitedOptOut => ({
+  requestIndex,
+  tenantId: request.tenantId,
+  personHash: event.personHash,
+});
 
 const hasFormerHashes = ({ event }: Row): boolean => (event.formerDedupHashes?.length ?? 0) > 0;
 

@@ -86,10 +86,11 @@ class StreamIntake {
     if (this.isGone) return;
     this.call.write({
       batch,
-      results: outcomes.map(({ outcome, eventsStored, eventsDuplicate, detail }) => ({
+      results: outcomes.map(({ outcome, eventsStored, eventsDuplicate, areOptOutsInForce, detail }) => ({
         outcome: OUTCOMES[outcome],
         eventsStored,
         eventsDuplicate,
+        optOutsInForce: areOptOutsInForce,
         detail,
       })),
     });

@@ -2,7 +2,7 @@ import type { Clock } from '@posthorn/clock/clock.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import type { Metrics } from '@posthorn/server/metrics.js';
 import type { Appended, IntakeRequest } from '../clients/append.client.js';
-import type { IntakeSignal, SignalClient } from '../clients/signal.client.js';
+import type { IntakeSignal, NoticeClient, SignalClient } from '../clients/signal.client.js';
 import { LogBudget } from '../domain/log-budget.js';
 import { unauthenticCauseIn } from '../domain/original-event.js';
 
@@ -25,13 +25,14 @@ export class EnforceOptOuts {
 
   constructor(
     private readonly signals: Pick<SignalClient, 'isInForce'>,
+    private readonly notices: Pick<NoticeClient, 'isInForce'>,
     private readonly clock: Clock,
     private readonly log: Pick<Logger, 'warn'>,
     metrics: Metrics,
   ) {
     this.outcomes = metrics.counter({
       name: 'posthorn_intake_opt_outs_total',
-      help: 'Requests with an opt-out: applied by compliance, or held until no older permit can be valid',
+      help: 'Requests with an opt-out: in force with their commit, applied by compliance, or held until no older permit can be valid',
       labels: ['outcome'],
     });
     this.seconds = metrics.histogram({
@@ -47,14 +48,23 @@ export class EnforceOptOuts {
    * Why what was there before is held and not applied: its event is another one, whose pending row stands until
    * compliance has applied it.
    */
-  async run(request: IntakeRequest, { eventsDuplicate }: Appended): Promise<void> {
+  async run(request: IntakeRequest, { eventsDuplicate, areOptOutsInForce }: Appended): Promise<void> {
     const signals = signalsOf(request);
     if (signals.length === 0) return;
+    if (areOptOutsInForce && eventsDuplicate === 0) return this.notify(signals);
     const committedMs = this.clock.monotonicMs();
     const isApplied = eventsDuplicate === 0 && (await this.apply(signals, committedMs));
     if (!isApplied) await pause(HOLD_MS - (this.clock.monotonicMs() - committedMs));
     this.outcomes.inc({ outcome: isApplied ? 'applied' : 'held' });
     this.seconds.observe((this.clock.monotonicMs() - committedMs) / 1_000);
+  }
+
+  /** Its pending row is enough: nothing can be sent past it, and nothing was on its way. */
+  private notify(signals: readonly IntakeSignal[]): void {
+    // Whoever does not hear of it finds the rows.
+    for (const signal of signals) this.notices.isInForce(signal).catch(() => undefined);
+    this.outcomes.inc({ outcome: 'committed' });
+    this.seconds.observe(0);
   }
 
   private async apply(signals: readonly IntakeSignal[], committedMs: number): Promise<boolean> {

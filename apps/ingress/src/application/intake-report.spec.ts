@@ -20,7 +20,7 @@ function reportAt(level: 'debug' | 'info') {
 
 test('H1 at debug each stored event has a line that says whose it is, what it is and what became of it', () => {
   const { report, lines } = reportAt('debug');
-  const appended = { isDuplicate: false, eventsStored: 2, eventsDuplicate: 0 };
+  const appended = { isDuplicate: false, eventsStored: 2, eventsDuplicate: 0, areOptOutsInForce: false };
   report.stored(subject, request as IntakeRequest, appended, 3.5);
   expect(lines).toEqual(
     events.map(({ eventId, type }) => ({
@@ -37,7 +37,7 @@ test('H1 a copy is told without an ID that nothing has; a request that brought b
     report.stored(
       subject,
       request as IntakeRequest,
-      { isDuplicate: eventsStored === 0, eventsStored, eventsDuplicate },
+      { isDuplicate: eventsStored === 0, eventsStored, eventsDuplicate, areOptOutsInForce: false },
       1,
     );
   taken(0, 2);
@@ -55,7 +55,7 @@ test('H1 at info it costs nothing: no line, and nothing of the request is looked
   report.stored(
     subject,
     untouchable as IntakeRequest,
-    { isDuplicate: false, eventsStored: 1, eventsDuplicate: 0 },
+    { isDuplicate: false, eventsStored: 1, eventsDuplicate: 0, areOptOutsInForce: false },
     1,
   );
   expect([lines, looked]).toEqual([[], []]);

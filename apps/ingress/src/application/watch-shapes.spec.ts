@@ -56,6 +56,7 @@ function offer(
       isDuplicate: eventsDuplicate > 0,
       eventsStored: types.length - eventsDuplicate,
       eventsDuplicate,
+      areOptOutsInForce: false,
     },
   });
   return eventIds;

@@ -22,7 +22,13 @@ class FakeStream extends Duplex {
   answer(at: number, ...outcomes: Outcome[]): void {
     this.push({
       batch: this.sent[at]!.batch,
-      results: outcomes.map((outcome) => ({ outcome, eventsStored: 1, eventsDuplicate: 0, detail: '' })),
+      results: outcomes.map((outcome) => ({
+        outcome,
+        eventsStored: 1,
+        eventsDuplicate: 0,
+        optOutsInForce: false,
+        detail: '',
+      })),
     });
   }
 }

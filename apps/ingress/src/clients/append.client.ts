@@ -40,6 +40,8 @@ export interface Appended {
   readonly isDuplicate: boolean;
   readonly eventsStored: number;
   readonly eventsDuplicate: number;
+  /** Every opt-out of it is in force; compliance need not be asked. */
+  readonly areOptOutsInForce: boolean;
 }
 
 /** What the client reports about itself. */
@@ -333,6 +335,7 @@ function outcomeOf(result: AppendResult | undefined): Appended | AppError {
         isDuplicate: result.outcome === AppendResult_Outcome.OUTCOME_DUPLICATE,
         eventsStored: result.eventsStored,
         eventsDuplicate: result.eventsDuplicate,
+        areOptOutsInForce: result.optOutsInForce,
       };
     case AppendResult_Outcome.OUTCOME_REFUSED:
       return new AppError('request.invalid', { detail: 'the store can never take this request' });

@@ -1,3 +1,5 @@
+import { uuidBytes } from '@posthorn/clock/id.js';
+import { type ObservedSignal, signalOf } from '../observed-signal.js';
 import { personKey, type Person } from '../person.js';
 import { PERMIT_VALID_MS } from '../send-request.js';
 import { WEDNESDAY_MS } from '../sending-rules/send-facts.fixture.js';
@@ -29,12 +31,20 @@ export interface Design {
   readonly drainsLinked: boolean;
   /** A permit is closed after the send, not before it. */
   readonly closesAfterwards: boolean;
+  /** What intake asks, to answer at once, it asks after its append has committed … */
+  readonly asksAfterCommit: boolean;
+  /** … holding the person's lock, in a statement that follows the one that got it … */
+  readonly asksUnderLock: boolean;
+  /** … and an open permit is an answer, of those linked as well. */
+  readonly asksForPermits: boolean;
+  readonly asksForLinked: boolean;
 }
 
 export const AS_BUILT: Design = {
   ...{ permitValidMs: PERMIT_VALID_MS, stallMsMax: STALL_MS_MAX, checksPending: true, drains: true },
   ...{ readsUnderLocks: true, locksOptOuts: true, countsFromQuestion: true, holdsRepeats: true },
   ...{ drainsLinked: true, closesAfterwards: true },
+  ...{ asksAfterCommit: true, asksUnderLock: true, asksForPermits: true, asksForLinked: true },
 };
 
 export type ProcessName = 'ingress' | 'compliance' | 'dispatcher';
@@ -46,6 +56,7 @@ export type Rates = Readonly<Record<'ingress' | 'dispatcher' | 'store', number>>
 export interface Tally {
   sends: number;
   refusals: number;
+  acknowledgedAtOnce: number;
   acknowledgedByCompliance: number;
   acknowledgedByTime: number;
   drainsThatWaited: number;
@@ -57,6 +68,16 @@ export const PERSONS: readonly Person[] = Array.from({ length: 8 }, (_, n) => ({
 }));
 export const PAIRS = [0, 2, 4, 6].map((first) => PERSONS.slice(first, first + 2));
 export const pairOf = (person: Person): readonly Person[] => PAIRS.find((pair) => pair.includes(person))!;
+
+const uuidOf = (n: number): Buffer => uuidBytes(`01980000-0000-7000-8000-${String(n).padStart(12, '0')}`);
+
+/** What the n-th event says. @param atMs of the model. */
+export const signalOfEvent = (n: number, person: Person, signal: string, atMs: number): ObservedSignal =>
+  signalOf({
+    ...{ tenantId: uuidBytes(person.tenantId), eventId: uuidOf(n), personHash: person.hash },
+    ...{ type: 'message.received', signal, channel: 'sms', provider: 'twilio', occurredAtMs: 0 },
+    ...{ receivedAtMs: WEDNESDAY_MS + atMs, storedAtMs: WEDNESDAY_MS + atMs, traceparent: '' },
+  })!;
 
 const DAY_MS = 86_400_000;
 /** Nobody has opted out; everybody may be sent marketing. */

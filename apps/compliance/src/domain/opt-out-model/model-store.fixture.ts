@@ -28,11 +28,24 @@ export interface Rows {
 export const groupOf = ({ links }: Rows, person: Person): readonly Person[] =>
   links.find((group) => group.some((one) => personKey(one) === personKey(person))) ?? [person];
 
+export const isOpen = ({ permits }: Rows, id: string, atMs: number): boolean => {
+  const permit = permits.get(id)!;
+  return !permit.isClosed && permit.expiresAtMs > atMs;
+};
+
+/** @param atMs on the store's clock. */
+export function openPermitsOf(rows: Rows, hasLinked: boolean, person: Person, atMs: number): string[] {
+  const group = (hasLinked ? groupOf(rows, person) : [person]).map(personKey);
+  return [...rows.permits]
+    .filter(([id, permit]) => group.includes(personKey(permit.person)) && isOpen(rows, id, atMs))
+    .map(([id]) => id);
+}
+
 export const locksOf = (persons: readonly Person[]): bigint[] =>
   [...new Set(persons.map(personLock))].sort((a, b) => (a < b ? -1 : 1));
 
 /** A moment at which somebody else may run; with a condition: not to go on before it holds. */
-export type Steps = Generator<(() => boolean) | undefined, void, void>;
+export type Steps<Result = void> = Generator<(() => boolean) | undefined, Result, void>;
 
 type Mode = 'shared' | 'exclusive';
 
@@ -62,6 +75,10 @@ export class ModelStore {
 
   end(tx: ModelTx): void {
     this.open.delete(tx);
+  }
+
+  isOpen(tx: ModelTx): boolean {
+    return this.open.has(tx);
   }
 
   isFree(lock: bigint, mode: Mode, asking: ModelTx): boolean {
@@ -94,6 +111,18 @@ export class ModelTx {
       yield () => this.store.isFree(lock, mode, this);
       this.held.set(lock, mode);
     }
+  }
+
+  /** The same, but nobody waits. @returns whether it has them. */
+  tryLock(locks: readonly bigint[], mode: Mode): boolean {
+    const isFree = locks.every((lock) => this.store.isFree(lock, mode, this));
+    if (isFree) for (const lock of locks) this.held.set(lock, mode);
+    return isFree;
+  }
+
+  /** False: its process or the store has died. */
+  get isOpen(): boolean {
+    return this.store.isOpen(this);
   }
 
   commit(): void {

@@ -1,6 +1,5 @@
-import { uuidBytes } from '@posthorn/clock/id.js';
 import { statusAt } from '../consent-status.js';
-import { isConsentSignal, type ObservedSignal, signalOf } from '../observed-signal.js';
+import { isConsentSignal, type ObservedSignal } from '../observed-signal.js';
 import { personKey, type Person } from '../person.js';
 import { reduceScoped } from '../person-consent.js';
 import { PERMIT_OPEN_MS } from '../send-request.js';
@@ -16,13 +15,16 @@ import {
   pairOf,
   type ProcessName,
   type Rates,
+  signalOfEvent,
   type Tally,
 } from './model-design.fixture.js';
 import {
   groupOf,
+  isOpen,
   locksOf,
   ModelStore,
   type ModelTx,
+  openPermitsOf,
   type Rows,
   type Steps,
   withEntry,
@@ -46,15 +48,14 @@ interface Actor {
   wait: (() => boolean) | undefined;
 }
 
-const uuidOf = (n: number): Buffer => uuidBytes(`01980000-0000-7000-8000-${String(n).padStart(12, '0')}`);
-
 /**
  * The processes, the store and the clocks; whoever drives it decides who runs next. Every `yield` is a moment at which
  * somebody else may run, time may pass, or the process may die.
  */
 export class ModelWorld {
   readonly tally: Tally = {
-    ...{ sends: 0, refusals: 0, acknowledgedByCompliance: 0, acknowledgedByTime: 0, drainsThatWaited: 0 },
+    ...{ sends: 0, refusals: 0, acknowledgedAtOnce: 0, acknowledgedByCompliance: 0 },
+    ...{ acknowledgedByTime: 0, drainsThatWaited: 0 },
   };
   /** The first send that broke the promise. */
   violation: string | undefined;
@@ -146,11 +147,7 @@ export class ModelWorld {
   /** Compliance finds an opt-out that waits. */
   findPending(n: number): void {
     const pending = [...this.store.rows.pending.values()];
-    if (pending.length > 0)
-      this.start(
-        'compliance',
-        this.apply(pending[n % pending.length]!, () => undefined),
-      );
+    if (pending.length > 0) this.start('compliance', this.applyFact(pending[n % pending.length]!));
   }
 
   link(person: Person): void {
@@ -166,23 +163,24 @@ export class ModelWorld {
   }
 
   private signal(person: Person, signal: string, atMs: number): ObservedSignal {
-    return signalOf({
-      ...{
-        tenantId: uuidBytes(person.tenantId),
-        eventId: uuidOf((this.lastId += 1)),
-        personHash: person.hash,
-      },
-      ...{ type: 'message.received', signal, channel: 'sms', provider: 'twilio', occurredAtMs: 0 },
-      ...{ receivedAtMs: WEDNESDAY_MS + atMs, storedAtMs: WEDNESDAY_MS + atMs, traceparent: '' },
-    })!;
+    return signalOfEvent((this.lastId += 1), person, signal, atMs);
   }
 
   // --- ingress and events
 
   private *receive(key: string, signal: ObservedSignal): Steps {
     yield;
+    const isEarly = !this.design.asksAfterCommit;
+    const asked = isEarly && (yield* this.isNoneOpen(signal.person));
+    yield;
     const isRepeat = this.append(key, signal);
+    const isNoneOpen = isEarly ? asked : yield* this.isNoneOpen(signal.person);
     yield; // the answer of events is on its way
+    if (isNoneOpen && !isRepeat) {
+      this.acknowledged.set(signal.id, signal);
+      this.tally.acknowledgedAtOnce += 1;
+      return this.start('compliance', this.applyFact(signal));
+    }
     const committedAtMs = this.clock('ingress');
     this.ends.push(this.nowMs + HOLD_MS / this.rates.ingress);
     let isInForce = false;
@@ -211,17 +209,33 @@ export class ModelWorld {
     return false;
   }
 
+  /** What travels behind the append: whether a permit that was given before it may be open. It waits for no lock. */
+  private *isNoneOpen(person: Person): Steps<boolean> {
+    const { asksUnderLock, asksForPermits, asksForLinked } = this.design;
+    const tx = this.store.begin('ingress');
+    if (asksUnderLock && !tx.tryLock(locksOf([person]), 'exclusive')) {
+      tx.rollback();
+      return false;
+    }
+    yield; // the statement that follows
+    const open = asksForPermits ? openPermitsOf(tx.read(), asksForLinked, person, this.clock('store')) : [];
+    yield;
+    if (!tx.isOpen) return false;
+    tx.commit();
+    return open.length === 0;
+  }
+
   // --- compliance
 
   private *apply(signal: ObservedSignal, answer: () => void): Steps {
     const tx = this.store.begin('compliance');
     yield* this.lockOptOut(tx, signal);
-    const open = this.openPermitsOf(tx.read(), signal.person);
+    const open = openPermitsOf(tx.read(), this.design.drainsLinked, signal.person, this.clock('store'));
     yield* this.fold(tx, signal);
     yield;
     tx.commit();
     yield;
-    const isOver = (): boolean => open.every((id) => !this.isOpen(this.store.rows, id));
+    const isOver = (): boolean => open.every((id) => !isOpen(this.store.rows, id, this.clock('store')));
     if (!isOver()) this.tally.drainsThatWaited += 1;
     if (this.design.drains) yield isOver;
     yield; // the answer is on its way
@@ -337,18 +351,6 @@ export class ModelWorld {
     yield;
     tx.commit();
     this.linkedAt.set(pair, Math.min(this.linkedAt.get(pair) ?? Infinity, this.nowMs));
-  }
-
-  private openPermitsOf(rows: Rows, person: Person): string[] {
-    const group = (this.design.drainsLinked ? groupOf(rows, person) : [person]).map(personKey);
-    return [...rows.permits]
-      .filter(([id, permit]) => group.includes(personKey(permit.person)) && this.isOpen(rows, id))
-      .map(([id]) => id);
-  }
-
-  private isOpen({ permits }: Rows, id: string): boolean {
-    const permit = permits.get(id)!;
-    return !permit.isClosed && permit.expiresAtMs > this.clock('store');
   }
 
   // --- dispatcher

@@ -181,6 +181,11 @@ export interface AppendResult {
   eventsStored: number;
   eventsDuplicate: number;
   detail: string;
+  /**
+   * Every opt-out of the request is in force: no send to its person is under way, and none can begin. False: ask
+   * compliance, or there is none.
+   */
+  optOutsInForce: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -2868,7 +2873,7 @@ export const AppendResponse: MessageFns<AppendResponse> = {
 };
 
 function createBaseAppendResult(): AppendResult {
-  return { outcome: 0, eventsStored: 0, eventsDuplicate: 0, detail: "" };
+  return { outcome: 0, eventsStored: 0, eventsDuplicate: 0, detail: "", optOutsInForce: false };
 }
 
 export const AppendResult: MessageFns<AppendResult> = {
@@ -2884,6 +2889,9 @@ export const AppendResult: MessageFns<AppendResult> = {
     }
     if (message.detail !== "") {
       writer.uint32(34).string(message.detail);
+    }
+    if (message.optOutsInForce !== false) {
+      writer.uint32(40).bool(message.optOutsInForce);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -2939,6 +2947,14 @@ export const AppendResult: MessageFns<AppendResult> = {
             }
 
             message.detail = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.optOutsInForce = reader.bool();
             continue;
           }
         }

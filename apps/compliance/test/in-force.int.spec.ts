@@ -8,6 +8,7 @@ import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { CALL, clock, House, type Tenant } from './harness.js';
 
 const ACTOR = 'key_test';
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
 let house: House;
 let one: Awaited<ReturnType<House['start']>>;
@@ -57,9 +58,9 @@ const inForce = async (addresses: readonly string[], tenant = acme.uuidText): Pr
 /** What the append transaction of events adds; from then on it is in force. */
 const append = async (address: string, signal = 'opt_out'): Promise<void> => {
   await intake.query(
-    `INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal)
-     VALUES ($1, $2, $3, 'sms', $4)`,
-    [acme.uuidText, acme.hashOf(address), uuidText(newUuid(clock.nowMs())), signal],
+    `INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal, provider, traceparent)
+     VALUES ($1, $2, $3, 'sms', $4, 'twilio', $5)`,
+    [acme.uuidText, acme.hashOf(address), uuidText(newUuid(clock.nowMs())), signal, TRACEPARENT],
   );
 };
 
@@ -230,6 +231,22 @@ describe('what is in force and not written yet', () => {
     const address = newPhone();
     await append(address);
     await sees(address);
+  });
+
+  test('E5 who sees it first loses nothing of it: whose it was, and its trace', async () => {
+    const address = newPhone();
+    await append(address);
+    await one.consentQuery.listConsents({ ...of(address), cursor: '', limit: 1 }, CALL);
+    const { rows } = await house.db.query(
+      'SELECT provider, channel FROM compliance.consent_signal WHERE person_hash = $1',
+      [acme.hashOf(address)],
+    );
+    expect(rows).toEqual([{ provider: 'twilio', channel: 'sms' }]);
+    await eventually(() =>
+      expect([...house.events.appended.values()]).toContainEqual(
+        expect.objectContaining({ personHash: acme.hashOf(address), traceparent: TRACEPARENT }),
+      ),
+    );
   });
 
   test('E7 it is seen of one who is linked, too', async () => {

@@ -41,6 +41,16 @@ const pendingOf = async (tenantId: Buffer) =>
     )
   ).rows;
 
+test('E5 what waits knows whose word it was, and its trace', async () => {
+  const [tenantId, traceparent] = [id(), `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`];
+  await store.insert([requestOf([stop()], { tenantId, provider: 'telnyx', traceparent })]);
+  const { rows } = await database.query(
+    'SELECT provider, traceparent FROM compliance.pending_signal WHERE tenant_id = $1',
+    [uuidText(tenantId)],
+  );
+  expect(rows).toEqual([{ provider: 'telnyx', traceparent }]);
+});
+
 test('E1 an opt-out is pending from the commit that stores it; its duplicate is not pending again', async () => {
   // Would break: between the commit and compliance's word a permit could be given.
   const [tenantId, sourceId] = [id(), id()];

@@ -7,7 +7,7 @@ import type { ApplyWaiting } from './apply-waiting.js';
 import type { PermitMetrics } from './permit-metrics.js';
 
 const INTERVAL_MS = 1_000;
-/** Ingress tells of it within a tenth of a second of the append, and its fact comes as well: whoever waits longer is alone. */
+/** Ingress tells of it within a tenth of a second, and its fact comes as well: whoever waits longer is alone. */
 const ABANDONED_AFTER_MS = 2_000;
 
 /**

@@ -68,5 +68,5 @@ export class ApplyWaiting {
  */
 const factOf = (row: PendingSignal) => ({
   ...row,
-  ...{ type: '', provider: '', traceparent: '', receivedAtMs: uuidTimeMs(row.eventId) },
+  ...{ type: '', receivedAtMs: uuidTimeMs(row.eventId) },
 });

@@ -16,6 +16,9 @@ export interface PendingSignal {
   readonly occurredAtMs: number;
   readonly storedAtMs: number;
   readonly unverified: boolean;
+  /** Empty, like the next: stored by an events of before. */
+  readonly provider: string;
+  readonly traceparent: string;
 }
 
 interface Row {
@@ -28,10 +31,12 @@ interface Row {
   readonly occurred_at: Date | null;
   readonly stored_at: Date;
   readonly is_unverified: boolean;
+  readonly provider: string;
+  readonly traceparent: string;
 }
 
 const COLUMNS =
-  'tenant_id, person_hash, event_id, channel, signal, program, occurred_at, stored_at, is_unverified';
+  'tenant_id, person_hash, event_id, channel, signal, program, occurred_at, stored_at, is_unverified, provider, traceparent';
 
 /** Opt-outs between their append and their application; while one is here, its person gets no permit. */
 export class PendingStore {
@@ -120,4 +125,6 @@ const signalOfRow = (row: Row): PendingSignal => ({
   occurredAtMs: row.occurred_at?.getTime() ?? 0,
   storedAtMs: row.stored_at.getTime(),
   unverified: row.is_unverified,
+  provider: row.provider,
+  traceparent: row.traceparent,
 });

@@ -48,7 +48,10 @@ const SATURATED_REQUESTS = 32;
 const PRESSURE_HOLD_MS = 50;
 /** It may go on for every batch until a migration has run. */
 const UNASKED_TOLD_EVERY_MS = 60_000;
-/** So long, on a busy machine, an opt-out may wait for compliance once it is committed, and what follows it is more than of others. */
+/**
+ * So long, on a busy machine, an opt-out may wait for compliance once it is committed. Why those that do not wait count
+ * too: what follows an opt-out is more work than what follows others, and competes with the next ones.
+ */
 const OPT_OUT_MS = 100;
 
 /**

@@ -90,8 +90,9 @@ interface Parts {
  */
 const optOutsSql = (first: number): string => `, o AS (
   INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal, program, is_unverified,
-    occurred_at)
-  SELECT e.tenant_id, e.person_hash, e.event_id, o.channel, o.signal, o.program, o.is_unverified, e.occurred_at
+    occurred_at, provider, traceparent)
+  SELECT e.tenant_id, e.person_hash, e.event_id, o.channel, o.signal, o.program, o.is_unverified, e.occurred_at,
+    e.provider, e.traceparent
   FROM unnest($${first}::uuid[], $${first + 1}::text[], $${first + 2}::text[], $${first + 3}::text[],
     $${first + 4}::bool[]) AS o (event_id, channel, signal, program, is_unverified)
   JOIN e ON e.event_id = o.event_id

@@ -7,6 +7,7 @@ const LOCK = `('x' || left(encode(sha256(convert_to(asked.tenant_id::text || ':'
   'UTF8')), 'hex'), 16))::bit(64)::bigint`;
 
 /**
+ * Who reads before compliance was told writes a row itself, and what it writes is kept: so a row knows all that its event says.
  * Tells intake which opt-outs are in force as soon as they are committed: ADR 0010 has the argument.
  * Why here and not where it is called: what is locked and what counts as open is this schema's own. Why no lock is waited
  * for: somebody who holds one is giving a permit, or writing what the person said, and intake does not wait for either.
@@ -14,6 +15,10 @@ const LOCK = `('x' || left(encode(sha256(convert_to(asked.tenant_id::text || ':'
 export const IN_FORCE: Migration = {
   name: '0016_in_force',
   up: [
+    ...['provider', 'traceparent'].map(
+      (column) =>
+        `ALTER TABLE compliance.pending_signal ADD COLUMN ${column} text COLLATE "C" NOT NULL DEFAULT ''`,
+    ),
     ...['permit', 'person_link', 'person_key'].map(
       (table) => `CREATE POLICY in_force ON compliance.${table} FOR SELECT TO ${INTAKE_ROLE} USING (true)`,
     ),

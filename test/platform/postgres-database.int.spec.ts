@@ -120,10 +120,10 @@ test('the last statements travel with the COMMIT, all or none, and nothing follo
 
 test('statements in order are committed one by one, each sees those before it, and a failure is its own', async () => {
   const step = (text: string, values: readonly unknown[] = []) => ({
-    statement: { name: text, text },
+    statement: { name: text.slice(0, 6), text },
     values,
   });
-  const insert = (id: number) => step('INSERT INTO platform_database.thing (id) VALUES ($1)', [id]);
+  const insert = (id: number) => step(add, [id, 'x']);
   const counted = step(
     'SELECT count(*)::int AS n, pg_current_xact_id()::text AS xid FROM platform_database.thing',
   );

@@ -1,6 +1,7 @@
 import { connect } from '../chaos/healing.js';
 import { type SeenSend } from '../fakes/fake-provider.js';
 import { type RunningPlatform } from '../house/running-platform.js';
+import { ahead } from '../wire/priority.js';
 import { Random } from '../wire/random.js';
 import { monotonicMs, pause, waitFor } from '../wire/time.js';
 import { judgeRaces, type RaceVerdict } from './judge-races.js';
@@ -81,8 +82,9 @@ export class RaceRun {
       runner.onArrival(send.message.text);
     };
     const startMs = monotonicMs();
-    const running = runner.run().finally(() => (this.tookMs = monotonicMs() - startMs));
-    [this.races] = await Promise.all([running, this.strikeAtRandom(runner)]);
+    const running = (): Promise<readonly Race[]> =>
+      runner.run().finally(() => (this.tookMs = monotonicMs() - startMs));
+    [this.races] = await ahead(() => Promise.all([running(), this.strikeAtRandom(runner)]));
   }
 
   /** Waits until nothing is open that anybody can tell, and judges. */

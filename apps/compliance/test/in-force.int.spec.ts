@@ -101,6 +101,22 @@ describe('what intake asks once it has committed', () => {
     expect(await inForce([busy, free])).toEqual([busy, free]);
   });
 
+  test.each(['repeatable read', 'serializable'])(
+    'E1 under %s nothing is claimed: the permit that was just given would not be seen',
+    async (level) => {
+      const address = newPhone();
+      await intake.transaction(async (tx) => {
+        await tx.query(`SET TRANSACTION ISOLATION LEVEL ${level}`);
+        const { rows } = await tx.query<{ places: number[] }>(
+          'SELECT compliance.opt_outs_in_force($1::uuid[], $2::bytea[]) AS places',
+          [[acme.uuidText], [acme.hashOf(address)]],
+        );
+        expect(rows[0]!.places).toEqual([]);
+      });
+      expect(await inForce([address])).toEqual([address]);
+    },
+  );
+
   test('E1 it leaves no lock behind, and holds those that it takes until its statement ends', async () => {
     const address = newPhone();
     await intake.transaction(async (tx) => {

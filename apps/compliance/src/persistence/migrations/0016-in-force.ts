@@ -10,7 +10,8 @@ const LOCK = `('x' || left(encode(sha256(convert_to(asked.tenant_id::text || ':'
  * Who reads before compliance was told writes a row itself, and what it writes is kept: so a row knows all that its event says.
  * Tells intake which opt-outs are in force as soon as they are committed: ADR 0010 has the argument.
  * Why here and not where it is called: what is locked and what counts as open is this schema's own. Why no lock is waited
- * for: somebody who holds one is giving a permit, or writing what the person said, and intake does not wait for either.
+ * for: somebody who holds one is giving a permit, or writing what the person said, and intake does not wait for either;
+ * nor, for longer than a moment, for who changes a table.
  */
 export const IN_FORCE: Migration = {
   name: '0016_in_force',
@@ -27,13 +28,15 @@ export const IN_FORCE: Migration = {
     `GRANT SELECT (tenant_id) ON compliance.person_key TO ${INTAKE_ROLE}`,
     `CREATE FUNCTION compliance.opt_outs_in_force(tenant_ids uuid[], person_hashes bytea[]) RETURNS int[]
        LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog SET plan_cache_mode = force_generic_plan
-       SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+       SET lock_timeout = '50ms' SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
        DECLARE
          since uuid := (lpad(to_hex((date_part('epoch', clock_timestamp()) * 1000)::bigint - ${OPEN_SEARCH_MS}), 12, '0')
            || '00000000000000000000')::uuid;
          locked int[];
          in_force int[];
        BEGIN
+         -- Under any other level both statements below see what was committed before the locks: nothing can be said then.
+         IF current_setting('transaction_isolation') <> 'read committed' THEN RETURN '{}'; END IF;
          SELECT array_agg(asked.place) INTO locked
          FROM unnest(tenant_ids, person_hashes) WITH ORDINALITY AS asked (tenant_id, person_hash, place)
          WHERE pg_try_advisory_xact_lock(${LOCK});

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { formatId, newUuid, uuidText } from '@posthorn/clock/id.js';
+import { newUuid } from '@posthorn/clock/id.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { CALL, clock, type House, type Tenant } from './harness.js';
+import { permitRequest, storeWaiting } from './requests.js';
 
 /** Source: DESIGN, decisions 7 and 8. Written out here: the test must not believe the code. */
 const VALID_MS = 400;
@@ -45,26 +46,7 @@ export class Races {
   }
 
   ask({ permits }: Asked, address: string) {
-    return permits.requestPermit(
-      {
-        ...{
-          tenantId: this.tenant.id,
-          messageId: formatId('msg', newUuid(clock.nowMs())),
-          sourceId: '',
-          channel: 'sms',
-        },
-        ...{ category: 'transactional', address, program: '', answersEventId: '', timeZone: '', country: '' },
-        ...{
-          postalCode: '',
-          lastInboundAtMs: 0,
-          isReplay: false,
-          provider: 'twilio',
-          isTemplate: false,
-          carrierReplies: [],
-        },
-      },
-      CALL,
-    );
+    return permits.requestPermit(permitRequest(this.tenant, address), CALL);
   }
 
   async race(askers: () => Asked, signals: () => Asked, way: Way, address = this.newPhone()): Promise<Race> {
@@ -119,10 +101,7 @@ export class Races {
     const eventId = newUuid(clock.nowMs());
     const personHash = this.tenant.hashOf(address);
     if (way !== 'direct')
-      await this.intake.query(
-        'INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel) VALUES ($1, $2, $3, $4)',
-        [this.tenant.uuidText, personHash, uuidText(eventId), 'sms'],
-      );
+      await storeWaiting(this.intake, { tenantId: this.tenant.uuid, personHash, eventId });
     const held = clock.monotonicMs() + HOLD_MS;
     if (way === 'alone') return { atMs: held, isAnswered: false };
     if (way === 'store' && (await this.isNoneOpen(personHash)))

@@ -5,6 +5,7 @@ import type { Database } from '@posthorn/postgres/database.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { INTAKE_ROLE, READER_ROLE } from '../src/persistence/roles.js';
 import { CALL, clock, House, type Tenant } from './harness.js';
+import { permitRequest, storeWaiting } from './requests.js';
 
 const ACTOR = 'key_test';
 
@@ -27,27 +28,8 @@ beforeAll(async () => {
 });
 afterAll(() => house.close());
 
-const request = (address: string, more: Partial<RequestPermitRequest> = {}): RequestPermitRequest => ({
-  ...{
-    tenantId: acme.id,
-    messageId: formatId('msg', newUuid(clock.nowMs())),
-    sourceId: '',
-    channel: 'sms',
-    address,
-  },
-  ...{
-    category: 'transactional',
-    program: '',
-    answersEventId: '',
-    timeZone: '',
-    country: '',
-    postalCode: '',
-  },
-  ...{ lastInboundAtMs: 0, isReplay: false, provider: 'twilio', isTemplate: false },
-  ...{ carrierReplies: [], ...more },
-});
 const ask = (address: string, more: Partial<RequestPermitRequest> = {}) =>
-  one.permits.requestPermit(request(address, more), CALL);
+  one.permits.requestPermit(permitRequest(acme, address, more), CALL);
 const market = (address: string, more: Partial<RequestPermitRequest> = {}) =>
   ask(address, { category: 'marketing', channel: 'email', ...more });
 const close = (permitId: string, outcome = 'sent') =>
@@ -66,11 +48,7 @@ const stop = (address: string, eventId = newUuid(clock.nowMs()), atMs = uuidTime
 });
 const apply = (...signals: ReturnType<typeof stop>[]) => one.signals.applySignals({ signals }, CALL);
 /** What the append transaction of events adds. */
-const append = ({ tenantId, personHash, eventId, channel }: ReturnType<typeof stop>) =>
-  intake.query(
-    `INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel) VALUES ($1, $2, $3, $4)`,
-    [uuidText(tenantId), personHash, uuidText(eventId), channel],
-  );
+const append = (signal: ReturnType<typeof stop>) => storeWaiting(intake, signal);
 const factOf = (signal: ReturnType<typeof stop>): Partial<Fact> => ({
   ...signal,
   storedAtMs: signal.receivedAtMs,
@@ -235,7 +213,7 @@ test('C3 the same opt-out by ingress, by its fact and by the row that waits is o
 test('E2 who has just started permits nothing until it knows that it has caught up', async () => {
   house.events.areHeadsAway = true;
   const two = await house.start();
-  const answer = () => two.permits.requestPermit(request(newPhone()), CALL);
+  const answer = () => two.permits.requestPermit(permitRequest(acme, newPhone()), CALL);
   await eventually(async () =>
     expect(await answer()).toMatchObject({ decision: 'defer', rule: 'compliance.behind' }),
   );
@@ -295,12 +273,7 @@ test('E1 a dead address that waits to be applied stops itself, not what is linke
     { tenantId: acme.id, actorId: ACTOR, personId, addresses: [mail], personIds: [] },
     CALL,
   );
-  const { tenantId, personHash, eventId } = stop(mail);
-  await intake.query(
-    `INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal)
-     VALUES ($1, $2, $3, 'email', 'hard_bounce')`,
-    [uuidText(tenantId), personHash, uuidText(eventId)],
-  );
+  await append({ ...stop(mail), channel: 'email', signal: 'hard_bounce' });
   const refused = { decision: 'deny', rule: 'suppression.hard_bounce' };
   expect(await ask(mail, { channel: 'email' })).toMatchObject(refused);
   expect((await ask(phone)).decision).toBe('allow');
@@ -317,11 +290,7 @@ test('E1 an opt-out that waits stops who is linked, and nobody else who is asked
     const link = { personId: formatId('per', acme.hashOf(phone)), addresses: [other], personIds: [] };
     await one.persons.linkPersons({ tenantId: acme.id, actorId: ACTOR, ...link }, CALL);
   }
-  const { tenantId, personHash, eventId } = stop(pairs[9]![0]);
-  await intake.query(
-    `INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel) VALUES ($1, $2, $3, 'sms')`,
-    [uuidText(tenantId), personHash, uuidText(eventId)],
-  );
+  await append(stop(pairs[9]![0]));
   const asked = await Promise.all(pairs.map(([, other]) => ask(other)));
   expect(asked.map(({ decision }) => decision)).toEqual(pairs.map((_, n) => (n === 9 ? 'deny' : 'allow')));
   expect(asked[9]).toMatchObject({ rule: 'opt_out.pending' });

@@ -1,9 +1,10 @@
-import { formatId, idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
+import { idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
 import type { IntakeSignal } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { CALL, clock, House, type Tenant } from './harness.js';
+import { permitRequest, storeWaiting } from './requests.js';
 
 let house: House;
 let one: Awaited<ReturnType<House['start']>>;
@@ -24,21 +25,8 @@ afterAll(() => house.close());
 
 /** What is said to a message of no marketing: what stops it, stops marketing too. */
 async function decided(address: string, program: string, channel = 'email'): Promise<string> {
-  const permit = await one.permits.requestPermit(
-    {
-      ...{ tenantId: acme.id, messageId: formatId('msg', newUuid(clock.nowMs())), sourceId: '', channel },
-      ...{ address, program, category: 'transactional', answersEventId: '', timeZone: '', country: 'AT' },
-      ...{
-        postalCode: '',
-        lastInboundAtMs: 0,
-        isReplay: false,
-        provider: 'sendgrid',
-        isTemplate: false,
-        carrierReplies: [],
-      },
-    },
-    CALL,
-  );
+  const request = permitRequest(acme, address, { program, channel, country: 'AT', provider: 'sendgrid' });
+  const permit = await one.permits.requestPermit(request, CALL);
   if (permit.decision === 'allow')
     await one.permits.closePermit({ tenantId: acme.id, permitId: permit.permitId, outcome: 'sent' }, CALL);
   return permit.decision === 'allow' ? 'allow' : permit.rule;
@@ -102,28 +90,19 @@ test('E1 the same opt-out by its fact, before or after, has the same scope and i
 
 test('E1 one that is not written yet stops what it is about, and nothing else', async () => {
   const address = newMail();
-  const { tenantId, personHash, eventId } = unsubscribed(address, 'news');
-  await intake.query(
-    `INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal, program)
-     VALUES ($1, $2, $3, 'email', 'opt_out', 'news')`,
-    [uuidText(tenantId), personHash, uuidText(eventId)],
-  );
+  await storeWaiting(intake, unsubscribed(address, 'news'));
   expect(await decided(address, 'receipts')).toBe('allow');
   expect(await decided(address, 'news')).not.toBe('allow');
 });
 
 test('E1 one that nobody asked for is applied by itself, with its scope', async () => {
   const address = newMail();
-  const { tenantId, personHash, eventId } = unsubscribed(address, 'news');
-  await intake.query(
-    `INSERT INTO compliance.pending_signal (tenant_id, person_hash, event_id, channel, signal, program)
-     VALUES ($1, $2, $3, 'email', 'opt_out', 'news')`,
-    [uuidText(tenantId), personHash, uuidText(eventId)],
-  );
+  const signal = unsubscribed(address, 'news');
+  await storeWaiting(intake, signal);
   const left = 'SELECT FROM compliance.pending_signal WHERE person_hash = $1';
-  await eventually(async () => expect((await house.db.query(left, [personHash])).rowCount).toBe(0), {
+  await eventually(async () => expect((await house.db.query(left, [signal.personHash])).rowCount).toBe(0), {
     timeoutMs: 10_000,
   });
-  const event = idOfUuid('evt', uuidText(eventId));
+  const event = idOfUuid('evt', uuidText(signal.eventId));
   expect(await suppressionsOf(address)).toEqual([['email', 'news', 'opt_out', event]]);
 });

@@ -5,12 +5,16 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { uuidText } from '@posthorn/clock/id.js';
+import pg from 'pg';
+import { SystemClock } from '@posthorn/clock/clock.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
+import { APPEND_LIMITS } from '../src/application/append-limits.js';
 import { AppendStore } from '../src/persistence/append.store.js';
 import { ROLES } from '../src/persistence/roles.js';
 import { EVENTS_SCHEMA } from '../src/persistence/schema.js';
 import { eventOf, id, requestOf } from './intake.builder.js';
 
+const clock = new SystemClock();
 let database: TestDatabase;
 let store: AppendStore;
 beforeAll(async () => {
@@ -101,6 +105,21 @@ test('E1 with the commit it is said which requests are in force: of those, every
   });
   expect((await insert()).inForce).toEqual({ requests: new Set([1, 2, 3, 4]) });
   expect((await store.insert([requestOf([eventOf()], { tenantId })])).inForce).toBeUndefined();
+});
+
+test('E1 where somebody changes a table of compliance, what was appended is answered all the same, and soon', async () => {
+  // Would break: a committed batch would be answered 503 once its time is over, and its neighbours with it.
+  const [tenantId, optOut] = [id(), stop()];
+  const locker = new pg.Client({ connectionString: database.url });
+  await locker.connect();
+  await locker.query('BEGIN; LOCK TABLE compliance.permit IN ACCESS EXCLUSIVE MODE');
+  const startMs = clock.monotonicMs();
+  const { inForce } = await store.insert([requestOf([optOut], { tenantId })]);
+  const tookMs = clock.monotonicMs() - startMs;
+  await locker.end();
+  expect(inForce).toMatchObject({ requests: new Set(), fault: { code: 'store.unavailable' } });
+  expect(tookMs).toBeLessThan(APPEND_LIMITS.commitDeadlineMs);
+  expect(await pendingOf(tenantId)).toMatchObject([{ event_id: uuidText(optOut.eventId) }]);
 });
 
 test('E1 where that cannot be asked, what was appended is appended, and nothing is said to be in force', async () => {

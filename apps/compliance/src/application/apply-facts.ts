@@ -72,7 +72,7 @@ export class ApplyFacts implements FactConsumer {
   }
 
   /**
-   * Those that intake has not had applied already, before its answer.
+   * Those that intake has not had applied already.
    * Why before the transaction: nearly all opt-outs come here for the second time, and then there is nothing to lock.
    */
   private async unknownOf(signals: readonly ObservedSignal[]): Promise<readonly ObservedSignal[]> {

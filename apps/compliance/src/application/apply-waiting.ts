@@ -28,11 +28,10 @@ export class ApplyWaiting {
     private readonly log: Logger,
   ) {}
 
-  /** What persons, and those linked with them, have said before. @throws AppError `store.*` */
-  async of(persons: readonly Person[]): Promise<void> {
-    const groups = await Promise.all(persons.map((person) => this.persons.linked(this.db, person)));
-    const named = groups.flat().map((person) => ({ tenantId: person.tenantId, logHash: logHashOf(person) }));
-    await this.apply(await this.pending.of(this.db, named, SIGNALS_MAX));
+  /** What a person, and those linked with it, have said before. @throws AppError `store.*` */
+  async of(person: Person): Promise<void> {
+    const hashes = (await this.persons.linked(this.db, person)).map(logHashOf);
+    await this.apply(await this.pending.of(this.db, person.tenantId, hashes, SIGNALS_MAX));
   }
 
   /** The same of everybody of a tenant. @param tenantId `ten_…`. @throws AppError `store.*`, and of EdgeTenants. */

@@ -85,7 +85,7 @@ export class ComplianceMetrics {
     this.signals.inc({ kind });
   }
 
-  /** An opt-out is in force. @param sinceReceivedMs from its arrival until now. */
+  /** An opt-out is written. @param sinceReceivedMs from its arrival until now. */
   propagated(sinceReceivedMs: number): void {
     this.propagationSeconds.observe(Math.max(0, sinceReceivedMs) / 1_000);
   }

@@ -24,7 +24,7 @@ export class PermitMetrics {
     });
     this.abandonedRows = metrics.gauge({
       name: 'posthorn_pending_opt_outs_rows',
-      help: 'Opt-outs that intake stored and nobody asked to apply',
+      help: 'Opt-outs that intake stored and nobody has told of',
     });
     this.violations = metrics.counter({
       name: 'posthorn_opt_out_violations_total',

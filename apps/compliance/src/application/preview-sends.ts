@@ -47,7 +47,7 @@ export class PreviewSends {
     }));
     try {
       await this.settle.run([asked.person]);
-      await this.waiting.of([asked.person]);
+      await this.waiting.of(asked.person);
       const stored = await this.db.transaction((tx) => this.gather.run(tx, requests, this.clock.nowMs()));
       const nowMs = this.clock.nowMs();
       const isCaughtUp = this.backlog.isCaughtUp(asked.person.tenantId);

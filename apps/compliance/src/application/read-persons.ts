@@ -70,7 +70,7 @@ export class ReadPersons {
   /** Reads about one person, once it is where it is looked for, with all that it has said. */
   private async about<T>(person: Person, read: (tx: Tx) => Promise<T>): Promise<T> {
     await this.settle.group(person);
-    await this.waiting.of([person]);
+    await this.waiting.of(person);
     return this.db.tenantTransaction(person.tenantId, async (tx) => {
       await this.keyStore.check(tx, [person]);
       return read(tx);

@@ -64,7 +64,7 @@ export class ReadSuppressions {
   ): Promise<Row[]> {
     const about = person === undefined ? [] : [person];
     await this.settle.run(about);
-    if (person !== undefined) await this.waiting.of(about);
+    if (person !== undefined) await this.waiting.of(person);
     return this.db.tenantTransaction(tenant, async (tx) => {
       await this.keyStore.check(tx, about);
       return this.keyStore.named(tx, tenant, () => read(tx));

@@ -40,11 +40,11 @@ test.each<[string, Parameters<typeof reportOf>[0]]>([
   ['it is 11 s behind the log: no message gets a permit', { ageMs: 11_000 }],
   ['how far behind the log it is is not known: no message gets a permit', { ageMs: Infinity }],
   [
-    '2 opt-outs are not applied, the oldest for 6 s',
+    '2 opt-outs are not written, the oldest for 6 s',
     { status: { ...LEVEL, pending: 2, pendingSinceMs: clock.nowMs() - PENDING_MS_MAX - 1_000 } },
   ],
   [
-    `${PENDING_COUNT_MAX} or more opt-outs are not applied, the oldest for 60 s`,
+    `${PENDING_COUNT_MAX} or more opt-outs are not written, the oldest for 60 s`,
     { status: { ...LEVEL, pending: PENDING_COUNT_MAX, pendingSinceMs: clock.nowMs() - 60_000 } },
   ],
   ['10001 changes are not in the log yet', { status: { ...LEVEL, untold: 10_001 } }],

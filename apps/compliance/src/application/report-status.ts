@@ -10,7 +10,7 @@ import type { PositionStore } from '../persistence/position.store.js';
 import { type ConsentStatus, PENDING_COUNT_MAX, type StatusRead } from '../persistence/status.read.js';
 import { type Backlog, BEHIND_MS_MAX } from './backlog.js';
 
-/** Applied within 500 ms by whoever stored it; what waits longer was left behind. */
+/** Written within a moment, as whoever stored it tells of it; what waits longer was left behind. */
 export const PENDING_MS_MAX = 5_000;
 const MS = 1_000;
 const SHARDS = Array.from({ length: SHARD_COUNT }, (_, shard) => shard);
@@ -59,7 +59,7 @@ export class ReportStatus {
         ...troubleIf(
           waitedMs > PENDING_MS_MAX,
           'backlog',
-          () => `${countOf(pending)} opt-outs are not applied, the oldest for ${Math.round(waitedMs / MS)} s`,
+          () => `${countOf(pending)} opt-outs are not written, the oldest for ${Math.round(waitedMs / MS)} s`,
         ),
         ...troubleIf(untold > PENDING_COUNT_MAX, 'backlog', () => `${untold} changes are not in the log yet`),
       ],

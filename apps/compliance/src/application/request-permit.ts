@@ -64,7 +64,7 @@ export class RequestPermit {
 
   /** A row that waits stops everything; what was said may stop less, or may be answered. */
   private async decideWritten(request: SendRequest): Promise<Permit> {
-    await this.waiting.of([request.person]);
+    await this.waiting.of(request.person);
     return (await this.batcher.add({ request, isWritten: true }))!;
   }
 
@@ -75,11 +75,11 @@ export class RequestPermit {
         await this.settle.run(requests.map(({ person }) => person));
         return await this.db.transaction(async (tx) => {
           const stored = await this.gather.run(tx, requests, this.clock.nowMs());
-          const isDecided = asked.map((one, at) => one.isWritten || !needsWriting(one.request, stored[at]!));
-          const decided = requests.flatMap((request, at) =>
-            isDecided[at] === true ? [{ request, stored: stored[at]! }] : [],
+          const decided = asked.flatMap(({ request, isWritten }, at) =>
+            isWritten || !needsWriting(request, stored[at]!) ? [{ at, request, stored: stored[at]! }] : [],
           );
-          if (decided.length === 0) return requests.map(() => undefined);
+          const permits = asked.map((): Permit | undefined => undefined);
+          if (decided.length === 0) return permits;
           const decisions = this.judge(decided, this.clock.nowMs());
           const kept = decisions.map((each) => each.kept);
           const allowed = kept.filter(({ kind }) => kind === 'allow');
@@ -92,8 +92,8 @@ export class RequestPermit {
               ),
             ]),
           );
-          const permits = decisions.map(({ kept, decision }) => ({ id: kept.id, decision })).values();
-          return isDecided.map((is) => (is ? permits.next().value : undefined));
+          decisions.forEach(({ kept, decision }, n) => (permits[decided[n]!.at] = { id: kept.id, decision }));
+          return permits;
         });
       } catch (error) {
         if (!(error instanceof LinksChanged)) throw error;

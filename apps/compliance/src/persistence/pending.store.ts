@@ -59,7 +59,7 @@ export class PendingStore {
     );
   }
 
-  /** Those that have waited so long that whoever was to apply them is gone; oldest first. */
+  /** Those that have waited so long that whoever was to tell of them is late or gone; oldest first. */
   async abandoned(tx: Pick<Tx, 'query'>, afterMs: number, limit: number): Promise<PendingSignal[]> {
     const { rows } = await tx.query<Row>(
       {
@@ -73,20 +73,20 @@ export class PendingStore {
     return rows.map(signalOfRow);
   }
 
-  /** Those of these persons, by the hashes of the log; oldest first. */
+  /** Those of persons of a tenant, by their hashes in the log; oldest first. */
   async of(
     db: Pick<Tx, 'query'>,
-    persons: readonly { readonly tenantId: string; readonly logHash: Buffer }[],
+    tenantId: string,
+    logHashes: readonly Buffer[],
     limit: number,
   ): Promise<PendingSignal[]> {
     const { rows } = await db.query<Row>(
       {
         name: 'pending_of_persons',
-        text: `SELECT ${COLUMNS} FROM unnest($1::uuid[], $2::bytea[]) AS asked (tenant_id, person_hash)
-               JOIN compliance.pending_signal USING (tenant_id, person_hash)
-               ORDER BY stored_at LIMIT $3`,
+        text: `SELECT ${COLUMNS} FROM compliance.pending_signal
+               WHERE tenant_id = $1 AND person_hash = ANY ($2::bytea[]) ORDER BY stored_at LIMIT $3`,
       },
-      [persons.map(({ tenantId }) => tenantId), persons.map(({ logHash }) => logHash), limit],
+      [tenantId, logHashes, limit],
     );
     return rows.map(signalOfRow);
   }

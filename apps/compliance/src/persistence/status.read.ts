@@ -1,6 +1,6 @@
 import type { Statement, Tx } from '@posthorn/postgres/database.js';
 
-/** What is stored and not in force, or not told to the log yet, for all tenants. */
+/** What is stored and not written, or not told to the log yet, for all tenants. */
 export interface ConsentStatus {
   /** Opt-outs and dead addresses; counted up to a bound. */
   readonly pending: number;

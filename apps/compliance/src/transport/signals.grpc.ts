@@ -15,7 +15,7 @@ import { PersonKeys } from '../domain/person-keys.js';
 const SIGNALS_MAX = 256;
 const UUID_BYTES = 16;
 
-/** Opt-outs of intake, before the provider hears 2xx. */
+/** Opt-outs of intake: before the provider hears 2xx where they are not in force with their commit, else soon after it. */
 @Controller()
 @SignalServiceControllerMethods()
 export class SignalController implements SignalServiceController {

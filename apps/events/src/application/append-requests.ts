@@ -135,7 +135,7 @@ export class AppendRequests {
     await this.whenIdle();
   }
 
-  /** Requests whose senders still wait, here or for compliance. */
+  /** Requests whose senders still wait, here or for compliance, and opt-outs of the last moment. */
   private get unanswered(): number {
     const sinceMs = this.clock.monotonicMs() - OPT_OUT_MS;
     while (this.optOutsAtMs.length > 0 && this.optOutsAtMs[0]! <= sinceMs) this.optOutsAtMs.shift();

@@ -33,8 +33,10 @@ export interface Design {
   readonly closesAfterwards: boolean;
   /** What intake asks, to answer at once, it asks after its append has committed … */
   readonly asksAfterCommit: boolean;
-  /** … holding the person's lock, in a statement that follows the one that got it … */
+  /** … holding the person's lock … */
   readonly asksUnderLock: boolean;
+  /** … in a statement that follows the one that got it … */
+  readonly asksInLaterStatement: boolean;
   /** … and an open permit is an answer, of those linked as well. */
   readonly asksForPermits: boolean;
   readonly asksForLinked: boolean;
@@ -44,7 +46,8 @@ export const AS_BUILT: Design = {
   ...{ permitValidMs: PERMIT_VALID_MS, stallMsMax: STALL_MS_MAX, checksPending: true, drains: true },
   ...{ readsUnderLocks: true, locksOptOuts: true, countsFromQuestion: true, holdsRepeats: true },
   ...{ drainsLinked: true, closesAfterwards: true },
-  ...{ asksAfterCommit: true, asksUnderLock: true, asksForPermits: true, asksForLinked: true },
+  ...{ asksAfterCommit: true, asksUnderLock: true, asksInLaterStatement: true },
+  ...{ asksForPermits: true, asksForLinked: true },
 };
 
 export type ProcessName = 'ingress' | 'compliance' | 'dispatcher';

@@ -192,8 +192,7 @@ export class ModelWorld {
     const isHeld = !isRepeat || this.design.holdsRepeats;
     yield () => isInForce || !isHeld || this.clock('ingress') - committedAtMs >= HOLD_MS;
     this.acknowledged.set(signal.id, signal);
-    if (isInForce) this.tally.acknowledgedByCompliance += 1;
-    else this.tally.acknowledgedByTime += 1;
+    this.tally[isInForce ? 'acknowledgedByCompliance' : 'acknowledgedByTime'] += 1;
   }
 
   /** One statement: the dedup key, the log and the row that waits. @returns whether it was there before. */
@@ -211,14 +210,17 @@ export class ModelWorld {
 
   /** What travels behind the append: whether a permit that was given before it may be open. It waits for no lock. */
   private *isNoneOpen(person: Person): Steps<boolean> {
-    const { asksUnderLock, asksForPermits, asksForLinked } = this.design;
+    const { asksUnderLock, asksInLaterStatement, asksForPermits, asksForLinked } = this.design;
     const tx = this.store.begin('ingress');
+    const first = tx.read();
+    yield;
     if (asksUnderLock && !tx.tryLock(locksOf([person]), 'exclusive')) {
       tx.rollback();
       return false;
     }
     yield; // the statement that follows
-    const open = asksForPermits ? openPermitsOf(tx.read(), asksForLinked, person, this.clock('store')) : [];
+    const rows = asksInLaterStatement ? tx.read() : first;
+    const open = asksForPermits ? openPermitsOf(rows, asksForLinked, person, this.clock('store')) : [];
     yield;
     if (!tx.isOpen) return false;
     tx.commit();

@@ -152,6 +152,7 @@ const PLANTED: readonly (readonly [string, Partial<Design>])[] = [
   ['a permit is closed before its send', { closesAfterwards: false }],
   ['intake asks before its append has committed', { asksAfterCommit: false }],
   ['intake asks without the lock', { asksUnderLock: false }],
+  ['intake sees what was committed before it had the lock', { asksInLaterStatement: false }],
   ['intake does not ask whether a permit is open', { asksForPermits: false }],
   ['intake does not ask for those linked', { asksForLinked: false }],
 ];

@@ -1,13 +1,12 @@
 import type { Migration } from '@posthorn/postgres/migrate.js';
 import { INTAKE_ROLE } from '../roles.js';
 
-/** No older permit is open, whatever the clocks of the processes say. */
-const OPEN_SEARCH_MS = 60_000;
+/** Permits are named by the clock of compliance, and searched by that of the store: they are never so far apart. */
+const OPEN_SEARCH_MS = 3_600_000;
 const LOCK = `('x' || left(encode(sha256(convert_to(asked.tenant_id::text || ':' || encode(asked.person_hash, 'hex'),
   'UTF8')), 'hex'), 16))::bit(64)::bigint`;
 
 /**
- * Who reads before compliance was told writes a row itself, and what it writes is kept: so a row knows all that its event says.
  * Tells intake which opt-outs are in force as soon as they are committed: ADR 0010 has the argument.
  * Why here and not where it is called: what is locked and what counts as open is this schema's own. Why no lock is waited
  * for: somebody who holds one is giving a permit, or writing what the person said, and intake does not wait for either;
@@ -16,6 +15,7 @@ const LOCK = `('x' || left(encode(sha256(convert_to(asked.tenant_id::text || ':'
 export const IN_FORCE: Migration = {
   name: '0016_in_force',
   up: [
+    // Whoever reads before compliance was told writes what waits, for good: so a row knows all that its event says.
     ...['provider', 'traceparent'].map(
       (column) =>
         `ALTER TABLE compliance.pending_signal ADD COLUMN ${column} text COLLATE "C" NOT NULL DEFAULT ''`,

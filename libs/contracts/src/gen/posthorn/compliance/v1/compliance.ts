@@ -7752,7 +7752,10 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   putPolicy: handleUnaryCall<PutPolicyRequest, PutPolicyResponse>;
 }
 
-/** Opt-outs of intake, applied before the provider hears 2xx. Called by ingress after the append. */
+/**
+ * Opt-outs of intake: before the provider hears 2xx where they are not in force with their commit, else soon after it.
+ * Called by ingress after the append.
+ */
 
 export interface SignalServiceClient {
   /** An answer means: in force. No send to that person begins after it. */
@@ -7760,7 +7763,10 @@ export interface SignalServiceClient {
   applySignals(request: ApplySignalsRequest): Observable<ApplySignalsResponse>;
 }
 
-/** Opt-outs of intake, applied before the provider hears 2xx. Called by ingress after the append. */
+/**
+ * Opt-outs of intake: before the provider hears 2xx where they are not in force with their commit, else soon after it.
+ * Called by ingress after the append.
+ */
 
 export interface SignalServiceController {
   /** An answer means: in force. No send to that person begins after it. */
@@ -7789,7 +7795,10 @@ export function SignalServiceControllerMethods() {
 
 export const SIGNAL_SERVICE_NAME = "SignalService";
 
-/** Opt-outs of intake, applied before the provider hears 2xx. Called by ingress after the append. */
+/**
+ * Opt-outs of intake: before the provider hears 2xx where they are not in force with their commit, else soon after it.
+ * Called by ingress after the append.
+ */
 export type SignalServiceService = typeof SignalServiceService;
 export const SignalServiceService = {
   /** An answer means: in force. No send to that person begins after it. */

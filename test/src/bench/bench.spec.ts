@@ -1,13 +1,15 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { pause, waitFor } from '../wire/time.js';
 import { parseBenchArguments } from './arguments.js';
 import { boundOf } from './bound.js';
 import { type Cell } from './cell.js';
-import { answerIn, ClosedLoop } from './closed-loop.js';
+import { ClosedLoop } from './closed-loop.js';
 import { costTable } from './cost-cells.js';
+import { FixedRate } from './fixed-rate.js';
 import { goalsOf, median, tableOf } from './goals.js';
+import { answerIn } from './request-socket.js';
 import { BODY_BYTES, SignedRequests } from './signed-requests.js';
 import { summarize } from './summary.js';
 
@@ -85,6 +87,28 @@ test('a lost connection is opened again; a bound on requests ends the run', asyn
     const result = await new ClosedLoop({ ...options, take: () => requests.take() }).run();
     expect(result.acked).toBe(39);
   });
+});
+
+test('at a fixed rate nothing waits for answers, and what is late counts from when it should have left', async () => {
+  const held: ServerResponse[] = [];
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => {
+      held.push(response);
+      // None has its answer before all have come.
+      if (held.length === 100) for (const one of held) one.writeHead(202).end();
+    });
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  const requests = requestsTo(port);
+  const options = { host: '127.0.0.1', port, ratePerSecond: 1_000, warmUpMs: 0, durationMs: 100 };
+  const running = new FixedRate({ ...options, take: () => requests.take() }).run();
+  const { sent, skipped, statuses, acked, latency } = await running;
+  server.closeAllConnections();
+  expect({ sent, skipped, statuses }).toEqual({ sent: 100, skipped: 0, statuses: { 202: 100 } });
+  expect(acked.map(([n]) => n).sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, n) => n));
+  expect(latency.count).toBe(100);
+  expect(latency.max).toBeGreaterThanOrEqual(99);
 });
 
 test('the window holds requests back until deliveries arrive', async () => {

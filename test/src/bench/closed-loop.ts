@@ -1,14 +1,10 @@
-import { connect, type Socket } from 'node:net';
 import { Latency, type LatencySummary } from '../load/latency.js';
 import { monotonicMs } from '../wire/time.js';
+import { RequestSocket, type Target } from './request-socket.js';
 
 const RECONNECT_DELAY_MS = 10;
-const HEAD_END = Buffer.from('\r\n\r\n');
-const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 
-export interface ClosedLoopOptions {
-  readonly host: string;
-  readonly port: number;
+export interface ClosedLoopOptions extends Target {
   readonly connections: number;
   readonly warmUpMs: number;
   readonly durationMs: number;
@@ -29,10 +25,7 @@ export interface ClosedLoopResult {
   readonly cpuMicros: number;
 }
 
-/**
- * Keeps N connections busy: each sends the next request when the answer to the last is in. Written on bare
- * sockets: on shared cores the generator's own cost is part of what is measured, so it must be small.
- */
+/** Keeps N connections busy: each sends the next request when the answer to the last is in. */
 export class ClosedLoop {
   private readonly statuses: Record<number, number> = {};
   private readonly latency = new Latency();
@@ -91,34 +84,25 @@ export class ClosedLoop {
 
   private open(): void {
     this.active++;
-    const { host, port } = this.options;
-    const socket = connect({ host, port, noDelay: true });
-    let [sentMs, rest] = [0, EMPTY];
     const send = (): void => {
-      if (this.isOver) return void socket.end();
+      if (this.isOver) return socket.end();
       if (this.sent >= this.allowed) return void this.idle.push(send);
       if (this.sent >= (this.options.requestsMax ?? Number.POSITIVE_INFINITY)) {
         this.end();
-        return void socket.end();
+        return socket.end();
       }
       this.sent++;
-      sentMs = monotonicMs();
-      socket.write(this.options.take());
+      const sentMs = monotonicMs();
+      socket.send(this.options.take(), (status) => {
+        if (status === 0) return;
+        this.note(status, monotonicMs() - sentMs);
+        send();
+      });
     };
-    socket.on('connect', send);
-    socket.on('data', (chunk: Buffer) => {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      const status = answerIn(rest);
-      if (status === undefined) return;
-      rest = EMPTY;
-      this.note(status, monotonicMs() - sentMs);
-      send();
-    });
-    socket.on('error', () => undefined);
-    socket.on('close', () => this.closed(socket));
+    const socket = new RequestSocket(this.options, send, () => this.closed());
   }
 
-  private closed(_socket: Socket): void {
+  private closed(): void {
     this.active--;
     if (!this.isOver) setTimeout(() => (this.isOver ? this.settle() : this.open()), RECONNECT_DELAY_MS);
     this.settle();
@@ -135,20 +119,4 @@ export class ClosedLoop {
     this.measured++;
     if (monotonicMs() - this.startMs > this.options.warmUpMs) this.latency.record(latencyMs);
   }
-}
-
-const EMPTY: Buffer = Buffer.alloc(0);
-
-/** @returns the status when the bytes are one whole answer. */
-export function answerIn(bytes: Buffer): number | undefined {
-  const headEnd = bytes.indexOf(HEAD_END);
-  if (headEnd < 0) return undefined;
-  const status = Number(bytes.toString('latin1', 9, 12));
-  if (status === 204 || status === 304) return status;
-  const head = bytes.toString('latin1', 0, headEnd).toLowerCase();
-  const length = /\r\ncontent-length: *(\d+)/.exec(head)?.[1];
-  if (length !== undefined) return bytes.length >= headEnd + 4 + Number(length) ? status : undefined;
-  return head.includes('\r\ntransfer-encoding: chunked') && !bytes.subarray(-5).equals(LAST_CHUNK)
-    ? undefined
-    : status;
 }

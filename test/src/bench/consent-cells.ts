@@ -53,10 +53,10 @@ export class ConsentCells {
       ...{ kind: 'open', run: newRun('stop500'), sources: this.cast!.sources, isOptOut: true },
       ...{ ratePerSecond: STOPS_PER_SECOND, warmUpMs, durationMs },
     });
-    const { latency, skipped, statuses, acked } = open!;
+    const { latency, sent, skipped, statuses } = open!;
     const late = skipped > 0 ? [`${skipped} requests did not leave in time`] : [];
     return {
-      ...{ subject: 'stop500', block, cpuMicros: cpu(acked.length) },
+      ...{ subject: 'stop500', block, cpuMicros: cpu(sent) },
       figures: { ackP50Ms: latency.p50, ackP99Ms: latency.p99, ackP999Ms: latency.p999 },
       problems: [...badAnswers(statuses), ...late],
     };

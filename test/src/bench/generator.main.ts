@@ -1,15 +1,15 @@
 import { Pool } from 'undici';
-import { History } from '../load/history.js';
 import { type LatencySummary } from '../load/latency.js';
-import { OpenLoop } from '../load/open-loop.js';
 import { type SourceTarget } from '../load/workload.js';
-import { Random } from '../wire/random.js';
+import { ahead } from '../wire/priority.js';
 import { webhookKey, webhookSignature } from '../wire/signatures.js';
 import { monotonicMs } from '../wire/time.js';
 import { serve } from './child.js';
 import { ClosedLoop, type ClosedLoopResult } from './closed-loop.js';
+import { FixedRate } from './fixed-rate.js';
 import { permitLoop, type PermitLoopOptions, type PermitLoopResult } from './permit-loop.js';
-import { bodyOf, messageIdOf, optOutBodyOf, SignedRequests } from './signed-requests.js';
+import { type Target } from './request-socket.js';
+import { messageIdOf, SignedRequests } from './signed-requests.js';
 
 const PREPARED_PER_SECOND = 25_000;
 
@@ -54,9 +54,10 @@ export interface GeneratorAnswer {
   readonly closed?: ClosedLoopResult;
   readonly open?: {
     readonly latency: LatencySummary;
+    readonly sent: number;
     readonly skipped: number;
     readonly statuses: Readonly<Record<number, number>>;
-    /** Message ID, when its request left, when its 2xx came. Monotonic milliseconds. */
+    /** Of the time after the warm-up: message ID, when its request left, when its 2xx came. Monotonic milliseconds. */
     readonly acked: readonly (readonly [string, number, number])[];
   };
   readonly deliver?: { readonly perSecond: number };
@@ -72,13 +73,7 @@ async function closed(command: Of<'closed'>): Promise<GeneratorAnswer> {
   requests.prepare(
     command.requestsMax ?? ((command.warmUpMs + command.durationMs) / 1000) * PREPARED_PER_SECOND,
   );
-  const { hostname, port } = new URL(command.sources[0]!.url);
-  const loop = new ClosedLoop({
-    ...command,
-    host: hostname,
-    port: Number(port),
-    take: () => requests.take(),
-  });
+  const loop = new ClosedLoop({ ...command, ...targetOf(command.sources), take: () => requests.take() });
   if (command.window !== undefined) {
     windowed = { loop, window: command.window };
     loop.allow(command.window);
@@ -89,42 +84,19 @@ async function closed(command: Of<'closed'>): Promise<GeneratorAnswer> {
 }
 
 async function open(command: Of<'open'>): Promise<GeneratorAnswer> {
-  const history = new History();
-  const keys = command.sources.map(({ secret }) => webhookKey(secret));
-  const bodyOfRun = command.isOptOut === true ? optOutBodyOf : bodyOf;
-  let n = 0;
-  const next = () => {
-    const at = n % command.sources.length;
-    const { tenant, sourceId, url } = command.sources[at]!;
-    const id = messageIdOf(command.run, n);
-    const body = bodyOfRun(id, n++);
-    const headers = (nowMs: number): Record<string, string> => {
-      const seconds = Math.floor(nowMs / 1000);
-      return {
-        'content-type': 'application/json',
-        'webhook-id': id,
-        'webhook-timestamp': String(seconds),
-        'webhook-signature': webhookSignature(keys[at]!, id, seconds, body),
-      };
-    };
-    return { id, tenant, sourceId, url, body, isForged: false, events: [], headers };
-  };
-  const durationMs = command.warmUpMs + command.durationMs;
-  const loop = new OpenLoop({
-    ...command,
-    durationMs,
-    next,
-    history,
-    random: new Random(1),
-    connections: 128,
-  });
-  const { latency, skipped, statuses } = await loop.run();
-  const first = (command.ratePerSecond * command.warmUpMs) / 1000;
-  const acked = history.requests.slice(first).flatMap(({ id, attempts }) => {
-    const attempt = attempts.find(({ status }) => status >= 200 && status < 300);
-    return attempt === undefined ? [] : [[id, attempt.sentMs, attempt.answeredMs] as const];
-  });
-  return { open: { latency: latency.summary(), skipped, statuses, acked } };
+  const { run, sources, isOptOut = false } = command;
+  const requests = new SignedRequests(sources, run, isOptOut ? 1 : 0);
+  requests.prepare(((command.warmUpMs + command.durationMs) / 1000) * command.ratePerSecond);
+  const loop = new FixedRate({ ...command, ...targetOf(sources), take: () => requests.take() });
+  // What waits for a core here would be taken for a slow answer.
+  const { acked, ...measured } = await ahead(() => loop.run());
+  const named = acked.map(([n, sentMs, answeredMs]) => [messageIdOf(run, n), sentMs, answeredMs] as const);
+  return { open: { ...measured, acked: named } };
+}
+
+function targetOf(sources: readonly SourceTarget[]): Target {
+  const { hostname, port } = new URL(sources[0]!.url);
+  return { host: hostname, port: Number(port) };
 }
 
 /** A bare client loop: what a program that does nothing but POST signed bodies reaches. */

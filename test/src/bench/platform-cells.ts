@@ -202,7 +202,7 @@ export class PlatformCells {
       durationMs,
     });
     const { latency, skipped, statuses, acked } = open!;
-    const cpuOfAll = cpu(acked.length);
+    const cpuOfAll = cpu(open!.sent);
     await this.drain();
     const arrivals = new Map((await this.crew.sink.ask({ kind: 'arrivals' })).arrivals);
     const [fromSent, fromAck] = [new Latency(), new Latency()];

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { webhookKey, webhookSignature } from '../wire/signatures.js';
 import { type SourceTarget } from '../load/workload.js';
 
@@ -15,6 +16,8 @@ export class SignedRequests {
   private next = 0;
   private readonly keys: Buffer[];
   private readonly heads: string[];
+  /** Who said STOP in a run before does not say it for the first time. */
+  private readonly firstContact = randomInt(OPT_OUTS_MAX);
 
   /** @param run tells the IDs of one cell from all others. @param optOutEvery each so many-th is a STOP; 0: none. */
   constructor(
@@ -51,7 +54,7 @@ export class SignedRequests {
     const at = n % this.sources.length;
     const messageId = messageIdOf(this.run, n);
     const isOptOut = this.optOutEvery > 0 && n % this.optOutEvery === 0;
-    const body = isOptOut ? optOutBodyOf(messageId, n) : bodyOf(messageId, n);
+    const body = isOptOut ? optOutBodyOf(messageId, this.firstContact + n) : bodyOf(messageId, n);
     const seconds = Math.floor(Date.now() / 1000);
     const signature = webhookSignature(this.keys[at]!, messageId, seconds, body);
     const head = `${this.heads[at]!}webhook-id: ${messageId}\r\nwebhook-timestamp: ${seconds}\r\nwebhook-signature: ${signature}\r\n\r\n`;

@@ -53,6 +53,8 @@ import { testProcess } from '@posthorn/testing/test-process.js';
 import { testServers } from '@posthorn/testing/test-servers.js';
 import { AppModule, EXPOSURES } from '../src/app.module.js';
 import { type Config } from '../src/config.js';
+import type { Database } from '@posthorn/postgres/database.js';
+import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { COMPLIANCE_SCHEMA } from '../src/persistence/schema.js';
 
 export const CALL = { deadlineMs: 10_000 };
@@ -259,6 +261,12 @@ export class House {
     };
     house.publish();
     return house;
+  }
+
+  /** The database as events appends to it; a migration of events gives the role its password. */
+  async intake(options?: { readonly poolMax: number }): Promise<Database> {
+    await this.db.query(`ALTER ROLE ${INTAKE_ROLE} PASSWORD '${this.db.password}'`);
+    return this.db.database(INTAKE_ROLE, options);
   }
 
   async start() {

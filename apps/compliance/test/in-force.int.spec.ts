@@ -3,11 +3,8 @@ import { formatId, newUuid, uuidText } from '@posthorn/clock/id.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { personLock } from '../src/domain/person.js';
-import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { CALL, clock, House, type Tenant } from './harness.js';
-import { permitRequest } from './requests.js';
-
-const ACTOR = 'key_test';
+import { linkRequest, permitRequest } from './requests.js';
 
 let house: House;
 let one: Awaited<ReturnType<House['start']>>;
@@ -19,8 +16,7 @@ const newPhone = (): string => `+43664${String((phones += 1)).padStart(7, '0')}`
 beforeAll(async () => {
   house = await House.open('compliance in force');
   [acme] = house.tenants.tenants as [Tenant];
-  await house.db.query(`ALTER ROLE ${INTAKE_ROLE} PASSWORD '${house.db.password}'`);
-  intake = house.db.database(INTAKE_ROLE);
+  intake = await house.intake();
   one = await house.start();
   await eventually(async () => expect((await ask(newPhone())).decision).toBe('allow'));
 });
@@ -30,12 +26,8 @@ const ask = (address: string) => one.permits.requestPermit(permitRequest(acme, a
 const close = (permitId: string) =>
   one.permits.closePermit({ tenantId: acme.id, permitId, outcome: 'sent' }, CALL);
 const link = (address: string, other: string) =>
-  one.persons.linkPersons(
-    { ...of(address), actorId: ACTOR, addresses: [other], personIds: [], principal: undefined },
-    CALL,
-  );
+  one.persons.linkPersons(linkRequest(acme, personIdOf(address), other), CALL);
 const personIdOf = (address: string): string => formatId('per', acme.hashOf(address));
-const of = (address: string) => ({ tenantId: acme.id, personId: personIdOf(address) });
 
 /** What intake is answered about these, as its role asks. */
 const inForce = async (addresses: readonly string[], tenant = acme.uuidText): Promise<string[]> => {

@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { newUuid, uuidText } from '@posthorn/clock/id.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { eventually } from '@posthorn/testing/eventually.js';
-import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { CALL, clock, House, type Tenant } from './harness.js';
 import { type Race, Races } from './opt-out-races.fixture.js';
 
@@ -34,8 +33,7 @@ const children: ChildProcess[] = [];
 beforeAll(async () => {
   house = await House.open('compliance opt-out kill');
   [acme] = house.tenants.tenants as [Tenant];
-  await house.db.query(`ALTER ROLE ${INTAKE_ROLE} PASSWORD '${house.db.password}'`);
-  intake = house.db.database(INTAKE_ROLE, { poolMax: 4 });
+  intake = await house.intake({ poolMax: 4 });
   cast = new Races(acme, intake);
   port = await freePort();
 }, 60_000);

@@ -1,5 +1,4 @@
 import { eventually } from '@posthorn/testing/eventually.js';
-import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { House, type Tenant } from './harness.js';
 import { type Race, Races, type Way } from './opt-out-races.fixture.js';
 
@@ -20,8 +19,7 @@ let races: Races;
 beforeAll(async () => {
   house = await House.open('compliance opt-out races');
   const [acme] = house.tenants.tenants as [Tenant];
-  await house.db.query(`ALTER ROLE ${INTAKE_ROLE} PASSWORD '${house.db.password}'`);
-  races = new Races(acme, house.db.database(INTAKE_ROLE, { poolMax: 4 }));
+  races = new Races(acme, await house.intake({ poolMax: 4 }));
 });
 afterAll(() => house.close());
 

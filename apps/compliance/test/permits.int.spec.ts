@@ -3,7 +3,7 @@ import type { RequestPermitRequest } from '@posthorn/contracts/posthorn/complian
 import type { Fact } from '@posthorn/contracts/posthorn/events/v1/events.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { eventually } from '@posthorn/testing/eventually.js';
-import { INTAKE_ROLE, READER_ROLE } from '../src/persistence/roles.js';
+import { READER_ROLE } from '../src/persistence/roles.js';
 import { CALL, clock, House, type Tenant } from './harness.js';
 import { permitRequest, storeWaiting } from './requests.js';
 
@@ -20,9 +20,7 @@ const newMail = (): string => `p${(phones += 1)}@example.test`;
 beforeAll(async () => {
   house = await House.open('compliance permits');
   [acme] = house.tenants.tenants as [Tenant];
-  // The role belongs to events, whose migration gives it its password.
-  await house.db.query(`ALTER ROLE ${INTAKE_ROLE} PASSWORD '${house.db.password}'`);
-  intake = house.db.database(INTAKE_ROLE);
+  intake = await house.intake();
   one = await house.start();
   await eventually(async () => expect((await ask(newPhone())).decision).toBe('allow'));
 });

@@ -4,7 +4,6 @@ import type { Database } from '@posthorn/postgres/database.js';
 import { keptHash } from '@posthorn/crypto/kept-hash.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { personKeyLock } from '../src/domain/person.js';
-import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { CALL, clock, House, type Tenant, UNAVAILABLE } from './harness.js';
 import { Races, type Race } from './opt-out-races.fixture.js';
 
@@ -35,8 +34,7 @@ let services: Service[];
 beforeAll(async () => {
   house = await House.open('compliance person keys');
   [acme] = house.tenants.tenants as [Tenant];
-  await house.db.query(`ALTER ROLE ${INTAKE_ROLE} PASSWORD '${house.db.password}'`);
-  intake = house.db.database(INTAKE_ROLE, { poolMax: 4 });
+  intake = await house.intake({ poolMax: 4 });
   races = new Races(acme, intake);
   services = [await house.start(), await house.start()];
   await eventually(async () => expect((await races.ask(one(), races.newPhone())).decision).toBe('allow'), {

@@ -1,5 +1,8 @@
 import { formatId, newUuid, uuidText } from '@posthorn/clock/id.js';
-import type { RequestPermitRequest } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
+import type {
+  LinkPersonsRequest,
+  RequestPermitRequest,
+} from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { clock, type Tenant } from './harness.js';
 
@@ -13,6 +16,16 @@ export const permitRequest = (
   ...{ channel: 'sms', address, category: 'transactional', program: '', answersEventId: '', timeZone: '' },
   ...{ country: '', postalCode: '', lastInboundAtMs: 0, isReplay: false, provider: 'twilio' },
   ...{ isTemplate: false, carrierReplies: [], ...more },
+});
+
+/** Two addresses of one person. @param personId of the first. */
+export const linkRequest = (
+  tenant: Pick<Tenant, 'id'>,
+  personId: string,
+  address: string,
+): LinkPersonsRequest => ({
+  ...{ tenantId: tenant.id, personId, actorId: 'key_test', addresses: [address], personIds: [] },
+  principal: undefined,
 });
 
 /** An opt-out of intake; what is missing is what a STOP by SMS has. IDs are bytes. */

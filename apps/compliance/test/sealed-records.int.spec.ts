@@ -3,7 +3,6 @@ import { formatId, idOfUuid, newUuid, uuidOfId, uuidText } from '@posthorn/clock
 import type { ConsentProof } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { eventually } from '@posthorn/testing/eventually.js';
-import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { dumpOf, tablesThatSay } from './dump.js';
 import { CALL, clock, House, type Tenant } from './harness.js';
 import { Races } from './opt-out-races.fixture.js';
@@ -20,8 +19,7 @@ let races: Races;
 beforeAll(async () => {
   house = await House.open('compliance sealed records');
   [acme, other] = house.tenants.tenants as [Tenant, Tenant];
-  await house.db.query(`ALTER ROLE ${INTAKE_ROLE} PASSWORD '${house.db.password}'`);
-  intake = house.db.database(INTAKE_ROLE, { poolMax: 2 });
+  intake = await house.intake({ poolMax: 2 });
   races = new Races(acme, intake);
   one = await house.start();
   await eventually(async () => expect((await fetch(`${one.healthUrl}/health/ready`)).status).toBe(200));

@@ -2,7 +2,6 @@ import { idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
 import type { IntakeSignal } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { eventually } from '@posthorn/testing/eventually.js';
-import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { CALL, clock, House, type Tenant } from './harness.js';
 import { permitRequest, storeWaiting } from './requests.js';
 
@@ -16,8 +15,7 @@ const newMail = (): string => `u${(people += 1)}@example.test`;
 beforeAll(async () => {
   house = await House.open('compliance unsubscribes');
   [acme] = house.tenants.tenants as [Tenant];
-  await house.db.query(`ALTER ROLE ${INTAKE_ROLE} PASSWORD '${house.db.password}'`);
-  intake = house.db.database(INTAKE_ROLE);
+  intake = await house.intake();
   one = await house.start();
   await eventually(async () => expect(await decided(newMail(), 'a')).toBe('allow'));
 });

@@ -1,9 +1,8 @@
 import { formatId, newUuid, parseId, uuidText } from '@posthorn/clock/id.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { eventually } from '@posthorn/testing/eventually.js';
-import { INTAKE_ROLE } from '../src/persistence/roles.js';
 import { CALL, clock, House, type Tenant } from './harness.js';
-import { permitRequest, storeWaiting } from './requests.js';
+import { linkRequest, permitRequest, storeWaiting } from './requests.js';
 
 const ACTOR = 'key_test';
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
@@ -18,8 +17,7 @@ const newPhone = (): string => `+43664${String((phones += 1)).padStart(7, '0')}`
 beforeAll(async () => {
   house = await House.open('compliance waiting');
   [acme] = house.tenants.tenants as [Tenant];
-  await house.db.query(`ALTER ROLE ${INTAKE_ROLE} PASSWORD '${house.db.password}'`);
-  intake = house.db.database(INTAKE_ROLE);
+  intake = await house.intake();
   one = await house.start();
   await eventually(async () => expect((await ask(newPhone())).decision).toBe('allow'));
 });
@@ -27,10 +25,7 @@ afterAll(() => house.close());
 
 const ask = (address: string) => one.permits.requestPermit(permitRequest(acme, address), CALL);
 const link = (address: string, other: string) =>
-  one.persons.linkPersons(
-    { ...of(address), actorId: ACTOR, addresses: [other], personIds: [], principal: undefined },
-    CALL,
-  );
+  one.persons.linkPersons(linkRequest(acme, personIdOf(address), other), CALL);
 const personIdOf = (address: string): string => formatId('per', acme.hashOf(address));
 const of = (address: string) => ({ tenantId: acme.id, personId: personIdOf(address) });
 

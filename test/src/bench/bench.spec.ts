@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { pause, waitFor } from '../wire/time.js';
@@ -7,7 +7,7 @@ import { boundOf } from './bound.js';
 import { type Cell } from './cell.js';
 import { ClosedLoop } from './closed-loop.js';
 import { costTable } from './cost-cells.js';
-import { FixedRate } from './fixed-rate.js';
+import { CONNECTIONS_MAX, FixedRate } from './fixed-rate.js';
 import { goalsOf, median, tableOf } from './goals.js';
 import { answerIn } from './request-socket.js';
 import { BODY_BYTES, SignedRequests } from './signed-requests.js';
@@ -89,26 +89,50 @@ test('a lost connection is opened again; a bound on requests ends the run', asyn
   });
 });
 
-test('at a fixed rate nothing waits for answers, and what is late counts from when it should have left', async () => {
-  const held: ServerResponse[] = [];
+test('at a fixed rate nothing waits for answers, and what found no connection free counts from when it was due', async () => {
+  const holdMs = 600;
+  const held: (() => void)[] = [];
+  let isHolding = true;
   const server = createServer((request, response) => {
     request.resume().on('end', () => {
-      held.push(response);
-      // None has its answer before all have come.
-      if (held.length === 100) for (const one of held) one.writeHead(202).end();
+      const answer = (): void => void response.writeHead(202).end();
+      if (isHolding) held.push(answer);
+      else answer();
     });
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as AddressInfo;
   const requests = requestsTo(port);
-  const options = { host: '127.0.0.1', port, ratePerSecond: 1_000, warmUpMs: 0, durationMs: 100 };
+  const options = { host: '127.0.0.1', port, ratePerSecond: 1_000, warmUpMs: 100, durationMs: 300 };
   const running = new FixedRate({ ...options, take: () => requests.take() }).run();
+  await pause(holdMs);
+  const full = (): true | undefined => (held.length === CONNECTIONS_MAX ? true : undefined);
+  await waitFor('every connection to be held', full, { timeoutMs: 4_000 });
+  isHolding = false;
+  for (const answer of held) answer();
   const { sent, skipped, statuses, acked, latency } = await running;
   server.closeAllConnections();
-  expect({ sent, skipped, statuses }).toEqual({ sent: 100, skipped: 0, statuses: { 202: 100 } });
-  expect(acked.map(([n]) => n).sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, n) => n));
-  expect(latency.count).toBe(100);
-  expect(latency.max).toBeGreaterThanOrEqual(99);
+  await new Promise((done) => server.close(done));
+  // Most had no connection; the last was due 200 ms before anything was answered.
+  expect({ sent, skipped, statuses }).toEqual({ sent: 400, skipped: 0, statuses: { 202: 400 } });
+  expect(acked.map(([n]) => n).sort((a, b) => a - b)).toEqual(Array.from({ length: 300 }, (_, n) => 100 + n));
+  expect(latency.count).toBe(300);
+  expect(latency.p50).toBeGreaterThanOrEqual(holdMs - 400);
+});
+
+test('at a fixed rate a lost connection is an answer that is missing; the others go on', async () => {
+  let count = 0;
+  const handle = (request: IncomingMessage): number => {
+    if (++count === 5) request.socket.destroy();
+    return 204;
+  };
+  await serveWith(handle, async (port) => {
+    const requests = requestsTo(port);
+    const options = { host: '127.0.0.1', port, ratePerSecond: 500, warmUpMs: 0, durationMs: 100 };
+    const result = await new FixedRate({ ...options, take: () => requests.take() }).run();
+    expect(result.statuses).toEqual({ 0: 1, 204: 49 });
+    expect(result.acked).toHaveLength(49);
+  });
 });
 
 test('the window holds requests back until deliveries arrive', async () => {

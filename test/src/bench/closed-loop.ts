@@ -1,16 +1,13 @@
 import { Latency, type LatencySummary } from '../load/latency.js';
 import { monotonicMs } from '../wire/time.js';
-import { RequestSocket, type Target } from './request-socket.js';
+import { type Load, RequestSocket } from './request-socket.js';
 
 const RECONNECT_DELAY_MS = 10;
 
-export interface ClosedLoopOptions extends Target {
+export interface ClosedLoopOptions extends Load {
   readonly connections: number;
-  readonly warmUpMs: number;
-  readonly durationMs: number;
   /** Ends early once so many were sent. */
   readonly requestsMax?: number;
-  readonly take: () => Buffer;
 }
 
 /** What a closed loop did; rates and latencies are of the time after the warm-up. */

@@ -1,19 +1,15 @@
 import { Latency, type LatencySummary } from '../load/latency.js';
 import { monotonicMs, pause } from '../wire/time.js';
-import { RequestSocket, type Target } from './request-socket.js';
+import { type Load, RequestSocket } from './request-socket.js';
 
 const TICK_MS = 1;
-const CONNECTIONS_MAX = 128;
+export const CONNECTIONS_MAX = 128;
 const IN_FLIGHT_MAX = 4_000;
 /** A real provider's patience. */
 const PATIENCE_MS = 5_000;
 
-export interface FixedRateOptions extends Target {
+export interface FixedRateOptions extends Load {
   readonly ratePerSecond: number;
-  /** The first part of the run, whose latencies do not count. */
-  readonly warmUpMs: number;
-  readonly durationMs: number;
-  readonly take: () => Buffer;
 }
 
 /** What a run at a fixed rate measured. */

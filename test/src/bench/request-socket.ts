@@ -10,6 +10,15 @@ export interface Target {
   readonly port: number;
 }
 
+/** What a loop sends, and for how long. */
+export interface Load extends Target {
+  /** The first part of the run, whose latencies do not count. */
+  readonly warmUpMs: number;
+  /** What follows it. */
+  readonly durationMs: number;
+  readonly take: () => Buffer;
+}
+
 /**
  * One connection, one request at a time, on a bare socket. Why: on shared cores the generator's own cost is part of what is
  * measured, so it must be small.

@@ -66,13 +66,13 @@ export class SignedRequests {
 export const messageIdOf = (run: string, n: number): string => `${run}-${String(n).padStart(8, '0')}`;
 
 /** A body of exactly 1,024 bytes. */
-export function bodyOf(messageId: string, n: number): Buffer {
+function bodyOf(messageId: string, n: number): Buffer {
   const to = `+1202${String(1_000_000 + (n % CONTACTS))}`;
   return padded('message.sent', messageId, `"from":"+15005550006","to":"${to}","campaign":"bench"`);
 }
 
 /** A STOP of the same length, of a contact of its own. */
-export function optOutBodyOf(messageId: string, n: number): Buffer {
+function optOutBodyOf(messageId: string, n: number): Buffer {
   const from = `+1203${String(1_000_000 + (n % OPT_OUTS_MAX))}`;
   return padded('message.received', messageId, `"from":"${from}","to":"+15005550006","text":"STOP"`);
 }

@@ -23,8 +23,6 @@ export interface OpenLoopOptions {
   readonly duplicateShare?: number;
   /** Retries of what got 5xx, 429 or no answer: pause between tries, and how long after the end they go on. */
   readonly retry?: { readonly delayMs: number; readonly graceMs: number };
-  /** The first part of the run, whose latencies do not count. */
-  readonly warmUpMs?: number;
   readonly inFlightMax?: number;
   readonly onAnswer?: (request: SentRequest, status: number, latencyMs: number) => void;
 }
@@ -59,21 +57,20 @@ export class OpenLoop {
   private skipped = 0;
   private readonly followUps = new Set<Promise<void>>();
   private endMs = 0;
-  private startMs = 0;
 
   constructor(private readonly options: OpenLoopOptions) {}
 
   /** @returns when every request has its answer or used up its grace. */
   async run(): Promise<LoadResult> {
     const { ratePerSecond, durationMs, inFlightMax = IN_FLIGHT_MAX, isOver = () => false } = this.options;
-    this.startMs = monotonicMs();
-    this.endMs = this.startMs + durationMs;
+    const startMs = monotonicMs();
+    this.endMs = startMs + durationMs;
     const total = Math.floor((ratePerSecond * durationMs) / 1000);
     let sent = 0;
     while (sent < total && !isOver()) {
-      const due = Math.min(total, Math.floor(((monotonicMs() - this.startMs) * ratePerSecond) / 1000) + 1);
+      const due = Math.min(total, Math.floor(((monotonicMs() - startMs) * ratePerSecond) / 1000) + 1);
       for (; sent < due; sent++) {
-        const intendedMs = this.startMs + (sent * 1000) / ratePerSecond;
+        const intendedMs = startMs + (sent * 1000) / ratePerSecond;
         if (this.inFlight >= inFlightMax) this.skipped++;
         else this.follow(this.first(this.options.next(), intendedMs));
       }
@@ -81,7 +78,7 @@ export class OpenLoop {
     }
     this.endMs = Math.min(this.endMs, monotonicMs());
     while (this.followUps.size > 0) await Promise.all(this.followUps);
-    const elapsedMs = monotonicMs() - this.startMs;
+    const elapsedMs = monotonicMs() - startMs;
     await Promise.all([...this.pools.values()].map((pool) => pool.destroy()));
     const { latency, skipped, statuses } = this;
     return { latency, sent: sent - skipped, skipped, statuses, durationMs: elapsedMs };
@@ -93,12 +90,12 @@ export class OpenLoop {
   }
 
   private async first(request: PlannedRequest, intendedMs: number): Promise<void> {
-    const { history, random, duplicateShare = 0, warmUpMs = 0 } = this.options;
+    const { history, random, duplicateShare = 0 } = this.options;
     const sent = history.open(request);
     if (random.chance(duplicateShare)) this.follow(this.again(request, sent, random.next()));
     const status = await this.attempt(request, sent, intendedMs);
     const latencyMs = sent.attempts.at(-1)!.answeredMs - intendedMs;
-    if (isSuccess(status) && intendedMs - this.startMs >= warmUpMs) this.latency.record(latencyMs);
+    if (isSuccess(status)) this.latency.record(latencyMs);
     this.options.onAnswer?.(sent, status, latencyMs);
     await this.retry(request, sent, status);
   }

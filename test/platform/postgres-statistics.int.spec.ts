@@ -1,5 +1,5 @@
 import type { Database, Tx } from '@posthorn/postgres/database.js';
-import { KeepStatistics, statisticsFunctionSql } from '@posthorn/postgres/statistics.js';
+import { KeepStatistics, statisticsFunctionSql, statisticsSampleSql } from '@posthorn/postgres/statistics.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
 
 const SCHEMA = {
@@ -16,6 +16,7 @@ const SCHEMA = {
         ...statisticsFunctionSql('platform_statistics', ['platform_worker']),
       ],
     },
+    { name: '0002_sample', up: [statisticsSampleSql('platform_statistics')] },
   ],
 };
 const log = { info: () => undefined, warn: () => undefined };
@@ -52,6 +53,18 @@ test('a table is counted again each time it has doubled, and not before', async 
   expect(await statistics.refresh()).toEqual([]);
   await add(3_501, 5_000);
   expect(await statistics.refresh()).toEqual([THING]);
+});
+
+test('of a large table a sample is counted, and its size is known all the same', async () => {
+  // Would break: answers would wait for a core while a day's partition is read.
+  await add(1, 20_000);
+  expect(await statistics.refresh()).toEqual([THING]);
+  const { rows } = await db.query(
+    `SELECT cardinality(histogram_bounds::text::int[]) - 1 AS steps, reltuples::int AS estimate
+     FROM pg_stats JOIN pg_class ON pg_class.oid = '${THING}'::regclass
+     WHERE schemaname || '.' || tablename = '${THING}' AND attname = 'id'`,
+  );
+  expect(rows).toEqual([{ steps: 10, estimate: 20_000 }]);
 });
 
 test('a prepared lookup by key that was planned while the table was small stops reading all of it', async () => {

@@ -14,6 +14,7 @@ import { CLEAR_RECORD_INDEXES, SEALED_RECORDS } from './migrations/0012-sealed-r
 import { UNAUTHENTIC } from './migrations/0014-unauthentic.js';
 import { WORKER_SEATS } from './migrations/0015-worker-seats.js';
 import { IN_FORCE } from './migrations/0016-in-force.js';
+import { STATISTICS_SAMPLE } from './migrations/0017-statistics-sample.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
@@ -38,5 +39,6 @@ export const COMPLIANCE_SCHEMA: SchemaDefinition = {
     UNAUTHENTIC,
     WORKER_SEATS,
     IN_FORCE,
+    STATISTICS_SAMPLE,
   ],
 };

@@ -8,6 +8,7 @@ import { TENANT_PURGE } from './migrations/0006-tenant-purge.js';
 import { STATISTICS } from './migrations/0007-statistics.js';
 import { DESTINATION_HEALTH } from './migrations/0008-destination-health.js';
 import { WORKER_SEATS } from './migrations/0009-worker-seats.js';
+import { STATISTICS_SAMPLE } from './migrations/0010-statistics-sample.js';
 import { ROLES } from './roles.js';
 
 export const SCHEMA = 'dispatch';
@@ -18,6 +19,6 @@ export const DISPATCH_SCHEMA: SchemaDefinition = {
   roles: Object.values(ROLES),
   migrations: [
     ...[DELIVERIES, COMMANDS, ERASURE, RETENTION, AUDIT_OUTGOING, TENANT_PURGE, STATISTICS],
-    ...[DESTINATION_HEALTH, WORKER_SEATS],
+    ...[DESTINATION_HEALTH, WORKER_SEATS, STATISTICS_SAMPLE],
   ],
 };

@@ -17,6 +17,7 @@ import { LOG_CONTINUITY } from './migrations/0017-log-continuity.js';
 import { STATISTICS } from './migrations/0018-statistics.js';
 import { SET_ASIDE } from './migrations/0019-set-aside.js';
 import { WORKER_SEATS } from './migrations/0020-worker-seats.js';
+import { STATISTICS_SAMPLE } from './migrations/0021-statistics-sample.js';
 import { REBASE_LOG } from './log-continuity.js';
 import { ROLES } from './roles.js';
 
@@ -44,6 +45,7 @@ export const EVENTS_SCHEMA: SchemaDefinition = {
     STATISTICS,
     SET_ASIDE,
     WORKER_SEATS,
+    STATISTICS_SAMPLE,
   ],
   repairs: [REBASE_LOG],
 };

@@ -287,3 +287,22 @@ test('E1 a list is as of its question, however much comes meanwhile', async () =
   await more;
   expect(rows[0]!.count).toBe(0);
 });
+
+test('E1 opt-outs whose facts do not come are written all the same, many in one round, past those that cannot be', async () => {
+  // Would break: with the broker gone a burst would be written at the pace of the look, and 512 odd rows would end it.
+  const [odd, many] = [Array.from({ length: 600 }, newPhone), Array.from({ length: 900 }, newPhone)];
+  await Promise.all(odd.map((address) => append(address, 'opt_out_of_a_later_version')));
+  await Promise.all(many.map((address) => append(address)));
+  const waiting = async (addresses: readonly string[]): Promise<number> => {
+    const { rows } = await house.db.query<{ count: number }>(
+      `SELECT count(*)::int AS count FROM compliance.pending_signal WHERE person_hash = ANY ($1)`,
+      [addresses.map((address) => acme.hashOf(address))],
+    );
+    return rows[0]!.count;
+  };
+  await eventually(async () => expect(await waiting(many)).toBe(0), { timeoutMs: 10_000 });
+  expect(await waiting(odd)).toBe(odd.length);
+  await eventually(async () =>
+    expect(await one.process.metrics.text()).toMatch(/posthorn_pending_opt_outs_rows \d{3,}/),
+  );
+});

@@ -34,7 +34,7 @@ import { DataKeyClient } from './clients/data-key.client.js';
 import { RefusalClient } from './clients/refusal.client.js';
 import { ReprocessingClient } from './clients/reprocessing.client.js';
 import { ShapeClient } from './clients/shape.client.js';
-import { applySignals, ComplianceChannel, NoticeClient, SignalClient } from './clients/signal.client.js';
+import { applySignals, ComplianceChannel, SignalClient } from './clients/signal.client.js';
 import { UsageClient } from './clients/usage.client.js';
 import { type Config } from './config.js';
 import { IntakeQuotas } from './domain/intake-quotas.js';
@@ -77,7 +77,7 @@ export class AppModule {
         provideValue(SourceSettings, new SourceSettings()),
         provideValue(LoopLoad, new LoopLoad(config.loopDelayMsMax)),
         provide(IntakeReport, Metrics, Logger, Clock),
-        provide(EnforceOptOuts, SignalClient, NoticeClient, Clock, Logger, Metrics),
+        provide(EnforceOptOuts, SignalClient, Clock, Logger, Metrics),
         provide(SenderKeys, EgressClient, Clock, Logger, Metrics),
         provide(KeepRefusals, RefusalClient, Clock, Logger, Metrics),
         provide(ReportSecretUse, UsageClient, Logger),
@@ -158,11 +158,6 @@ function clients(process: Process<Config>): NonNullable<DynamicModule['providers
     provideFactory(
       SignalClient,
       (channel: ComplianceChannel) => new SignalClient(applySignals(channel, HOLD_MS), clock),
-      ComplianceChannel,
-    ),
-    provideFactory(
-      NoticeClient,
-      (channel: ComplianceChannel) => new NoticeClient(applySignals(channel, HOLD_MS), clock),
       ComplianceChannel,
     ),
     provideFactory(

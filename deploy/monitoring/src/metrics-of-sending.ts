@@ -32,7 +32,7 @@ export const SENDING_METRICS: readonly MetricEntry[] = [
       ),
       gauge('posthorn_outgoing_pending_rows', 'Outgoing events that are not in the log yet'),
       counter('posthorn_outgoing_refused_rows_total', 'Outgoing events that the log can never take'),
-      gauge('posthorn_pending_opt_outs_rows', 'Opt-outs that intake stored and nobody has told of'),
+      gauge('posthorn_pending_opt_outs_rows', 'Stored opt-outs whose facts are late, when last looked for'),
       histogram('posthorn_permit_decision_seconds', 'From the request of a permit to its committed answer'),
       counter(
         'posthorn_permit_decisions_total',

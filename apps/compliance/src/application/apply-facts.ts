@@ -72,8 +72,8 @@ export class ApplyFacts implements FactConsumer {
   }
 
   /**
-   * Those that intake has not had applied already.
-   * Why before the transaction: nearly all opt-outs come here for the second time, and then there is nothing to lock.
+   * Those that are not applied already, as somebody asked for it or read them.
+   * Why before the transaction: of a batch of known ones there is nothing to lock.
    */
   private async unknownOf(signals: readonly ObservedSignal[]): Promise<readonly ObservedSignal[]> {
     if (signals.length === 0) return signals;

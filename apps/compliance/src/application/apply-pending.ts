@@ -7,13 +7,12 @@ import type { ApplyWaiting } from './apply-waiting.js';
 import type { PermitMetrics } from './permit-metrics.js';
 
 const INTERVAL_MS = 1_000;
-/** Ingress tells of it within a tenth of a second, and its fact comes as well: whoever waits longer is alone. */
-const ABANDONED_AFTER_MS = 2_000;
+/** Its fact comes sooner, unless the log or the broker is behind. */
+const LATE_AFTER_MS = 2_000;
+/** So many steps of SIGNALS_MAX a round; what is beyond them is the next one's. */
+const STEPS_MAX = 64;
 
-/**
- * Applies opt-outs that intake stored and nobody told of: the process that was to has died. Of a dead address nobody
- * tells; usually its fact comes first.
- */
+/** Applies opt-outs and dead addresses that intake stored and whose facts are late. */
 export class ApplyPending {
   private readonly rounds = new Rounds(INTERVAL_MS, () => this.look());
 
@@ -35,11 +34,22 @@ export class ApplyPending {
 
   private async look(): Promise<void> {
     try {
-      const rows = await this.pending.abandoned(this.db, ABANDONED_AFTER_MS, SIGNALS_MAX);
-      this.metrics.abandoned(rows.length);
-      await this.waiting.apply(rows);
+      this.metrics.late(await this.applyAll());
     } catch (err) {
       this.log.warn({ err, stage: 'pending' }, 'waiting opt-outs were not applied');
     }
+  }
+
+  /** @returns how many were late. */
+  private async applyAll(): Promise<number> {
+    let [late, skip] = [0, 0];
+    for (let step = 0; step < STEPS_MAX && !this.rounds.isStopped; step += 1) {
+      const rows = await this.pending.late(this.db, LATE_AFTER_MS, { skip, limit: SIGNALS_MAX });
+      // Those of persons who cannot be named now stay, and must not keep back what is behind them.
+      skip += rows.length - (await this.waiting.apply(rows));
+      late += rows.length;
+      if (rows.length < SIGNALS_MAX) break;
+    }
+    return late;
   }
 }

@@ -5,7 +5,7 @@ export class PermitMetrics {
   private readonly decisions: Counter;
   private readonly permitSeconds: Histogram;
   private readonly behind: Gauge;
-  private readonly abandonedRows: Gauge;
+  private readonly lateRows: Gauge;
   private readonly violations: Counter;
 
   constructor(metrics: Metrics) {
@@ -22,9 +22,9 @@ export class PermitMetrics {
       name: 'posthorn_compliance_behind_seconds',
       help: 'Age of the moment up to which everything the log said is in force; no permits beyond 10',
     });
-    this.abandonedRows = metrics.gauge({
+    this.lateRows = metrics.gauge({
       name: 'posthorn_pending_opt_outs_rows',
-      help: 'Opt-outs that intake stored and nobody has told of',
+      help: 'Stored opt-outs whose facts are late, when last looked for',
     });
     this.violations = metrics.counter({
       name: 'posthorn_opt_out_violations_total',
@@ -46,7 +46,7 @@ export class PermitMetrics {
     this.violations.inc({}, messages);
   }
 
-  abandoned(rows: number): void {
-    this.abandonedRows.set(rows);
+  late(rows: number): void {
+    this.lateRows.set(rows);
   }
 }

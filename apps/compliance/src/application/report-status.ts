@@ -10,7 +10,7 @@ import type { PositionStore } from '../persistence/position.store.js';
 import { type ConsentStatus, PENDING_COUNT_MAX, type StatusRead } from '../persistence/status.read.js';
 import { type Backlog, BEHIND_MS_MAX } from './backlog.js';
 
-/** Written within a moment, as whoever stored it tells of it; what waits longer was left behind. */
+/** Written within a moment, as its fact comes, or else within seconds; what waits longer was left behind. */
 export const PENDING_MS_MAX = 5_000;
 const MS = 1_000;
 const SHARDS = Array.from({ length: SHARD_COUNT }, (_, shard) => shard);

@@ -59,16 +59,20 @@ export class PendingStore {
     );
   }
 
-  /** Those that have waited so long that whoever was to tell of them is late or gone; oldest first. */
-  async abandoned(tx: Pick<Tx, 'query'>, afterMs: number, limit: number): Promise<PendingSignal[]> {
+  /** Those that have waited longer; oldest first, so many of the oldest not. */
+  async late(
+    tx: Pick<Tx, 'query'>,
+    afterMs: number,
+    { skip, limit }: { readonly skip: number; readonly limit: number },
+  ): Promise<PendingSignal[]> {
     const { rows } = await tx.query<Row>(
       {
-        name: 'abandoned_pending',
+        name: 'late_pending',
         text: `SELECT ${COLUMNS} FROM compliance.pending_signal
                WHERE stored_at < clock_timestamp() - $1 * interval '1 millisecond'
-               ORDER BY stored_at LIMIT $2`,
+               ORDER BY stored_at OFFSET $2 LIMIT $3`,
       },
-      [afterMs, limit],
+      [afterMs, skip, limit],
     );
     return rows.map(signalOfRow);
   }

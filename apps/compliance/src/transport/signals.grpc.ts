@@ -15,7 +15,7 @@ import { PersonKeys } from '../domain/person-keys.js';
 const SIGNALS_MAX = 256;
 const UUID_BYTES = 16;
 
-/** Opt-outs of intake: before the provider hears 2xx where they are not in force with their commit, else soon after it. */
+/** Opt-outs of intake that are not in force with their commit: before the provider hears 2xx. */
 @Controller()
 @SignalServiceControllerMethods()
 export class SignalController implements SignalServiceController {

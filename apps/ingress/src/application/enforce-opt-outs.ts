@@ -2,7 +2,7 @@ import type { Clock } from '@posthorn/clock/clock.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import type { Metrics } from '@posthorn/server/metrics.js';
 import type { Appended, IntakeRequest } from '../clients/append.client.js';
-import type { IntakeSignal, NoticeClient, SignalClient } from '../clients/signal.client.js';
+import type { IntakeSignal, SignalClient } from '../clients/signal.client.js';
 import { LogBudget } from '../domain/log-budget.js';
 import { unauthenticCauseIn } from '../domain/original-event.js';
 
@@ -25,7 +25,6 @@ export class EnforceOptOuts {
 
   constructor(
     private readonly signals: Pick<SignalClient, 'isInForce'>,
-    private readonly notices: Pick<NoticeClient, 'isInForce'>,
     private readonly clock: Clock,
     private readonly log: Pick<Logger, 'warn'>,
     metrics: Metrics,
@@ -45,26 +44,24 @@ export class EnforceOptOuts {
   /**
    * Resolves when every opt-out of a committed request is in force; at once when there is none, after `HOLD_MS` at
    * the latest. Never rejects.
+   * Why nothing is said of one that is in force with its commit: its pending row refuses every permit, and its fact
+   * has it written.
    * Why what was there before is held and not applied: its event is another one, whose pending row stands until
    * compliance has applied it.
    */
   async run(request: IntakeRequest, { eventsDuplicate, areOptOutsInForce }: Appended): Promise<void> {
     const signals = signalsOf(request);
     if (signals.length === 0) return;
-    if (areOptOutsInForce && eventsDuplicate === 0) return this.notify(signals);
+    if (areOptOutsInForce && eventsDuplicate === 0) return this.settle('committed', 0);
     const committedMs = this.clock.monotonicMs();
     const isApplied = eventsDuplicate === 0 && (await this.apply(signals, committedMs));
     if (!isApplied) await pause(HOLD_MS - (this.clock.monotonicMs() - committedMs));
-    this.outcomes.inc({ outcome: isApplied ? 'applied' : 'held' });
-    this.seconds.observe((this.clock.monotonicMs() - committedMs) / 1_000);
+    this.settle(isApplied ? 'applied' : 'held', this.clock.monotonicMs() - committedMs);
   }
 
-  /** Its pending row is enough: nothing can be sent past it, and nothing was on its way. */
-  private notify(signals: readonly IntakeSignal[]): void {
-    // Whoever does not hear of it finds the rows.
-    for (const signal of signals) this.notices.isInForce(signal).catch(() => undefined);
-    this.outcomes.inc({ outcome: 'committed' });
-    this.seconds.observe(0);
+  private settle(outcome: 'committed' | 'applied' | 'held', tookMs: number): void {
+    this.outcomes.inc({ outcome });
+    this.seconds.observe(tookMs / 1_000);
   }
 
   private async apply(signals: readonly IntakeSignal[], committedMs: number): Promise<boolean> {

@@ -15,8 +15,6 @@ const SIGNALS_PER_CALL_MAX = 256;
 const CALLS_IN_FLIGHT_MAX = 4;
 /** Between the starts of two calls: each may cost a transaction, and one of them may wait for a permit to end. */
 const CALL_INTERVAL_MS = 10;
-/** The same where nobody waits for the answer. */
-const NOTICE_INTERVAL_MS = 100;
 const WAITING_MAX = 4_096;
 
 interface Entry {
@@ -38,7 +36,6 @@ export class SignalClient {
   constructor(
     private readonly apply: (signals: readonly IntakeSignal[]) => Promise<readonly boolean[]>,
     private readonly clock: Pick<Clock, 'monotonicMs'>,
-    private readonly intervalMs = CALL_INTERVAL_MS,
   ) {}
 
   /**
@@ -58,7 +55,7 @@ export class SignalClient {
     while (this.waiting.length > 0 && this.inFlight < CALLS_IN_FLIGHT_MAX) {
       const nowMs = this.clock.monotonicMs();
       if (nowMs < this.nextCallMs) return this.pumpIn(this.nextCallMs - nowMs);
-      this.nextCallMs = nowMs + this.intervalMs;
+      this.nextCallMs = nowMs + CALL_INTERVAL_MS;
       void this.call(this.waiting.splice(0, SIGNALS_PER_CALL_MAX));
     }
   }
@@ -81,13 +78,6 @@ export class SignalClient {
     }
     this.inFlight -= 1;
     this.pump();
-  }
-}
-
-/** Has opt-outs written that are in force already: many share a call. What does not arrive compliance finds itself. */
-export class NoticeClient extends SignalClient {
-  constructor(apply: ConstructorParameters<typeof SignalClient>[0], clock: Pick<Clock, 'monotonicMs'>) {
-    super(apply, clock, NOTICE_INTERVAL_MS);
   }
 }
 

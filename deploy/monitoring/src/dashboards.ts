@@ -260,7 +260,7 @@ const COMPLIANCE: Dashboard = {
           'ops',
           by('outcome', rateBy('posthorn_intake_opt_outs_total', 'outcome')),
         ),
-        panel('Left over', 'short', 'max(posthorn_pending_opt_outs_rows)'),
+        panel('Written late', 'short', 'max(posthorn_pending_opt_outs_rows)'),
         panel('Signals', 'ops', by('kind', rateBy('posthorn_consent_signals_total', 'kind'))),
       ],
     },

@@ -181,7 +181,7 @@ const OF_OURS: readonly Incident[] = [
   },
   {
     alert: 'PosthornOptOutSlow',
-    severity: 'page',
+    severity: 'ticket',
     for: '2m',
     any: (range) => [
       `histogram_quantile(0.99, sum by (le) (rate(posthorn_opt_out_propagation_seconds_bucket{channel=""}[${range('5m')}]))) > 1`,
@@ -189,7 +189,7 @@ const OF_OURS: readonly Incident[] = [
     ],
     summary: 'Opt-outs are written late',
     description:
-      'From their arrival it takes more than a second, or stored opt-outs were left over. They are in force: no permit is given to their persons meanwhile.',
+      'From their arrival it takes more than a second, or the facts of stored ones are late. They are in force: no permit is given to their persons meanwhile.',
     runbook: 'queue-backlog',
   },
   {

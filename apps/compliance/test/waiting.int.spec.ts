@@ -29,9 +29,9 @@ const link = (address: string, other: string) =>
 const personIdOf = (address: string): string => formatId('per', acme.hashOf(address));
 const of = (address: string) => ({ tenantId: acme.id, personId: personIdOf(address) });
 
-const append = (address: string, signal = 'opt_out'): Promise<void> =>
+const append = (address: string, signal = 'opt_out', channel = 'sms'): Promise<void> =>
   storeWaiting(intake, {
-    ...{ tenantId: acme.uuid, personHash: acme.hashOf(address), signal },
+    ...{ tenantId: acme.uuid, personHash: acme.hashOf(address), signal, channel },
     ...{ provider: 'twilio', traceparent: TRACEPARENT },
   });
 /** How many of a person's opt-outs are not written yet. */
@@ -269,6 +269,20 @@ test('E1 what cannot be written stops every send all the same, of who said it an
     expect(await ask(address)).toMatchObject({ decision: 'deny', rule: 'opt_out.pending' });
   expect((await ask(newPhone())).decision).toBe('allow');
 });
+
+test.each(['', 'mms', 'a channel of a later version'])(
+  'E1 by whatever channel it came, it is written and keeps nothing back: %j',
+  async (channel) => {
+    // Would break: what the tables refuse would fail every batch that it is in, and every read.
+    const signals = ['opt_out', 'complaint', 'hard_bounce'];
+    const addresses = signals.map(newPhone);
+    for (const [n, address] of addresses.entries()) await append(address, signals[n], channel);
+    for (const address of addresses) {
+      await one.query.checkAddress({ tenantId: acme.id, address, channel: '' }, CALL);
+      expect([await waitingOf(address), (await ask(address)).decision]).toEqual([0, 'deny']);
+    }
+  },
+);
 
 test('E1 a list is as of its question, however much comes meanwhile', async () => {
   const many = Array.from({ length: 600 }, newPhone);

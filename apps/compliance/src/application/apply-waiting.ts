@@ -9,6 +9,7 @@ import type { PendingSignal, PendingStore } from '../persistence/pending.store.j
 import type { PersonStore } from '../persistence/person.store.js';
 import type { ApplySignals } from './apply-signals.js';
 import type { EdgeTenants } from './edge-tenants.js';
+import { SharedRuns } from './shared-runs.js';
 
 /** So many steps of SIGNALS_MAX for one who asks about a whole tenant; what is beyond them is being written. */
 const STEPS_MAX = 8;
@@ -18,6 +19,8 @@ const STEPS_MAX = 8;
  * it is written a moment later, with others (ADR 0010). Nobody is to see the moment between.
  */
 export class ApplyWaiting {
+  private readonly tenantRuns = new SharedRuns((tenant) => this.applyTenant(tenant));
+
   constructor(
     private readonly db: Database,
     private readonly pending: PendingStore,
@@ -36,7 +39,10 @@ export class ApplyWaiting {
 
   /** The same of everybody of a tenant. @param tenantId `ten_…`. @throws AppError `store.*`, and of EdgeTenants. */
   async ofTenant(tenantId: string): Promise<void> {
-    const tenant = this.tenants.uuidOf(tenantId);
+    await this.tenantRuns.run(this.tenants.uuidOf(tenantId));
+  }
+
+  private async applyTenant(tenant: string): Promise<void> {
     let page: { readonly asOf: string | undefined; readonly skip: number } = { asOf: undefined, skip: 0 };
     for (let step = 0; step < STEPS_MAX; step += 1) {
       const { rows, asOf } = await this.pending.ofTenant(this.db, tenant, page, SIGNALS_MAX);

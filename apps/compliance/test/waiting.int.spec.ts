@@ -1,6 +1,7 @@
 import { formatId, newUuid, parseId, uuidText } from '@posthorn/clock/id.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { eventually } from '@posthorn/testing/eventually.js';
+import { WORKER_ROLE } from '../src/persistence/roles.js';
 import { CALL, clock, House, type Tenant } from './harness.js';
 import { linkRequest, permitRequest, storeWaiting } from './requests.js';
 
@@ -142,6 +143,22 @@ test('E7 it is seen of one who is linked, too', async () => {
   );
   expect(linkedPersonIds).toEqual([personIdOf(other)]);
   expect(await ask(phone)).toMatchObject({ decision: 'deny', rule: 'suppression.opt_out' });
+});
+
+test('E1 H2 while what is late cannot be written it is counted, and written once it can be', async () => {
+  const address = newPhone();
+  await house.db.query(`REVOKE INSERT ON compliance.consent_signal FROM ${WORKER_ROLE}`);
+  try {
+    await append(address);
+    await eventually(
+      async () => expect(await one.process.metrics.text()).toMatch(/posthorn_pending_opt_outs_rows [1-9]/),
+      { timeoutMs: 10_000 },
+    );
+    expect(await waitingOf(address)).toBe(1);
+  } finally {
+    await house.db.query(`GRANT INSERT ON compliance.consent_signal TO ${WORKER_ROLE}`);
+  }
+  await eventually(async () => expect(await waitingOf(address)).toBe(0), { timeoutMs: 10_000 });
 });
 
 test('E1 a permit is refused for what waits: a STOP as it stands, what says less once it is written', async () => {

@@ -68,13 +68,17 @@ test('the closed loop keeps its connections busy with requests the official pack
   });
 });
 
-test('a lost connection is opened again; a bound on requests ends the run', async () => {
+/** Answers 204, and loses the connection of the fifth request. */
+function losesFifth(): (request: IncomingMessage) => number {
   let count = 0;
-  const handle = (request: IncomingMessage): number => {
+  return (request) => {
     if (++count === 5) request.socket.destroy();
     return 204;
   };
-  await serveWith(handle, async (port) => {
+}
+
+test('a lost connection is opened again; a bound on requests ends the run', async () => {
+  await serveWith(losesFifth(), async (port) => {
     const requests = requestsTo(port);
     const options = {
       host: '127.0.0.1',
@@ -121,12 +125,7 @@ test('at a fixed rate nothing waits for answers, and what found no connection fr
 });
 
 test('at a fixed rate a lost connection is an answer that is missing; the others go on', async () => {
-  let count = 0;
-  const handle = (request: IncomingMessage): number => {
-    if (++count === 5) request.socket.destroy();
-    return 204;
-  };
-  await serveWith(handle, async (port) => {
+  await serveWith(losesFifth(), async (port) => {
     const requests = requestsTo(port);
     const options = { host: '127.0.0.1', port, ratePerSecond: 500, warmUpMs: 0, durationMs: 100 };
     const result = await new FixedRate({ ...options, take: () => requests.take() }).run();

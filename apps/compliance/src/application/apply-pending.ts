@@ -9,8 +9,8 @@ import type { PermitMetrics } from './permit-metrics.js';
 const INTERVAL_MS = 1_000;
 /** Its fact comes sooner, unless the log or the broker is behind. */
 const LATE_AFTER_MS = 2_000;
-/** So many steps of SIGNALS_MAX a round; what is beyond them is the next one's. */
-const STEPS_MAX = 64;
+/** So many times SIGNALS_MAX a round; what is beyond them is the next one's. */
+const PAGES_MAX = 64;
 
 /** Applies opt-outs and dead addresses that intake stored and whose facts are late. */
 export class ApplyPending {
@@ -33,23 +33,18 @@ export class ApplyPending {
   }
 
   private async look(): Promise<void> {
+    let late = 0;
     try {
-      this.metrics.late(await this.applyAll());
+      await this.waiting.applyPages(async (skip) => {
+        if (this.rounds.isStopped) return [];
+        const rows = await this.pending.late(this.db, LATE_AFTER_MS, { skip, limit: SIGNALS_MAX });
+        late += rows.length;
+        // Before they are applied: that they cannot be is what the alert is for.
+        this.metrics.late(late);
+        return rows;
+      }, PAGES_MAX);
     } catch (err) {
       this.log.warn({ err, stage: 'pending' }, 'waiting opt-outs were not applied');
     }
-  }
-
-  /** @returns how many were late. */
-  private async applyAll(): Promise<number> {
-    let [late, skip] = [0, 0];
-    for (let step = 0; step < STEPS_MAX && !this.rounds.isStopped; step += 1) {
-      const rows = await this.pending.late(this.db, LATE_AFTER_MS, { skip, limit: SIGNALS_MAX });
-      // Those of persons who cannot be named now stay, and must not keep back what is behind them.
-      skip += rows.length - (await this.waiting.apply(rows));
-      late += rows.length;
-      if (rows.length < SIGNALS_MAX) break;
-    }
-    return late;
   }
 }

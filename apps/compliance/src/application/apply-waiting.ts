@@ -11,8 +11,8 @@ import type { ApplySignals } from './apply-signals.js';
 import type { EdgeTenants } from './edge-tenants.js';
 import { SharedRuns } from './shared-runs.js';
 
-/** So many steps of SIGNALS_MAX for one who asks about a whole tenant; what is beyond them is being written. */
-const STEPS_MAX = 8;
+/** So many times SIGNALS_MAX for one who asks about a whole tenant; what is beyond them is being written. */
+const PAGES_MAX = 8;
 
 /**
  * Writes what waits, for whoever reads it or acts on it. An opt-out is in force with its commit and acknowledged at once;
@@ -42,18 +42,33 @@ export class ApplyWaiting {
     await this.tenantRuns.run(this.tenants.uuidOf(tenantId));
   }
 
-  private async applyTenant(tenant: string): Promise<void> {
-    let page: { readonly asOf: string | undefined; readonly skip: number } = { asOf: undefined, skip: 0 };
-    for (let step = 0; step < STEPS_MAX; step += 1) {
-      const { rows, asOf } = await this.pending.ofTenant(this.db, tenant, page, SIGNALS_MAX);
-      const unwritten = rows.length - (await this.apply(rows));
+  /**
+   * Page after page, until one is not full, so many at most; past those of persons who cannot be named now.
+   * @param read at most SIGNALS_MAX, the oldest first, so many of them not. @throws AppError `store.*`
+   */
+  async applyPages(
+    read: (skip: number) => Promise<readonly PendingSignal[]>,
+    pagesMax: number,
+  ): Promise<void> {
+    let skip = 0;
+    for (let page = 0; page < pagesMax; page += 1) {
+      const rows = await read(skip);
+      skip += rows.length - (await this.apply(rows));
       if (rows.length < SIGNALS_MAX) return;
-      page = { asOf: page.asOf ?? asOf, skip: page.skip + unwritten };
     }
   }
 
+  private async applyTenant(tenant: string): Promise<void> {
+    let asOf: string | undefined;
+    await this.applyPages(async (skip) => {
+      const page = await this.pending.ofTenant(this.db, tenant, { asOf, skip }, SIGNALS_MAX);
+      asOf ??= page.asOf;
+      return page.rows;
+    }, PAGES_MAX);
+  }
+
   /** @returns how many were applied; those of persons who cannot be named now stay. @throws AppError `store.*` */
-  async apply(rows: readonly PendingSignal[]): Promise<number> {
+  private async apply(rows: readonly PendingSignal[]): Promise<number> {
     const found = rows.filter(({ tenantId }) => this.keys.canName(uuidText(tenantId)));
     const who: PersonOf = (tenantId, logHash) => this.keys.person(tenantId, logHash);
     const signals = found.flatMap((row) => signalOf(factOf(row), who) ?? []);

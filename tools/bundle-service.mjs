@@ -39,6 +39,8 @@ export async function bundleService(project) {
     platform: 'node',
     format: 'esm',
     target: 'node20',
+    // Spreads of literals become what they mean: V8 makes an object that is put together of spreads several times slower.
+    minifySyntax: true,
     external: [...LOADED_BY_NEST, ...ABSENT],
     banner: { js: REQUIRE },
     sourcemap: 'linked',

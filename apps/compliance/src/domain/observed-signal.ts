@@ -80,18 +80,18 @@ export function observed(
   kind: ObservedSignal['kind'],
   who: PersonOf = asTheLog,
 ): ObservedSignal {
-  const eventId = uuidText(fact.eventId);
+  const { covers, program } = scopeOf(fact);
   return {
-    ...{ id: signalIdOf(fact, kind), kind, atMs: signalTimeMs(fact), ...scopeOf(fact) },
+    ...{ id: signalIdOf(fact, kind), kind, atMs: signalTimeMs(fact), covers, program },
     person: who(uuidText(fact.tenantId), fact.personHash),
     channel: fact.channel,
     provider: fact.provider,
-    eventId,
+    eventId: uuidText(fact.eventId),
     actorId: '',
     traceparent: fact.traceparent,
     receivedAtMs: fact.receivedAtMs || fact.storedAtMs,
     isPhrase: false,
-    ...(fact.unverified === true && { isUnverified: true }),
+    isUnverified: fact.unverified === true ? true : undefined,
   };
 }
 

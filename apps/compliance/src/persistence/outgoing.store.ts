@@ -176,6 +176,6 @@ function placed(
     const { atMs, turn } = last.get(key) ?? { atMs: -Infinity, turn: 0 };
     const place = { atMs: Math.max(event.occurredAtMs, atMs + 1), turn: turn + 1 };
     last.set(key, place);
-    return { event, ...place };
+    return { event, atMs: place.atMs, turn: place.turn };
   });
 }

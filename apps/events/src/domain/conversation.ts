@@ -43,10 +43,17 @@ export interface EnteringMessage {
 export const REPLY_WINDOW_MS = 7 * 24 * 60 * 60 * 1_000;
 
 /** A conversation of which nothing is known yet. */
-export const newConversation = (
-  known: Pick<ConversationRecord, 'tenantId' | 'conversationId' | 'channel' | 'personHash' | 'createdAtMs'>,
-): ConversationRecord => ({
-  ...known,
+export const newConversation = ({
+  tenantId,
+  conversationId,
+  channel,
+  personHash,
+  createdAtMs,
+}: Pick<
+  ConversationRecord,
+  'tenantId' | 'conversationId' | 'channel' | 'personHash' | 'createdAtMs'
+>): ConversationRecord => ({
+  ...{ tenantId, conversationId, channel, personHash, createdAtMs },
   campaign: '',
   evidence: [],
   inboundCount: 0,
@@ -67,7 +74,8 @@ export function enter(record: ConversationRecord, message: EnteringMessage): Con
     lastMessageAtMs: Math.max(record.lastMessageAtMs, atMs),
     lastInboundAtMs:
       isInbound && !isUnverified ? Math.max(record.lastInboundAtMs, atMs) : record.lastInboundAtMs,
-    ...(isLatest && { lastOutbound: { messageId, atMs, campaign }, campaign: campaign || record.campaign }),
+    lastOutbound: isLatest ? { messageId, atMs, campaign } : record.lastOutbound,
+    campaign: (isLatest && campaign) || record.campaign,
   };
 }
 

@@ -150,12 +150,12 @@ export class Batch {
       let { headSequence } = before;
       for (const draft of this.factsOfEvent(fold, event))
         drafts.push({ shard, sequence: (headSequence += 1n), draft });
-      const place = event.parking === 'out' ? before : { shard, xid, position };
-      after.set(shard, { ...place, headSequence });
+      const place = event.parking === 'out' ? before : { xid, position };
+      after.set(shard, { shard, xid: place.xid, position: place.position, headSequence });
     }
     return {
       ...fold.changes(),
-      facts: drafts.map(({ draft, ...place }) => ({ ...place, draft: fold.finalFact(draft) })),
+      facts: drafts.map(({ shard, sequence, draft }) => ({ shard, sequence, draft: fold.finalFact(draft) })),
       quarantined: [...this.quarantined].map(([event, cause]) => ({ event, cause })),
       parked: this.events.filter(({ parking }) => parking === 'in'),
       unparked: this.events.filter(({ parking }) => parking === 'out'),

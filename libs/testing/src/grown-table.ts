@@ -5,7 +5,8 @@ const PAGES = 100;
 const SEEN_MS = 15_000;
 
 /**
- * Makes a table in a service's schema and lets it grow; resolves once the service has had it analyzed.
+ * Makes a table in a service's schema and lets it grow; resolves once the service has had it analyzed, and has told
+ * autovacuum to do so less often.
  * Autovacuum leaves that table alone, so nobody else does it.
  */
 export async function analyzedByItsService({ query }: TestDatabase, schema: string): Promise<void> {
@@ -17,11 +18,14 @@ export async function analyzedByItsService({ query }: TestDatabase, schema: stri
   );
   await eventually(
     async () => {
-      const { rows } = await query<{ pages: number }>(
-        'SELECT relpages AS pages FROM pg_class WHERE oid = $1::regclass',
+      const { rows } = await query<{ pages: number; options: string[] }>(
+        'SELECT relpages AS pages, reloptions AS options FROM pg_class WHERE oid = $1::regclass',
         [table],
       );
-      if (rows[0]!.pages < PAGES) throw new Error(`${table} is not analyzed yet`);
+      const { pages, options } = rows[0]!;
+      if (pages < PAGES) throw new Error(`${table} is not analyzed yet`);
+      if (!options.some((option) => option.startsWith('autovacuum_analyze_scale_factor=')))
+        throw new Error(`autovacuum analyzes ${table} as often as before`);
     },
     { timeoutMs: SEEN_MS },
   );

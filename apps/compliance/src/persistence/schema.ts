@@ -15,6 +15,7 @@ import { UNAUTHENTIC } from './migrations/0014-unauthentic.js';
 import { WORKER_SEATS } from './migrations/0015-worker-seats.js';
 import { IN_FORCE } from './migrations/0016-in-force.js';
 import { STATISTICS_SAMPLE } from './migrations/0017-statistics-sample.js';
+import { AUTOANALYZE } from './migrations/0018-autoanalyze.js';
 import { READER_ROLE, SCHEMA, WORKER_ROLE } from './roles.js';
 
 /** The schema of this service: who may log in, and how it came to be. */
@@ -40,5 +41,6 @@ export const COMPLIANCE_SCHEMA: SchemaDefinition = {
     WORKER_SEATS,
     IN_FORCE,
     STATISTICS_SAMPLE,
+    AUTOANALYZE,
   ],
 };

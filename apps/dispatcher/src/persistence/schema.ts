@@ -9,6 +9,7 @@ import { STATISTICS } from './migrations/0007-statistics.js';
 import { DESTINATION_HEALTH } from './migrations/0008-destination-health.js';
 import { WORKER_SEATS } from './migrations/0009-worker-seats.js';
 import { STATISTICS_SAMPLE } from './migrations/0010-statistics-sample.js';
+import { AUTOANALYZE } from './migrations/0011-autoanalyze.js';
 import { ROLES } from './roles.js';
 
 export const SCHEMA = 'dispatch';
@@ -19,6 +20,6 @@ export const DISPATCH_SCHEMA: SchemaDefinition = {
   roles: Object.values(ROLES),
   migrations: [
     ...[DELIVERIES, COMMANDS, ERASURE, RETENTION, AUDIT_OUTGOING, TENANT_PURGE, STATISTICS],
-    ...[DESTINATION_HEALTH, WORKER_SEATS, STATISTICS_SAMPLE],
+    ...[DESTINATION_HEALTH, WORKER_SEATS, STATISTICS_SAMPLE, AUTOANALYZE],
   ],
 };

@@ -18,6 +18,7 @@ import { STATISTICS } from './migrations/0018-statistics.js';
 import { SET_ASIDE } from './migrations/0019-set-aside.js';
 import { WORKER_SEATS } from './migrations/0020-worker-seats.js';
 import { STATISTICS_SAMPLE } from './migrations/0021-statistics-sample.js';
+import { AUTOANALYZE } from './migrations/0022-autoanalyze.js';
 import { REBASE_LOG } from './log-continuity.js';
 import { ROLES } from './roles.js';
 
@@ -46,6 +47,7 @@ export const EVENTS_SCHEMA: SchemaDefinition = {
     SET_ASIDE,
     WORKER_SEATS,
     STATISTICS_SAMPLE,
+    AUTOANALYZE,
   ],
   repairs: [REBASE_LOG],
 };

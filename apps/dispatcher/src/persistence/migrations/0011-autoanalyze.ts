@@ -1,0 +1,8 @@
+import type { Migration } from '@posthorn/postgres/migrate.js';
+import { autoanalyzeSql } from '@posthorn/postgres/statistics.js';
+
+/** Autovacuum counts less often what the service counts. */
+export const AUTOANALYZE: Migration = {
+  name: '0011_autoanalyze',
+  up: [autoanalyzeSql('dispatch')],
+};

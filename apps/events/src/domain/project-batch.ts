@@ -145,13 +145,13 @@ export class Batch {
     const drafts: { shard: number; sequence: bigint; draft: FactDraft }[] = [];
     const after = new Map<number, LaneCursor>();
     for (const event of this.events) {
-      const { shard, xid, position } = event;
+      const { shard } = event;
       const before = after.get(shard) ?? state.cursors.get(shard)!;
       let { headSequence } = before;
       for (const draft of this.factsOfEvent(fold, event))
         drafts.push({ shard, sequence: (headSequence += 1n), draft });
-      const place = event.parking === 'out' ? before : { xid, position };
-      after.set(shard, { shard, xid: place.xid, position: place.position, headSequence });
+      const { xid, position } = event.parking === 'out' ? before : event;
+      after.set(shard, { shard, xid, position, headSequence });
     }
     return {
       ...fold.changes(),

@@ -4,5 +4,5 @@ import { autoanalyzeSql } from '@posthorn/postgres/statistics.js';
 /** Autovacuum counts less often what the service counts. */
 export const AUTOANALYZE: Migration = {
   name: '0022_autoanalyze',
-  up: [autoanalyzeSql('events')],
+  up: autoanalyzeSql('events'),
 };

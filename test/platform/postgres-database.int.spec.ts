@@ -12,6 +12,7 @@ import {
   sqlState,
 } from '@posthorn/postgres/database.js';
 import { tenantTableSql } from '@posthorn/postgres/tenant-policy.js';
+import { stopProcess } from '@posthorn/testing/child-server.js';
 import { eventually } from '@posthorn/testing/eventually.js';
 import { startPostgres } from '@posthorn/testing/postgres-server.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
@@ -298,9 +299,15 @@ test('A4 a killed Postgres fails the calls, not the process, and the pool recove
     const { rows } = await own.query(`SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)'`);
     expect(rows).toHaveLength(2);
   });
+  const { rows: backends } = await own.query<{ pid: number }>(
+    `SELECT pid FROM pg_stat_activity WHERE application_name = 'killed'`,
+  );
+  expect(backends).toHaveLength(4);
   process.kill(server.pid, 'SIGKILL');
   await server.exited;
   for (const error of await Promise.all(busy)) expect(error).toMatchObject({ code: 'store.unavailable' });
+  // An idle backend outlives its postmaster until it notices, and answers what it reads before that.
+  for (const { pid } of backends) await stopProcess(pid, [{ signal: 'SIGKILL', waitMs: 5_000 }]);
   for (let call = 0; call < 8; call++)
     expect(await failure(own.query('SELECT 1'))).toMatchObject({ code: 'store.unavailable' });
   expect(await own.ping()).toBe(false);

@@ -10,6 +10,8 @@ import { eventually } from '@posthorn/testing/eventually.js';
 import { startNats, type NatsServer } from '@posthorn/testing/nats-server.js';
 import { clock, Rig } from './jetstream-rig.js';
 
+const URGENT = 'message.received';
+
 let dir: string;
 let nats: NatsServer;
 let rig: Rig | undefined;
@@ -196,6 +198,35 @@ test('A7 who need not know at once gets few batches, far apart; a full one does 
   await rig.level();
   // Its ten batches, but for the last ones that are not full.
   expect(gaps().filter((ms) => ms < batchIntervalMs / 2).length).toBeGreaterThanOrEqual(5);
+  rig.expectExactlyOnceInOrder();
+});
+
+test('A7 what is not urgent waits longer for others; what is takes along all that waits', async () => {
+  const [batchIntervalMs, patientIntervalMs] = [20, 400];
+  rig = new Rig(nats.url, { batchIntervalMs, patientIntervalMs, batchFactsMax: 50 });
+  await rig.warm();
+  rig.store.isUrgent = ({ type }) => type === URGENT;
+  const begunMs: number[] = [];
+  rig.store.beforeCommit = () => void begunMs.push(clock.monotonicMs());
+  const gaps = (): number[] => begunMs.slice(1).map((ms, at) => ms - begunMs[at]!);
+  const timer = setInterval(() => rig!.grow(7, 1), 20);
+  await eventually(() => expect(begunMs.length).toBeGreaterThanOrEqual(4));
+  expect(Math.min(...gaps())).toBeGreaterThan(patientIntervalMs - 10);
+  // The rest of a batch that has just begun ends with it.
+  for (const shard of [0, 21]) {
+    const count = begunMs.length;
+    await eventually(() => expect(begunMs.length).toBeGreaterThan(count));
+    const head = rig.facts.head(shard);
+    const sentMs = clock.monotonicMs();
+    rig.grow(shard, 1, URGENT);
+    await eventually(() => expect(rig!.store.of(rig!.facts.epoch, shard).length).toBe(head + 1));
+    expect(clock.monotonicMs() - sentMs).toBeLessThan(patientIntervalMs / 2);
+  }
+  clearInterval(timer);
+  begunMs.length = 0;
+  rig.grow(7, 500);
+  await rig.level();
+  expect(gaps().filter((ms) => ms < patientIntervalMs / 2).length).toBeGreaterThanOrEqual(5);
   rig.expectExactlyOnceInOrder();
 });
 

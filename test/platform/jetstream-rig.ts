@@ -30,13 +30,13 @@ class Log implements FactSource {
   pages = 0;
   private readonly facts = new Map<number, Fact[]>();
 
-  grow(shard: number, count: number): Fact[] {
+  grow(shard: number, count: number, type = 'message.delivered'): Fact[] {
     const list = this.facts.get(shard) ?? [];
     this.facts.set(shard, list);
     const added = Array.from({ length: count }, (_, at) => ({
       ...Fact.decode(Buffer.alloc(0)),
       sequence: BigInt(list.length + at + 1),
-      type: 'message.delivered',
+      type,
     }));
     list.push(...added);
     return added;
@@ -102,6 +102,7 @@ class Store implements FactConsumer {
   readonly applied: string[] = [];
   beforeCommit: (() => Promise<void> | void) | undefined;
   afterCommit: (() => Promise<void> | void) | undefined;
+  isUrgent = (_fact: Fact): boolean => true;
   largestBatch = 0;
 
   constructor(private readonly leases: Leases) {}
@@ -163,8 +164,8 @@ export class Rig {
     this.heartbeat = setInterval(() => this.publisher.publishHeads(this.facts.heads()), HEARTBEAT_MS);
   }
 
-  grow(shard: number, count: number): void {
-    this.publisher.publish({ epoch: this.facts.epoch, shard, facts: this.facts.grow(shard, count) });
+  grow(shard: number, count: number, type?: string): void {
+    this.publisher.publish({ epoch: this.facts.epoch, shard, facts: this.facts.grow(shard, count, type) });
   }
 
   /** Grows every shard by runs of random length until told to stop. */

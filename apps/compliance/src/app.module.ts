@@ -53,6 +53,7 @@ import { DropPartitions } from './application/drop-partitions.js';
 import { EdgeTenants } from './application/edge-tenants.js';
 import { EditSuppressions } from './application/edit-suppressions.js';
 import { ErasePerson } from './application/erase-person.js';
+import { FEED_OPTIONS } from './application/feed-options.js';
 import { FoldSignals } from './application/fold-signals.js';
 import { GatherFacts } from './application/gather-facts.js';
 import { LinkPersons } from './application/link-persons.js';
@@ -79,7 +80,7 @@ import { type Config } from './config.js';
 import { PersonKeys } from './domain/person-keys.js';
 import { keyedProviders } from './keyed-providers.js';
 import { ConsentRead } from './persistence/consent.read.js';
-import { ConsentStore, SIGNALS_MAX } from './persistence/consent.store.js';
+import { ConsentStore } from './persistence/consent.store.js';
 import { DecisionRead } from './persistence/decision.read.js';
 import { ErasureStore } from './persistence/erasure.store.js';
 import { HistoryRead } from './persistence/history.read.js';
@@ -310,16 +311,10 @@ const feeds = () => [
   ),
 ];
 
-/** What must be known at once comes by its own call (decision 8); at low rates this halves the transactions of the store. */
-const FACTS_INTERVAL_MS = 25;
-
 type FeedDependencies = [NatsLink, EventsClient, ShardLeases, Clock, Logger];
 
 const feedOf = (consumer: FactConsumer, [link, events, leases, clock, log]: FeedDependencies) =>
-  [
-    ...([link, events, consumer, leases, clock, log] as const),
-    { batchFactsMax: SIGNALS_MAX, batchIntervalMs: FACTS_INTERVAL_MS },
-  ] as const;
+  [...([link, events, consumer, leases, clock, log] as const), FEED_OPTIONS] as const;
 
 const permits = () => [
   provide(Backlog, Database, PositionStore, EventsClient, EdgeTenants, Clock, Logger),

@@ -8,11 +8,13 @@ import {
 import type { Clock } from '@posthorn/clock/clock.js';
 import { backoffMs } from './backoff.js';
 import { FactCarrier } from './fact-carrier.js';
+import { FEED_DEFAULTS, type FactFeedOptions } from './fact-feed-options.js';
 import type { LoggerLike } from './logger-like.js';
 import type { NatsLink } from './nats-link.js';
 import { ShardTrack, type FactPosition, type MissingFacts } from './shard-track.js';
 import { HEADS_SUBJECT } from './subjects.js';
 
+export type { FactFeedOptions } from './fact-feed-options.js';
 export type { FactPosition } from './shard-track.js';
 
 /** Facts of one shard to apply: they follow the position without a gap. */
@@ -31,6 +33,8 @@ export interface FactConsumer {
   positions(shards: readonly number[]): Promise<ReadonlyMap<number, FactPosition>>;
   /** Effects and new positions in ONE transaction, fenced. Throws: tried again, from the committed positions. */
   apply(batch: readonly ShardFacts[]): Promise<void>;
+  /** Whether somebody waits for what follows from a fact. Without it: for all. */
+  isUrgent?(fact: Fact): boolean;
 }
 
 /** The owner of the facts. */
@@ -55,37 +59,6 @@ export interface FactFeedObserver {
   missing?(shard: number, facts: number): void;
 }
 
-/** Bounds and times of a feed; times in milliseconds. */
-export interface FactFeedOptions {
-  readonly batchFactsMax?: number;
-  /**
-   * Batches begin at least so far apart, unless a full one waits: for who need not know at once. Each batch is a
-   * transaction, whatever is in it. 0 = none waits.
-   */
-  readonly batchIntervalMs?: number;
-  /** Facts kept in memory over all shards. */
-  readonly bufferedFactsMax?: number;
-  /** 1–1000. */
-  readonly pageFactsMax?: number;
-  readonly pagesInFlightMax?: number;
-  /** How often the source is asked for the heads while the broker says nothing. */
-  readonly pollMs?: number;
-  /** After so long without a heartbeat the broker says nothing. */
-  readonly silenceMs?: number;
-  /** What a heartbeat announces may still be on its way for so long before it counts as missing. */
-  readonly graceMs?: number;
-}
-
-const DEFAULTS: Required<FactFeedOptions> = {
-  batchFactsMax: 512,
-  batchIntervalMs: 0,
-  bufferedFactsMax: 8_192,
-  pageFactsMax: 1_000,
-  pagesInFlightMax: 4,
-  pollMs: 250,
-  silenceMs: 1_000,
-  graceMs: 100,
-};
 const BACKOFF_MS_MIN = 50;
 const BACKOFF_MS_MAX = 2_000;
 
@@ -109,6 +82,8 @@ export class FactFeed {
   private tickTimer: NodeJS.Timeout | undefined;
   private wakeUp: (() => void) | undefined;
   private isWoken = false;
+  /** Something that waits is urgent. */
+  private isUrgent = false;
   private isClosed = false;
   private running: Promise<void> | undefined;
 
@@ -122,7 +97,7 @@ export class FactFeed {
     options: FactFeedOptions = {},
     private readonly observer: FactFeedObserver = {},
   ) {
-    this.options = { ...DEFAULTS, ...options };
+    this.options = { ...FEED_DEFAULTS, ...options };
     this.carrier = new FactCarrier(
       link,
       log,
@@ -174,14 +149,22 @@ export class FactFeed {
         continue;
       }
       if (batch.length === 0) await this.waitForWork();
-      else await this.collect(startMs + this.options.batchIntervalMs);
+      else await this.collect(startMs);
     }
   }
 
-  private async collect(untilMs: number): Promise<void> {
-    const restMs = untilMs - this.clock.monotonicMs();
-    if (restMs > 0 && this.buffered() < this.options.batchFactsMax && !this.isClosed) await delay(restMs);
+  /** Lets facts come together. @param startMs when the batch before began. */
+  private async collect(startMs: number): Promise<void> {
+    const { batchIntervalMs, patientIntervalMs } = this.options;
+    const restMs = (intervalMs: number): number =>
+      this.isClosed || this.isBatchFull() ? 0 : startMs + intervalMs - this.clock.monotonicMs();
+    const restOfBatchMs = restMs(batchIntervalMs);
+    if (restOfBatchMs > 0) await delay(restOfBatchMs);
+    for (let ms = restMs(patientIntervalMs); ms > 0 && !this.isUrgent; ms = restMs(patientIntervalMs))
+      await this.waitForWork(ms);
   }
+
+  private isBatchFull = (): boolean => this.buffered() >= this.options.batchFactsMax;
 
   private async apply(batch: readonly ShardFacts[]): Promise<void> {
     const startMs = this.clock.monotonicMs();
@@ -236,6 +219,7 @@ export class FactFeed {
   private nextBatch(): ShardFacts[] {
     const batch: ShardFacts[] = [];
     let room = this.options.batchFactsMax;
+    this.isUrgent = false;
     for (const track of this.tracksAfter(this.lastServed)) {
       const facts = track.peek(room);
       if (facts.length === 0) continue;
@@ -247,7 +231,11 @@ export class FactFeed {
         epoch: track.position.epoch,
         facts,
       });
-      if (room === 0) break;
+      if (room === 0) {
+        // What is left may be.
+        this.isUrgent = true;
+        break;
+      }
     }
     return batch;
   }
@@ -263,7 +251,7 @@ export class FactFeed {
     const track = this.tracks.get(run.shard);
     if (track === undefined) return;
     const outcome = track.offerRun(run.epoch, run.facts, this.options.bufferedFactsMax - this.buffered());
-    if (outcome === 'taken') this.wake();
+    if (outcome === 'taken') this.arrived(run.facts);
     else if (outcome === 'foreign') void this.pollHeads();
     else if (outcome !== 'duplicate') this.fetchMissing();
   }
@@ -332,12 +320,12 @@ export class FactFeed {
       const missing = track.takePage(epoch, facts, headSequence, end);
       this.observer.fetched?.(facts.length);
       if (missing !== undefined) this.onMissing(shard, missing);
+      this.arrived(facts);
     } catch (error) {
       this.onSourceFailure(error);
     } finally {
       this.fetching.delete(shard);
     }
-    this.wake();
     this.fetchMissing();
   }
 
@@ -361,13 +349,26 @@ export class FactFeed {
       this.clock.monotonicMs() + backoffMs(this.sourceFailures, BACKOFF_MS_MIN, BACKOFF_MS_MAX);
   }
 
+  private arrived(facts: readonly Fact[]): void {
+    const { consumer } = this;
+    this.isUrgent ||= facts.some((fact) => consumer.isUrgent?.(fact) ?? true);
+    this.wake();
+  }
+
   private wake(): void {
     this.isWoken = true;
     this.wakeUp?.();
   }
 
-  private async waitForWork(): Promise<void> {
-    if (!this.isWoken && !this.isClosed) await new Promise<void>((done) => (this.wakeUp = done));
+  private async waitForWork(ms?: number): Promise<void> {
+    if (!this.isWoken && !this.isClosed) {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((done) => {
+        this.wakeUp = done;
+        if (ms !== undefined) timer = setTimeout(done, ms);
+      });
+      clearTimeout(timer);
+    }
     this.isWoken = false;
     this.wakeUp = undefined;
   }

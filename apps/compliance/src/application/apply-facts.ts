@@ -4,7 +4,13 @@ import type { Database } from '@posthorn/postgres/database.js';
 import { fence } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
 import { deliveryOf, type MailDelivery } from '../domain/mail-delivery.js';
-import { signalOf, type ObservedSignal, type PersonOf } from '../domain/observed-signal.js';
+import {
+  isUrgent,
+  signalOf,
+  type ObservedSignal,
+  type PersonOf,
+  type UrgencyFact,
+} from '../domain/observed-signal.js';
 import { personKey } from '../domain/person.js';
 import type { PersonKeys } from '../domain/person-keys.js';
 import type { ConsentStore } from '../persistence/consent.store.js';
@@ -49,6 +55,10 @@ export class ApplyFacts implements FactConsumer {
   async positions(shards: readonly number[]): Promise<ReadonlyMap<number, FactPosition>> {
     await this.waiting.flush();
     return this.waiting.inTurn(() => this.positionStore.read(this.db, shards));
+  }
+
+  isUrgent(fact: UrgencyFact): boolean {
+    return isUrgent(fact);
   }
 
   async apply(batch: readonly ShardFacts[]): Promise<void> {

@@ -57,6 +57,11 @@ export class ReadTexts implements FactConsumer {
     return this.waiting.inTurn(() => this.positionStore.readTexts(this.db, shards));
   }
 
+  /** What somebody wrote is in force once it is read, not with its commit. */
+  isUrgent(fact: SignalFact): boolean {
+    return isReadable(fact);
+  }
+
   async apply(batch: readonly ShardFacts[]): Promise<void> {
     const found = await this.search(batch.flatMap(({ facts }) => facts.filter(isReadable)));
     const positions = batch.map(positionAfter);

@@ -55,6 +55,12 @@ export interface SignalFact {
   readonly unverified?: boolean | undefined;
 }
 
+/** What of a fact tells whether it is urgent. */
+export interface UrgencyFact extends Pick<SignalFact, 'type' | 'signal' | 'state' | 'channel'> {
+  /** 16 bytes; zeros or empty: no source. */
+  readonly sourceId: Buffer;
+}
+
 /** The person that the log knows by a hash. */
 export type PersonOf = (tenantId: string, logHash: Buffer) => Person;
 
@@ -62,6 +68,8 @@ export const asTheLog: PersonOf = (tenantId, hash) => ({ tenantId, hash });
 
 /** Facts about consent are our own doing; what they report has been recorded. */
 const OWN_TYPES = 'consent.';
+/** Of what comes through a source, the append writes these down as waiting. */
+const HELD_BY_COMMIT: readonly string[] = ['opt_out', 'complaint', 'hard_bounce'];
 const FACT_KINDS: readonly string[] = ['opt_out', 'opt_in', ...OTHER_KINDS];
 
 /** The signal in a fact, or undefined when there is none, or nobody it could be about. */
@@ -72,6 +80,16 @@ export function signalOf(fact: SignalFact, who: PersonOf = asTheLog): ObservedSi
   if (kind === undefined || fact.personHash.length !== HASH_BYTES || fact.type.startsWith(OWN_TYPES))
     return undefined;
   return observed(fact, kind, who);
+}
+
+/**
+ * Whether somebody waits until it is written: an opt-in allows sends, a request for help is answered. What stops them is
+ * in force with its commit (ADR 0010), if it came through a source; a soft bounce counts over days.
+ */
+export function isUrgent(fact: UrgencyFact): boolean {
+  const kind = kindOf(fact);
+  if (kind === undefined || kind === 'soft_bounce' || fact.type.startsWith(OWN_TYPES)) return false;
+  return !HELD_BY_COMMIT.includes(kind) || fact.sourceId.every((byte) => byte === 0);
 }
 
 /** The same for a fact in which a signal was found some other way. */
@@ -107,7 +125,11 @@ function signalIdOf({ eventId, messageId }: SignalFact, kind: ObservedSignal['ki
   return uuidText(derivedUuid(uuidTimeMs(messageId), messageId, kind));
 }
 
-function kindOf({ signal, state, channel }: SignalFact): ObservedSignal['kind'] | undefined {
+function kindOf({
+  signal,
+  state,
+  channel,
+}: Pick<SignalFact, 'signal' | 'state' | 'channel'>): ObservedSignal['kind'] | undefined {
   if (FACT_KINDS.includes(signal)) return signal as ObservedSignal['kind'];
   // A mail that came back without a word whether for good: it counts as one that may come through next time.
   return signal === '' && state === 'undelivered' && channel === 'email' ? 'soft_bounce' : undefined;

@@ -257,7 +257,7 @@ function deliveries({ config, clock, log }: Process<Config>) {
     provide(
       AcceptFacts,
       ...([WorkerDatabase, DeliveryStore, PositionStore, EdgeConfig, RunDeliveries] as const),
-      ...([ResolveByFacts, Clock, DeliveryMetrics] as const),
+      ...([ResolveByFacts, Clock, DeliveryMetrics, Logger] as const),
     ),
     provideFactory(
       FactFeed,
@@ -268,8 +268,8 @@ function deliveries({ config, clock, log }: Process<Config>) {
     provideValue(StopTimes, new StopTimes(config.drainTimeoutMs / 2, config.drainTimeoutMs / 4)),
     provide(
       Lifecycle,
-      ...([FactFeed, LoadDeliveries, RunDeliveries, RecordOutcomes, DeliveryLeases] as const),
-      ...([DeliveryMetrics, StopTimes] as const),
+      ...([FactFeed, AcceptFacts, LoadDeliveries, RunDeliveries, RecordOutcomes] as const),
+      ...([DeliveryLeases, DeliveryMetrics, StopTimes] as const),
     ),
   ];
 }

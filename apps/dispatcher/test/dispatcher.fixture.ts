@@ -341,7 +341,6 @@ export class Dispatcher {
     const due = new LoadDeliveries(
       ...([worker, store, this.leases, this.deliveries, link, clock, log, DELIVERIES_WAKE] as const),
     );
-    const position = new PositionStore();
     const commands = new ResolveByFacts(
       new CommandStore(),
       new RecordCommands(
@@ -350,7 +349,8 @@ export class Dispatcher {
       ),
     );
     this.accept = new AcceptFacts(
-      ...([worker, store, position, this.edge, this.deliveries, commands, clock, deliveryMetrics] as const),
+      ...([worker, store, new PositionStore(), this.edge, this.deliveries, commands, clock] as const),
+      ...([deliveryMetrics, log] as const),
     );
     const feed = new FactFeed(link, facts, this.accept, this.leases, clock, log, {
       pollMs: 20,
@@ -358,7 +358,8 @@ export class Dispatcher {
     });
     const stopTimes = new StopTimes(1_000, 1_000);
     this.lifecycle = new Lifecycle(
-      ...([feed, due, this.deliveries, outcomes, this.leases, deliveryMetrics, stopTimes] as const),
+      ...([feed, this.accept, due, this.deliveries, outcomes, this.leases, deliveryMetrics] as const),
+      stopTimes,
     );
     this.read = new DeliveryRead(test.database(ROLES.reader));
     this.retries = new RetryDeliveries(

@@ -6,6 +6,7 @@ export interface LinkLogFields {
   readonly count?: number;
   readonly shard?: number;
   readonly durationMs?: number;
+  readonly err?: unknown;
 }
 
 /** The part of the house's logger that this library uses. */

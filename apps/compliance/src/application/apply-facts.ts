@@ -1,5 +1,10 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import type { FactConsumer, FactPosition, ShardFacts } from '@posthorn/jetstream/fact-feed.js';
+import {
+  positionAfter,
+  type ShardPosition,
+  WaitingPositions,
+} from '@posthorn/jetstream/waiting-positions.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { fence } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
@@ -14,14 +19,13 @@ import {
 import { personKey } from '../domain/person.js';
 import type { PersonKeys } from '../domain/person-keys.js';
 import type { ConsentStore } from '../persistence/consent.store.js';
-import type { PositionStore, ShardPosition } from '../persistence/position.store.js';
+import type { PositionStore } from '../persistence/position.store.js';
 import { SCHEMA } from '../persistence/roles.js';
 import type { SoftBounceStore } from '../persistence/soft-bounce.store.js';
 import type { ComplianceMetrics } from './compliance-metrics.js';
 import type { Folded, FoldSignals } from './fold-signals.js';
 import type { RelayWake } from './relay-wake.js';
 import type { SettlePersons } from './settle-persons.js';
-import { WaitingPositions } from './waiting-positions.js';
 
 /**
  * Reads facts, at most SIGNALS_MAX at once: those with a signal change consent, and those of mails that came through
@@ -137,11 +141,3 @@ export class ApplyFacts implements FactConsumer {
     for (const change of changes) this.metrics.changed(change);
   }
 }
-
-/** Where a shard is once these facts are applied. */
-export const positionAfter = ({ shard, leaseEpoch, epoch, facts }: ShardFacts): ShardPosition => ({
-  shard,
-  leaseEpoch,
-  epoch,
-  sequence: facts.at(-1)!.sequence,
-});

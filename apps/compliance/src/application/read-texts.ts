@@ -1,6 +1,11 @@
 import type { Clock } from '@posthorn/clock/clock.js';
 import { uuidText } from '@posthorn/clock/id.js';
 import type { FactConsumer, FactPosition, ShardFacts } from '@posthorn/jetstream/fact-feed.js';
+import {
+  positionAfter,
+  type ShardPosition,
+  WaitingPositions,
+} from '@posthorn/jetstream/waiting-positions.js';
 import type { Database } from '@posthorn/postgres/database.js';
 import { fence } from '@posthorn/postgres/shard-leases.js';
 import type { Logger } from '@posthorn/server/logger.js';
@@ -9,14 +14,12 @@ import { observed, type PersonOf, type SignalFact } from '../domain/observed-sig
 import { detectOptOutPhrase, type PhraseResult } from '../domain/opt-out-phrases.js';
 import { HASH_BYTES } from '../domain/person.js';
 import type { PersonKeys } from '../domain/person-keys.js';
-import type { PositionStore, ShardPosition } from '../persistence/position.store.js';
+import type { PositionStore } from '../persistence/position.store.js';
 import type { ReviewStore } from '../persistence/review.store.js';
 import { SCHEMA } from '../persistence/roles.js';
-import { positionAfter } from './apply-facts.js';
 import type { ComplianceMetrics } from './compliance-metrics.js';
 import type { FoldSignals } from './fold-signals.js';
 import type { RelayWake } from './relay-wake.js';
-import { WaitingPositions } from './waiting-positions.js';
 
 const CHANNELS: readonly string[] = ['sms', 'chat', 'email'];
 

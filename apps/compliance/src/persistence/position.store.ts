@@ -1,12 +1,5 @@
+import type { ShardPosition } from '@posthorn/jetstream/waiting-positions.js';
 import type { Tx } from '@posthorn/postgres/database.js';
-
-/** A shard's place in the facts, and the lease under which it was reached. */
-export interface ShardPosition {
-  readonly shard: number;
-  readonly leaseEpoch: bigint;
-  readonly epoch: string;
-  readonly sequence: bigint;
-}
 
 /** How far this service has read the facts. */
 export class PositionStore {

@@ -2,7 +2,9 @@ import type { Clock } from '@posthorn/clock/clock.js';
 import { derivedUuid, formatId, uuidTimeMs } from '@posthorn/clock/id.js';
 import type { EdgeConfig, EdgeDestination } from '@posthorn/edge-config/edge-config.js';
 import { AppError } from '@posthorn/errors/app-error.js';
-import type { FactPosition, ShardFacts } from '@posthorn/jetstream/fact-feed.js';
+import type { FactConsumer, FactPosition, ShardFacts } from '@posthorn/jetstream/fact-feed.js';
+import type { LoggerLike } from '@posthorn/jetstream/logger-like.js';
+import { positionAfter, WaitingPositions } from '@posthorn/jetstream/waiting-positions.js';
 import type { Tx } from '@posthorn/postgres/database.js';
 import { fence } from '@posthorn/postgres/shard-leases.js';
 import { type DeliverableFact, type Delivery, isDeliverable, orderKeyOf } from '../domain/delivery.js';
@@ -24,9 +26,11 @@ export const deliveryIdOf = (factId: Buffer, destinationUuid: Buffer): Buffer =>
 
 /**
  * Turns facts into deliveries, one for each destination that subscribed, and into outcomes of commands; moves the
- * positions with them.
+ * positions with them. Facts of which neither follows only move the position, later and together.
  */
-export class AcceptFacts {
+export class AcceptFacts implements FactConsumer {
+  private readonly waiting: WaitingPositions;
+
   constructor(
     private readonly db: Pick<WorkerDatabase, 'query' | 'transaction'>,
     private readonly store: DeliveryStore,
@@ -36,27 +40,38 @@ export class AcceptFacts {
     private readonly commands: ResolveByFacts,
     private readonly clock: Clock,
     private readonly metrics: DeliveryMetrics,
-  ) {}
+    log: LoggerLike,
+  ) {
+    this.waiting = new WaitingPositions((positions) => position.write(db, positions), log);
+  }
 
   async positions(shards: readonly number[]): Promise<ReadonlyMap<number, FactPosition>> {
-    const positions = await this.position.read(this.db, shards);
-    return new Map(positions.map(({ shard, epoch, sequence }) => [shard, { epoch, sequence }]));
+    await this.waiting.flush();
+    return this.waiting.inTurn(() => this.position.read(this.db, shards));
+  }
+
+  /** Writes the positions that wait. Nothing may be applied afterwards. */
+  close(): Promise<void> {
+    return this.waiting.close();
   }
 
   /**
-   * One transaction; afterwards what is new is sent from memory, without being read again.
+   * At most one transaction; afterwards what is new is sent from memory, without being read again.
    * @throws AppError `lease.lost`, `store.unavailable`; `service.unavailable` while the destinations are not known.
    */
   async apply(batch: readonly ShardFacts[]): Promise<void> {
     if (!this.edge.isReady)
       throw new AppError('service.unavailable', { detail: 'no destinations known yet' });
     const planned = batch.flatMap((shardFacts) => this.plan(shardFacts));
+    if (planned.length > 0 || (await this.commands.isReported(this.db, batch)))
+      await this.waiting.inTurn(() => this.commit(batch, planned));
+    else this.waiting.add(batch.map(positionAfter));
+    this.metrics.onFacts(batch.reduce((count, { facts }) => count + facts.length, 0));
+  }
+
+  private async commit(batch: readonly ShardFacts[], planned: readonly Delivery[]): Promise<void> {
     const shards = new Map(batch.map(({ shard, leaseEpoch }) => [shard, leaseEpoch]));
-    const positions = batch.map(({ shard, epoch, facts }) => ({
-      shard,
-      epoch,
-      sequence: facts.at(-1)!.sequence,
-    }));
+    const positions = batch.map(positionAfter);
     const nowMs = this.clock.nowMs();
     const [created, due, resolved] = await this.db.transaction(async (tx) => {
       // Sent together: they travel in one round trip and run one after the other.
@@ -69,8 +84,8 @@ export class AcceptFacts {
       const due = [...inserted.filter(({ orderKey }) => orderKey === undefined), ...released];
       return [inserted.length, due, await this.commands.apply(tx, batch)];
     });
+    this.waiting.drop(positions);
     this.commands.announce(resolved);
-    this.metrics.onFacts(batch.reduce((count, { facts }) => count + facts.length, 0));
     this.metrics.onDeliveries('created', created);
     this.deliveries.offer(due);
   }

@@ -1,5 +1,6 @@
 import type { FactFeed } from '@posthorn/jetstream/fact-feed.js';
 import type { DeliveryLeases } from '../persistence/delivery-leases.js';
+import type { AcceptFacts } from './accept-facts.js';
 import type { DeliveryMetrics } from './delivery-metrics.js';
 import type { LoadDeliveries } from './load-due.js';
 import type { RecordOutcomes } from './record-outcomes.js';
@@ -21,6 +22,7 @@ export class Lifecycle {
 
   constructor(
     private readonly feed: FactFeed,
+    private readonly facts: Pick<AcceptFacts, 'close'>,
     private readonly due: LoadDeliveries,
     private readonly deliveries: RunDeliveries,
     private readonly outcomes: RecordOutcomes,
@@ -36,6 +38,7 @@ export class Lifecycle {
   async beforeApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
     await Promise.all([this.feed.onApplicationShutdown(), this.due.stop()]);
+    await this.facts.close();
     await this.deliveries.stop(this.times.attemptsMs);
     const giveUp = setTimeout(() => this.outcomes.stop(), this.times.outcomesMs);
     await this.outcomes.flush();

@@ -51,7 +51,7 @@ export class ReportStatus {
       return factsBehind({
         epoch,
         heads: new Map(heads.map(({ shard, sequence }) => [shard, sequence])),
-        positions: new Map(positions.map(({ shard, ...position }) => [shard, position])),
+        positions,
       });
     } catch (error) {
       if (error instanceof AppError) return undefined;

@@ -20,12 +20,14 @@ export class ResolveByFacts {
     private readonly record: Pick<RecordCommands, 'write' | 'committed'>,
   ) {}
 
+  /** Whether somebody speaks of a message whose outcome may be open. A message is `sending` before it is on the wire. */
+  async isReported(db: Pick<Tx, 'query'>, batch: readonly ShardFacts[]): Promise<boolean> {
+    return (await this.withoutKnown(db, reportsOf(batch))).size > 0;
+  }
+
   /** The last statements of the transaction that moves the positions. @returns what to announce after the commit. */
   async apply(tx: Tx, batch: readonly ShardFacts[]): Promise<CommandChange[]> {
-    const reported = new Map<string, DeliverableFact>();
-    for (const { facts } of batch)
-      for (const fact of facts) if (isReport(fact)) reported.set(fact.messageId.toString('hex'), fact);
-    const reports = await this.withoutKnown(tx, reported);
+    const reports = await this.withoutKnown(tx, reportsOf(batch));
     if (reports.size === 0) return [];
     const open = (await this.store.lock(tx, [...reports.values()], OPEN_OUTCOME_STATES)).filter(
       // The source's owner is authenticated: nobody else may speak of its messages.
@@ -44,7 +46,7 @@ export class ResolveByFacts {
 
   /** Nearly all reports are of messages whose outcome is known: they cost no look at their rows. */
   private async withoutKnown(
-    tx: Tx,
+    tx: Pick<Tx, 'query'>,
     reports: Map<string, DeliverableFact>,
   ): Promise<Map<string, DeliverableFact>> {
     if (reports.size === 0) return reports;
@@ -52,6 +54,14 @@ export class ResolveByFacts {
     if (open === undefined) return reports;
     return new Map([...reports].filter(([, { messageId }]) => open.has(uuidText(messageId))));
   }
+}
+
+/** By the key of the message that each is about. */
+function reportsOf(batch: readonly ShardFacts[]): Map<string, DeliverableFact> {
+  const reports = new Map<string, DeliverableFact>();
+  for (const { facts } of batch)
+    for (const fact of facts) if (isReport(fact)) reports.set(fact.messageId.toString('hex'), fact);
+  return reports;
 }
 
 /**

@@ -129,7 +129,7 @@ export class CommandStore {
    * Messages whose outcome is open, UUID texts.
    * @param limit at most so many. @returns undefined when there are more.
    */
-  async openMessages(tx: Tx, limit: number): Promise<ReadonlySet<string> | undefined> {
+  async openMessages(tx: Pick<Tx, 'query'>, limit: number): Promise<ReadonlySet<string> | undefined> {
     const { rows } = await tx.query<{ message_id: string }>(OPEN, [limit + 1]);
     return rows.length > limit ? undefined : new Set(rows.map(({ message_id }) => message_id));
   }

@@ -1,12 +1,28 @@
-import type { Logger } from '@posthorn/server/logger.js';
-import type { ShardPosition } from '../persistence/position.store.js';
+import type { ShardFacts } from './fact-feed.js';
+import type { LoggerLike } from './logger-like.js';
+
+/** A shard's place in the facts, and the lease under which it was reached. */
+export interface ShardPosition {
+  readonly shard: number;
+  readonly leaseEpoch: bigint;
+  readonly epoch: string;
+  readonly sequence: bigint;
+}
+
+/** Where a shard is once these facts are applied. */
+export const positionAfter = ({ shard, leaseEpoch, epoch, facts }: ShardFacts): ShardPosition => ({
+  shard,
+  leaseEpoch,
+  epoch,
+  sequence: facts.at(-1)!.sequence,
+});
 
 /** How long a position without effects may wait to be written. */
 const WRITE_INTERVAL_MS = 250;
 
 /**
  * Positions whose facts had no effect, written later and together.
- * Why: nearly all facts have none, a transaction for each batch would cost more than everything else here, and
+ * Why: where most facts have none, a transaction for each batch would cost more than everything else, and
  * reading facts again changes nothing.
  */
 export class WaitingPositions {
@@ -18,7 +34,7 @@ export class WaitingPositions {
   /** @param write leaves alone a shard whose lease is another. */
   constructor(
     private readonly write: (positions: readonly ShardPosition[]) => Promise<void>,
-    private readonly log: Logger,
+    private readonly log: LoggerLike,
   ) {}
 
   add(positions: readonly ShardPosition[]): void {

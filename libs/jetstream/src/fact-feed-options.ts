@@ -8,7 +8,7 @@ export interface FactFeedOptions {
   readonly batchIntervalMs?: number;
   /** The same as long as nothing waits that is urgent. Not shorter than `batchIntervalMs`, which it is without. */
   readonly patientIntervalMs?: number;
-  /** Facts kept in memory over all shards. */
+  /** Facts kept in memory over all shards; pages that are fetched for shards with nothing to apply come on top. */
   readonly bufferedFactsMax?: number;
   /** 1–1000. */
   readonly pageFactsMax?: number;

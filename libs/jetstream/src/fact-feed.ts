@@ -296,14 +296,17 @@ export class FactFeed {
     this.fetchMissing();
   }
 
-  /** Fetches the next page of every shard that is known to be incomplete, as far as there is room. */
+  /**
+   * Fetches the next page of every shard that is known to be incomplete, as far as there is room; one that has nothing to
+   * apply gets a page beyond it, of which there are `pagesInFlightMax` at most.
+   */
   private fetchMissing(): void {
     const { pagesInFlightMax, pageFactsMax, bufferedFactsMax } = this.options;
     const incomplete = this.tracksAfter(this.lastFetched).filter((track) => track.isIncomplete);
     for (const track of incomplete) {
       if (this.isClosed || this.fetching.size >= pagesInFlightMax || !this.maySourceBeAsked()) return;
       const room = bufferedFactsMax - this.buffered() - this.fetching.size * pageFactsMax;
-      if (room < pageFactsMax && track.ready > 0) continue;
+      if (room < pageFactsMax && (track.ready > 0 || room < (1 - pagesInFlightMax) * pageFactsMax)) continue;
       if (this.fetching.has(track.shard) || track.ready >= pageFactsMax) continue;
       this.lastFetched = track.shard;
       void this.fetchPage(track);

@@ -1,7 +1,9 @@
 import { formatId, idOfUuid, newUuid, uuidText } from '@posthorn/clock/id.js';
 import { RequestPermitRequest } from '@posthorn/contracts/posthorn/compliance/v1/compliance.js';
 import { eventually } from '@posthorn/testing/eventually.js';
+import { WORKER_ROLE } from '../src/persistence/roles.js';
 import { CALL, clock, House, type Tenant } from './harness.js';
+import { storeWaiting } from './requests.js';
 
 /** Later than the clocks of two processes may be apart. */
 const LATER_MS = 5_000;
@@ -77,4 +79,25 @@ test('H2 E1 a message that left under a permit of somebody who had opted out is 
   await close(await plant(gone, 'category.transactional', LATER_MS), 'sent');
   await close(await plant(gone, 'consent.opted_in', LATER_MS), 'unknown');
   await eventually(async () => expect(await violations()).toBe(2));
+});
+
+test('H2 E1 an opt-out that waits to be written counts from its commit', async () => {
+  // Would break: while the log is away it is in force for seconds, and a mistake of that time would not be seen.
+  const [gone, programOnly] = ['+436601110003', '+436601110004'];
+  const before = await violations();
+  await house.db.query(`REVOKE INSERT ON compliance.consent_signal FROM ${WORKER_ROLE}`);
+  try {
+    const intake = await house.intake();
+    await storeWaiting(intake, { tenantId: acme.uuid, personHash: acme.hashOf(gone) });
+    const ofProgram = { personHash: acme.hashOf(programOnly), program: 'offers' };
+    await storeWaiting(intake, { tenantId: acme.uuid, ...ofProgram });
+    await close(await plant(gone, 'category.transactional', -LATER_MS), 'sent');
+    await close(await plant(gone, 'category.transactional', LATER_MS), 'not_sent');
+    await close(await plant(programOnly, 'category.transactional', LATER_MS), 'sent');
+    expect(await violations()).toBe(before);
+    await close(await plant(gone, 'category.transactional', LATER_MS), 'sent');
+    await eventually(async () => expect(await violations()).toBe(before + 1));
+  } finally {
+    await house.db.query(`GRANT INSERT ON compliance.consent_signal TO ${WORKER_ROLE}`);
+  }
 });

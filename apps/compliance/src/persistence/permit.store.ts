@@ -125,6 +125,7 @@ export class PermitStore {
 
   /**
    * How many of these messages were permitted although their recipient had opted out of everything before: none, ever.
+   * What was said counts from its commit while it waits to be written, and from its writing on.
    * Why another statement than the one that decides: it is to find that one's mistakes.
    */
   async givenDespiteOptOut(
@@ -146,7 +147,12 @@ export class PermitStore {
                  WHERE suppression.tenant_id = given.tenant_id AND suppression.person_hash = given.person_hash
                    AND suppression.channel IN ('all', given.channel) AND suppression.scope = 'all'
                    AND suppression.reason = 'opt_out' AND suppression.lifted_at IS NULL
-                   AND suppression.created_at < given.decided_at - $5 * interval '1 millisecond')`,
+                   AND suppression.created_at < given.decided_at - $5 * interval '1 millisecond')
+                 OR EXISTS (
+                 SELECT FROM compliance.pending_signal AS waiting
+                 WHERE waiting.tenant_id = given.tenant_id AND waiting.person_hash = given.person_hash
+                   AND waiting.signal = 'opt_out' AND waiting.program = ''
+                   AND waiting.stored_at < given.decided_at - $5 * interval '1 millisecond')`,
       },
       [
         ...[permits.map(({ tenantId }) => tenantId), permits.map(({ permitId }) => permitId)],

@@ -1,3 +1,4 @@
+import { ArgumentError } from '../house/run-program.js';
 /** How long and how often everything is measured. */
 export interface BenchPlan {
   readonly seed: number;
@@ -31,7 +32,7 @@ const QUICK = {
 const USAGE =
   'usage: npm run bench -- [--quick] [--blocks N] [--burst-seconds N] [--prefill N] [--seed N] [--only cell,cell] [--keep]';
 
-/** @throws Error with the usage line. */
+/** @throws ArgumentError with the usage line. */
 export function parseBenchArguments(args: readonly string[], cells: readonly string[]): BenchPlan {
   const rest = args.filter((argument) => argument !== '--quick');
   let plan: BenchPlan = {
@@ -42,7 +43,8 @@ export function parseBenchArguments(args: readonly string[], cells: readonly str
   };
   const number = (name: string): number => {
     const value = Number(rest.shift());
-    if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${name} takes a number\n${USAGE}`);
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new ArgumentError(`${name} takes a number\n${USAGE}`);
     return value;
   };
   for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
@@ -52,10 +54,10 @@ export function parseBenchArguments(args: readonly string[], cells: readonly str
     else if (argument === '--seed') plan = { ...plan, seed: number(argument) };
     else if (argument === '--keep') plan = { ...plan, isKept: true };
     else if (argument === '--only') plan = { ...plan, only: (rest.shift() ?? '').split(',') };
-    else throw new Error(`unknown argument ${argument}\n${USAGE}`);
+    else throw new ArgumentError(`unknown argument ${argument}\n${USAGE}`);
   }
   const unknown = plan.only.filter((cell) => !cells.includes(cell));
   if (unknown.length > 0)
-    throw new Error(`there is no cell ${unknown.join(', ')}; there are ${cells.join(', ')}`);
+    throw new ArgumentError(`there is no cell ${unknown.join(', ')}; there are ${cells.join(', ')}`);
   return plan;
 }

@@ -14,6 +14,7 @@ import { describeMachine, stealShare } from './machine.js';
 import { type Crew, PLATFORM_CELLS, PlatformCells } from './platform-cells.js';
 import { type SinkAnswer, type SinkCommand } from './sink.main.js';
 import { summarize } from './summary.js';
+import { runProgram } from '../house/run-program.js';
 
 const LOAD_MAX = 0.5;
 const SUBJECTS = [...MACHINE_CELLS, ...PLATFORM_CELLS] as const;
@@ -118,10 +119,4 @@ async function report(
   console.log(`\nAll figures: ${path}`);
 }
 
-main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    console.error(error);
-    process.exit(1);
-  },
-);
+runProgram(main);

@@ -10,7 +10,7 @@ import { monotonicMs, pause, waitFor } from '../wire/time.js';
 import { type BenchPlan } from './arguments.js';
 import { badAnswers, type Cell, round, watchCpu } from './cell.js';
 import { type BenchChild } from './child.js';
-import { CONSENT_CELLS, ConsentCells } from './consent-cells.js';
+import { CONSENT_CELLS, ConsentCells, isConsentCell } from './consent-cells.js';
 import { type GeneratorAnswer, type GeneratorCommand } from './generator.main.js';
 import { durableSettings } from './machine.js';
 import { prefill } from './prefill.js';
@@ -97,7 +97,7 @@ export class PlatformCells {
   }
 
   private measure(subject: PlatformCell, block: number): Promise<Cell> {
-    if (subject === 'stop500' || subject === 'intakeOptOut' || subject === 'permits') {
+    if (isConsentCell(subject)) {
       const { portOffset, db, platform } = this;
       return this.consent.run(subject, block, { platform: platform!, db: db!, portOffset });
     }

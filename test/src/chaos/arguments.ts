@@ -1,3 +1,4 @@
+import { ArgumentError } from '../house/run-program.js';
 /** What the command line of the fault runs says. */
 export interface ChaosArguments {
   readonly isLong: boolean;
@@ -15,7 +16,7 @@ const RACES = { short: 1_000, long: 1_000_000 };
 const USAGE =
   'usage: npm run chaos -- [--long] [--seed N] [--only F1,C4] [--races N] [--journal FILE] [--keep]';
 
-/** @throws Error with the usage line. */
+/** @throws ArgumentError with the usage line. */
 export function parseChaosArguments(args: readonly string[], faults: readonly string[]): ChaosArguments {
   const parsed = {
     isLong: false,
@@ -33,15 +34,15 @@ export function parseChaosArguments(args: readonly string[], faults: readonly st
     else if (argument === '--races') parsed.races = Number(rest.shift());
     else if (argument === '--journal') parsed.journal = rest.shift();
     else if (argument === '--only') parsed.only.push(...(rest.shift() ?? '').toUpperCase().split(','));
-    else throw new Error(`unknown argument ${argument}\n${USAGE}`);
+    else throw new ArgumentError(`unknown argument ${argument}\n${USAGE}`);
   }
   const unknown = parsed.only.filter((id) => !faults.includes(id));
   if (unknown.length > 0)
-    throw new Error(`there is no fault ${unknown.join(', ')}; there are ${faults.join(', ')}`);
+    throw new ArgumentError(`there is no fault ${unknown.join(', ')}; there are ${faults.join(', ')}`);
   if (!Number.isSafeInteger(parsed.seed) || parsed.seed < 0)
-    throw new Error(`--seed takes a number\n${USAGE}`);
+    throw new ArgumentError(`--seed takes a number\n${USAGE}`);
   if (Number.isNaN(parsed.races)) parsed.races = parsed.isLong ? RACES.long : RACES.short;
   if (!Number.isSafeInteger(parsed.races) || parsed.races < 0)
-    throw new Error(`--races takes a number\n${USAGE}`);
+    throw new ArgumentError(`--races takes a number\n${USAGE}`);
   return parsed;
 }

@@ -11,6 +11,7 @@ import { ANSWER_MS_MAX, SOON_AGAIN } from './load-run.js';
 import { complaintsOf, isClean, keepEvidence, lineOf } from './report.js';
 import { RACE_FAULTS } from '../races/race-faults.js';
 import { runRaces } from '../races/run-races.js';
+import { runProgram } from '../house/run-program.js';
 
 /** A load that two slow cores carry with a fault on top: what it shows is no matter of speed. */
 const SHORT = { ratePerSecond: 100, durationMs: 8_000, rounds: 1, strikesFactor: 1 };
@@ -91,10 +92,4 @@ async function runOne(stage: Stage, cast: Cast, planned: PlannedFault): Promise<
   return false;
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    console.error(error);
-    process.exit(1);
-  },
-);
+runProgram(main);

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { ArgumentError } from '../house/run-program.js';
 
 /** What the command line of a run on a cluster says. */
 export interface ClusterArguments {
@@ -29,19 +30,21 @@ const USAGE = `usage: KUBECONFIG=… npm run test:cluster -- --from TAG --to TAG
   [--values FILE]… [--namespace N] [--rate N] [--seed N] [--keep]`;
 const RATE_MAX = 10_000;
 
-/** @throws Error with the usage. */
+/** @throws ArgumentError with the usage. */
 export function parseClusterArguments(args: readonly string[]): ClusterArguments {
   const values = parsed(args);
   const [ratePerSecond, seed] = [Number(values.rate), Number(values.seed)];
   if (!(ratePerSecond >= 1 && ratePerSecond <= RATE_MAX))
-    throw new Error(`--rate takes 1 to ${RATE_MAX}\n${USAGE}`);
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new Error(`--seed takes a number\n${USAGE}`);
+    throw new ArgumentError(`--rate takes 1 to ${RATE_MAX}\n${USAGE}`);
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new ArgumentError(`--seed takes a number\n${USAGE}`);
   const { from = '', to = '', 'sink-address': sinkAddress = '' } = values;
   if (from === '' || to === '' || sinkAddress === '')
-    throw new Error(`--from, --to and --sink-address are needed\n${USAGE}`);
-  if (from === to) throw new Error(`--from and --to are the same: nothing would be upgraded\n${USAGE}`);
+    throw new ArgumentError(`--from, --to and --sink-address are needed\n${USAGE}`);
+  if (from === to)
+    throw new ArgumentError(`--from and --to are the same: nothing would be upgraded\n${USAGE}`);
   const command = values.import;
-  if (command !== '' && !command.includes('{image}')) throw new Error(`--import names no {image}\n${USAGE}`);
+  if (command !== '' && !command.includes('{image}'))
+    throw new ArgumentError(`--import names no {image}\n${USAGE}`);
   const { repository, postgres, nats, namespace, keep: isKept, 'ingress-url': ingressUrl } = values;
   return {
     ...{ repository, from, to, postgres, nats, import: command, sinkAddress, ingressUrl },
@@ -70,6 +73,6 @@ function parsed(args: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n${USAGE}`, { cause: error });
+    throw new ArgumentError(`${(error as Error).message}\n${USAGE}`, { cause: error });
   }
 }

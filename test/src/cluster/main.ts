@@ -23,6 +23,7 @@ import { answersByPhase, type PhaseAnswers, problemsOf } from './phases.js';
 import { probe } from './probes.js';
 import { Release } from './release.js';
 import { SteadyLoad } from './steady-load.js';
+import { runProgram } from '../house/run-program.js';
 
 const DOOR_TIMEOUT_MS = 30_000;
 const NAME_WIDTH = 18;
@@ -205,10 +206,4 @@ async function judged(kube: Kube, release: Release, { cast, load, sink, problems
   }
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    console.error(error);
-    process.exit(1);
-  },
-);
+runProgram(main);

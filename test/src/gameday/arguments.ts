@@ -1,3 +1,4 @@
+import { ArgumentError } from '../house/run-program.js';
 /** What the command line of a game day says. */
 export interface GamedayArguments {
   /** In order. */
@@ -11,7 +12,7 @@ const USAGE = 'usage: npm run gameday -- [NAME … | first-five | all] [--short]
 
 /**
  * @param all names of every incident. @param firstFive those that can be rehearsed side by side.
- * @throws Error with the usage line.
+ * @throws ArgumentError with the usage line.
  */
 export function parseGamedayArguments(
   args: readonly string[],
@@ -26,11 +27,13 @@ export function parseGamedayArguments(
     else if (argument === 'all') names.push(...all);
     else if (argument === 'first-five') names.push(...firstFive);
     else if (all.includes(argument)) names.push(argument);
-    else throw new Error(`there is no incident ${argument}; there are ${all.join(', ')}\n${USAGE}`);
+    else throw new ArgumentError(`there is no incident ${argument}; there are ${all.join(', ')}\n${USAGE}`);
   }
   const chosen = names.length === 0 ? all : [...new Set(names)];
   const others = chosen.filter((name) => !firstFive.includes(name));
   if (isShort && others.length > 0)
-    throw new Error(`${others.join(', ')} would be in the way of the others: without --short\n${USAGE}`);
+    throw new ArgumentError(
+      `${others.join(', ')} would be in the way of the others: without --short\n${USAGE}`,
+    );
   return { names: chosen, isShort, isKept };
 }

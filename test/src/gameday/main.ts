@@ -9,6 +9,7 @@ import { FIRST_FIVE } from './first-five.js';
 import { type Incident, type Stage } from './incident.js';
 import { OTHERS } from './others.js';
 import { type Rehearsal, rehearse, TIME_SCALE } from './rehearse.js';
+import { runProgram } from '../house/run-program.js';
 
 const INCIDENTS: readonly Incident[] = [...FIRST_FIVE, ...OTHERS];
 const NAME_WIDTH = 22;
@@ -114,10 +115,4 @@ function failed({ name }: Incident, error: unknown): false {
   return false;
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    console.error(error);
-    process.exit(1);
-  },
-);
+runProgram(main);

@@ -12,6 +12,7 @@ import { type PhaseOptions, type PhaseResult, runPhase, type Stage } from './pha
 import { mixturesOf, type Phase, PHASES } from './phases.js';
 import { nameOf, prepareRevision } from './revision.js';
 import { writeRoots } from './roll.js';
+import { runProgram } from '../house/run-program.js';
 
 const RATE_PER_SECOND = 200;
 const MIXTURE_MS = { short: 2_000, long: 6_000 };
@@ -98,10 +99,4 @@ function answersOf({ load }: PhaseResult): string {
     .join(', ');
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    console.error(error);
-    process.exit(1);
-  },
-);
+runProgram(main);

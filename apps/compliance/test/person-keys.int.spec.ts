@@ -94,6 +94,10 @@ const decisionOn = (address: string): Promise<string> =>
   eventually(async () => (await races.ask(any(), address)).decision, MOVE_TIMEOUT);
 const isRefused = async (address: string): Promise<boolean> => (await decisionOn(address)) === 'deny';
 
+/** Whether a send could have begun after the acknowledged opt-out. */
+const isTooLate = ({ sendsUntilMs, acknowledgedAtMs }: Race): boolean =>
+  sendsUntilMs.some((ms) => ms > acknowledgedAtMs);
+
 /** Does it for all of them, some at a time. */
 async function forAll(addresses: readonly string[], act: (address: string) => Promise<unknown>) {
   for (let at = 0; at < addresses.length; at += AT_ONCE)
@@ -267,10 +271,7 @@ test('E1 F8 opt-outs and permits race on while keys change: no send after an ack
     isOver = true;
     await Promise.all(racing);
   }
-  const tooLate = results.filter(({ sendsUntilMs, acknowledgedAtMs }) =>
-    sendsUntilMs.some((ms) => ms > acknowledgedAtMs),
-  );
-  expect(tooLate).toEqual([]);
+  expect(results.filter(isTooLate)).toEqual([]);
   expect(results.filter(({ isDenied }) => !isDenied)).toEqual([]);
   await eventually(
     async () => expect((await house.db.query('SELECT FROM compliance.pending_signal')).rows).toEqual([]),
@@ -322,4 +323,33 @@ test('E6 F8 a move that is cut off in the middle goes on where it was; the forme
   expect([...(await hashesKept())].filter((hash) => before.has(hash))).toEqual([]);
   await eventually(async () => expect(await isRefused(phones[0]!)).toBe(true), MOVE_TIMEOUT);
   expect(await notRefused(phones)).toEqual([]);
+}, 120_000);
+
+test('E1 E6 the first change of a key goes through opt-outs that the store itself answers for: no send after one', async () => {
+  const [, second] = house.tenants.tenants as [Tenant, Tenant];
+  const others = new Races(second, intake);
+  const results: Race[] = [];
+  let isOver = false;
+  const racing = Array.from({ length: RACERS }, async () => {
+    while (!isOver) results.push(await others.race(any, any, 'store'));
+  });
+  const begun = async (): Promise<number> =>
+    (await house.db.query('SELECT FROM compliance.person_key WHERE tenant_id = $1', [second.uuidText]))
+      .rowCount!;
+  try {
+    await eventually(
+      () => expect(results.filter(({ isAtOnce }) => isAtOnce).length).toBeGreaterThan(RACES_MIN),
+      MOVE_TIMEOUT,
+    );
+    house.tenants.renewPersonKey(second);
+    await eventually(async () => expect(await begun()).toBe(1), MOVE_TIMEOUT);
+    const before = results.length;
+    await eventually(() => expect(results.length).toBeGreaterThan(before + RACES_MIN), MOVE_TIMEOUT);
+  } finally {
+    isOver = true;
+    await Promise.all(racing);
+  }
+  expect(results.filter(({ permits }) => permits > 0).length).toBeGreaterThan(PERMITS_MIN);
+  expect(results.filter(isTooLate)).toEqual([]);
+  expect(results.filter(({ isDenied }) => !isDenied)).toEqual([]);
 }, 120_000);

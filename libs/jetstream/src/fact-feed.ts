@@ -164,7 +164,9 @@ export class FactFeed {
       await this.waitForWork(ms);
   }
 
-  private isBatchFull = (): boolean => this.buffered() >= this.options.batchFactsMax;
+  private isBatchFull(): boolean {
+    return this.buffered() >= this.options.batchFactsMax;
+  }
 
   private async apply(batch: readonly ShardFacts[]): Promise<void> {
     const startMs = this.clock.monotonicMs();

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../house/run-program.js';
+
 /** How long and how often everything is measured. */
 export interface BenchPlan {
   readonly seed: number;

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../house/run-program.js';
+
 /** What the command line of the fault runs says. */
 export interface ChaosArguments {
   readonly isLong: boolean;

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../house/run-program.js';
+
 /** What the command line of a game day says. */
 export interface GamedayArguments {
   /** In order. */

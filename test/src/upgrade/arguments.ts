@@ -1,4 +1,5 @@
 import { ArgumentError } from '../house/run-program.js';
+
 /** What the command line of an upgrade says. */
 export interface UpgradeArguments {
   /** A git revision of this repository, or the folder of a clone. */

@@ -125,7 +125,8 @@ export class PermitStore {
 
   /**
    * How many of these messages were permitted although their recipient had opted out of everything before: none, ever.
-   * What was said counts from its commit while it waits to be written, and from its writing on.
+   * What was said counts from its commit while it waits to be written, and from its writing on; of a tenant whose key of
+   * persons was changed, from its writing on only, as what waits has the log's names.
    * Why another statement than the one that decides: it is to find that one's mistakes.
    */
   async givenDespiteOptOut(

@@ -90,7 +90,7 @@ import { PermitStore } from './persistence/permit.store.js';
 import { PersonKeyStore } from './persistence/person-key.store.js';
 import { PersonStore } from './persistence/person.store.js';
 import { PolicyStore } from './persistence/policy.store.js';
-import { PositionStore } from './persistence/position.store.js';
+import { PositionStore, TextPositionStore } from './persistence/position.store.js';
 import { PURGE_STEPS } from './persistence/purge-steps.js';
 import { ReaderDatabase } from './persistence/reader-database.js';
 import { ReviewStore } from './persistence/review.store.js';
@@ -198,7 +198,7 @@ function platform(process: Process<Config>) {
 const persistence = () => [
   provide(PersonStore, PersonKeys, PersonKeyStore),
   provide(SettlePersons, Database, PersonStore),
-  ...[provide(PendingStore), provide(OutgoingStore), provide(PositionStore)],
+  ...[provide(PendingStore), provide(OutgoingStore), provide(PositionStore), provide(TextPositionStore)],
   ...[provide(PermitStore), provide(SendFactsRead), provide(DecisionRead), provide(PolicyStore)],
   provide(ErasureStore),
   provideFactory(
@@ -280,7 +280,7 @@ const feeds = () => [
   ),
   provide(
     ReadTexts,
-    ...([Database, PositionStore, EventsClient, ReviewStore, FoldSignals, PersonKeys] as const),
+    ...([Database, TextPositionStore, EventsClient, ReviewStore, FoldSignals, PersonKeys] as const),
     ...([RelayWake, ComplianceMetrics, Clock, Logger] as const),
   ),
   provideFactory(

@@ -14,7 +14,7 @@ import { observed, type PersonOf, type SignalFact } from '../domain/observed-sig
 import { detectOptOutPhrase, type PhraseResult } from '../domain/opt-out-phrases.js';
 import { HASH_BYTES } from '../domain/person.js';
 import type { PersonKeys } from '../domain/person-keys.js';
-import type { PositionStore } from '../persistence/position.store.js';
+import type { TextPositionStore } from '../persistence/position.store.js';
 import type { ReviewStore } from '../persistence/review.store.js';
 import { SCHEMA } from '../persistence/roles.js';
 import type { ComplianceMetrics } from './compliance-metrics.js';
@@ -38,7 +38,7 @@ export class ReadTexts implements FactConsumer {
 
   constructor(
     private readonly db: Database,
-    private readonly positionStore: PositionStore,
+    private readonly positionStore: TextPositionStore,
     private readonly events: Pick<EventsClient, 'listTexts'>,
     private readonly reviews: ReviewStore,
     private readonly fold: FoldSignals,
@@ -48,7 +48,7 @@ export class ReadTexts implements FactConsumer {
     private readonly clock: Clock,
     private readonly log: Logger,
   ) {
-    this.waiting = new WaitingPositions((positions) => positionStore.writeTexts(db, positions), log);
+    this.waiting = new WaitingPositions((positions) => positionStore.write(db, positions), log);
   }
 
   onApplicationShutdown(): Promise<void> {
@@ -57,7 +57,7 @@ export class ReadTexts implements FactConsumer {
 
   async positions(shards: readonly number[]): Promise<ReadonlyMap<number, FactPosition>> {
     await this.waiting.flush();
-    return this.waiting.inTurn(() => this.positionStore.readTexts(this.db, shards));
+    return this.waiting.inTurn(() => this.positionStore.read(this.db, shards));
   }
 
   /** What somebody wrote is in force once it is read, not with its commit. */
@@ -83,7 +83,7 @@ export class ReadTexts implements FactConsumer {
     const signals = found.map(({ fact }) => ({ ...observed(fact, 'opt_out', who), isPhrase: true }));
     const { recorded, changes } = await this.db.transaction(async (tx) => {
       await fence(tx, SCHEMA, leases);
-      await this.positionStore.writeTexts(tx, positions);
+      await this.positionStore.write(tx, positions);
       await this.reviews.add(
         tx,
         found.map(({ result }, index) => {

@@ -76,8 +76,13 @@ class Log implements FactSource {
 class Leases {
   readonly epochs = new Map<number, bigint>(SHARDS.map((shard) => [shard, 1n]));
   readonly mine = new Map<number, bigint>(this.epochs);
+  /** When the feed last asked, which it does first in a batch. */
+  askedAtMs = NaN;
   private listeners: ((gained: number[], lost: number[]) => void)[] = [];
-  held = (): ReadonlyMap<number, bigint> => new Map(this.mine);
+  held(): ReadonlyMap<number, bigint> {
+    this.askedAtMs = clock.monotonicMs();
+    return new Map(this.mine);
+  }
   onChange(listener: (gained: number[], lost: number[]) => void): void {
     this.listeners.push(listener);
   }
@@ -147,7 +152,7 @@ export class Rig {
   readonly in: NatsLink;
   readonly publisher: FactPublisher;
   readonly feed: FactFeed;
-  private readonly heartbeat: NodeJS.Timeout;
+  private readonly timers = new Set<NodeJS.Timeout>();
 
   constructor(url: string, options: FactFeedOptions = {}) {
     this.out = new NatsLink({ url, name: 'relay' }, log);
@@ -161,19 +166,32 @@ export class Rig {
       failed: (code) => this.seen.failed.push(code),
     });
     for (const part of [this.out, this.in, this.feed]) part.onApplicationBootstrap();
-    this.heartbeat = setInterval(() => this.publisher.publishHeads(this.facts.heads()), HEARTBEAT_MS);
+    this.every(HEARTBEAT_MS, () => this.publisher.publishHeads(this.facts.heads()));
   }
 
   grow(shard: number, count: number, type?: string): void {
     this.publisher.publish({ epoch: this.facts.epoch, shard, facts: this.facts.grow(shard, count, type) });
   }
 
+  /** Does it again and again until told to stop, or until the rig stops. */
+  every(ms: number, task: () => void): () => void {
+    const timer = setInterval(task, ms);
+    this.timers.add(timer);
+    return () => clearInterval(timer);
+  }
+
   /** Grows every shard by runs of random length until told to stop. */
   flow(): () => void {
-    const timer = setInterval(() => {
+    return this.every(5, () => {
       for (const shard of SHARDS) this.grow(shard, 1 + Math.floor(Math.random() * 20));
-    }, 5);
-    return () => clearInterval(timer);
+    });
+  }
+
+  /** When each batch from now on began, in ms of the clock. */
+  batchesBegun(): number[] {
+    const begunMs: number[] = [];
+    this.store.beforeCommit = () => void begunMs.push(this.leases.askedAtMs);
+    return begunMs;
   }
 
   /** Until a new fact travels by the broker alone. */
@@ -206,7 +224,7 @@ export class Rig {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.heartbeat);
+    for (const timer of this.timers) clearInterval(timer);
     await this.feed.onApplicationShutdown();
     await Promise.all([this.in.onApplicationShutdown(), this.out.onApplicationShutdown()]);
   }

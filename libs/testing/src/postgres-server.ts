@@ -47,6 +47,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   wal_compression: 'off',
   shared_buffers: '256MB',
   max_wal_size: '2GB',
+  // Segments are used again, not removed: to make one takes a commit 60 to 100 ms.
+  min_wal_size: '1GB',
   checkpoint_completion_target: '0.9',
   jit: 'off',
   autovacuum_vacuum_scale_factor: '0.02',

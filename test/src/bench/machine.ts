@@ -15,7 +15,7 @@ const SETTINGS = [
     'wal_sync_method',
     'wal_compression',
   ],
-  ...['shared_buffers', 'max_wal_size', 'commit_delay', 'autovacuum'],
+  ...['shared_buffers', 'min_wal_size', 'max_wal_size', 'commit_delay', 'autovacuum'],
 ];
 const MUST_BE_ON = ['fsync', 'full_page_writes', 'synchronous_commit'];
 

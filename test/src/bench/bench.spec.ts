@@ -1,5 +1,8 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { pause, waitFor } from '../wire/time.js';
 import { parseBenchArguments } from './arguments.js';
@@ -7,6 +10,7 @@ import { boundOf } from './bound.js';
 import { type Cell } from './cell.js';
 import { ClosedLoop } from './closed-loop.js';
 import { costTable } from './cost-cells.js';
+import { watchDisk } from './disk-watch.js';
 import { CONNECTIONS_MAX, FixedRate } from './fixed-rate.js';
 import { goalsOf, median, tableOf } from './goals.js';
 import { answerIn } from './request-socket.js';
@@ -268,4 +272,22 @@ test('arguments', () => {
   expect(parseBenchArguments(['--burst-seconds', '60'], []).burstMs).toBe(60_000);
   expect(() => parseBenchArguments(['--only', 'x'], ['a'])).toThrow('there is no cell x');
   expect(() => parseBenchArguments(['--fast'], [])).toThrow('usage');
+});
+
+test('the disk is asked beside some work, and nothing is left of it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'posthorn-disk-watch-'));
+  try {
+    const { value, disk } = await watchDisk(folder, async () => {
+      await pause(200);
+      return 'done';
+    });
+    expect(value).toBe('done');
+    expect(disk.count).toBeGreaterThan(0);
+    expect(disk.max).toBeGreaterThan(0);
+    const failing = watchDisk(folder, () => Promise.reject(new Error('the work failed')));
+    await expect(failing).rejects.toThrow('the work failed');
+    expect(await readdir(folder)).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

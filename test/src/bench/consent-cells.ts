@@ -8,6 +8,7 @@ import { idOf } from '../wire/ids.js';
 import { waitFor } from '../wire/time.js';
 import { type BenchPlan } from './arguments.js';
 import { badAnswers, type Cell, round, watchCpu } from './cell.js';
+import { watchDisk } from './disk-watch.js';
 import { type Crew } from './platform-cells.js';
 
 const TENANTS = 4;
@@ -67,12 +68,16 @@ export class ConsentCells {
     await this.crew.generator.ask(load(newRun(`${cell}-warm-up`)));
     await this.drain(db);
     const cpu = watchCpu(platform.local.pids);
-    const { open } = await this.crew.generator.ask(load(newRun(cell)));
-    const { latency, sent, skipped, statuses } = open!;
+    const measure = () => this.crew.generator.ask(load(newRun(cell)));
+    const { value, disk } = await watchDisk(platform.dataDir, measure);
+    const { latency, sent, skipped, statuses } = value.open!;
     const late = skipped > 0 ? [`${skipped} requests did not leave in time`] : [];
     return {
       ...{ subject: cell, block, cpuMicros: cpu(sent) },
-      figures: { ackP50Ms: latency.p50, ackP99Ms: latency.p99, ackP999Ms: latency.p999 },
+      figures: {
+        ...{ ackP50Ms: latency.p50, ackP99Ms: latency.p99, ackP999Ms: latency.p999 },
+        ...{ diskP99Ms: round(disk.p99), diskMaxMs: round(disk.max) },
+      },
       problems: [...badAnswers(statuses), ...late],
     };
   }

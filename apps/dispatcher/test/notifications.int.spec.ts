@@ -141,6 +141,19 @@ test('F4 a mail goes through the relay; what a tenant named writes no header and
   expect(text).not.toMatch(/^Bcc:/m);
 });
 
+test('A10 a mail about a source that fails goes through the relay', async () => {
+  start();
+  const dataJson = JSON.stringify({ sourceId: 'src_1', name: 'sms', refused: 12 });
+  const address = 'ops@acme.example';
+  due.push(notification({ kind: 'source.failing', channel: 'email', address, secret: '', dataJson }));
+  await eventually(() => expect(settled).toMatchObject([{ delivered: true }]));
+  // Long lines are folded on their way.
+  const text = mails[0]!.text.replaceAll('=\r\n', '');
+  expect(text).toContain('Subject: [acme] A source refuses what is sent to it');
+  expect(text).toContain('sourceId: src_1');
+  expect(text).toContain('/refusals/reverify');
+});
+
 test('F4 I10 a mail that is refused is said to have failed, without the address', async () => {
   start();
   refusesMail = true;

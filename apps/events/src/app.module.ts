@@ -43,6 +43,7 @@ import { AppendServiceEvents } from './application/append-service-events.js';
 import { AppendSteps } from './application/append-steps.js';
 import { KeepRefusals } from './application/keep-refusals.js';
 import { OperateIntake } from './application/operate-intake.js';
+import { ReportFailingSources } from './application/report-failing-sources.js';
 import { ReportShapes } from './application/report-shapes.js';
 import { ReplayErasures } from './application/replay-erasures.js';
 import { ReprocessEvents } from './application/reprocess-events.js';
@@ -89,6 +90,7 @@ import { DriftRead } from './persistence/drift.read.js';
 import { QuarantineStore } from './persistence/quarantine.store.js';
 import { RefusalRead } from './persistence/refusal.read.js';
 import { RefusalStore } from './persistence/refusal.store.js';
+import { RefusedSourceRead } from './persistence/refused-source.read.js';
 import { RetentionRead } from './persistence/retention.read.js';
 import { ReprocessingRead } from './persistence/reprocessing.read.js';
 import { ReprocessingStore } from './persistence/reprocessing.store.js';
@@ -351,6 +353,8 @@ const intake = () => [
   provide(RetentionRead),
   provide(KeepRefusals, KeeperDatabase, RefusalStore, Clock),
   provide(ReverifyRefusals, ...([KeeperDatabase, RefusalStore, ReverificationStore, Clock, Logger] as const)),
+  provide(RefusedSourceRead, KeeperDatabase),
+  provide(ReportFailingSources, RefusedSourceRead, TenantsClient, LogLeases, Clock, Logger),
   provide(
     OperateIntake,
     ...([ReaderDatabase, EdgeConfig, RefusalRead, QuarantineStore] as const),

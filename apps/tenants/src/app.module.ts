@@ -19,6 +19,7 @@ import {
   PersonKeyServiceService,
   PrincipalServiceService,
   ReceiptServiceService,
+  SourceReportServiceService,
   UsageServiceService,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { KeyWrapper } from '@posthorn/crypto/key-wrapper.js';
@@ -133,6 +134,7 @@ import { IdempotencyController } from './transport/idempotency.grpc.js';
 import { KeywordController } from './transport/keywords.grpc.js';
 import { OperatorController } from './transport/operators.grpc.js';
 import { PrincipalController } from './transport/principals.grpc.js';
+import { SourceReportController } from './transport/source-reports.grpc.js';
 import { SourceController } from './transport/sources.grpc.js';
 import { ReceiptController } from './transport/receipts.grpc.js';
 import { StatusController } from './transport/status.grpc.js';
@@ -154,6 +156,7 @@ export const EXPOSURES: readonly GrpcExposure[] = [
   { definition: PersonKeyServiceService, callers: ['compliance'] },
   { definition: UsageServiceService, callers: ['ingress'] },
   { definition: DestinationReportServiceService, callers: ['dispatcher'] },
+  { definition: SourceReportServiceService, callers: ['events'] },
   { definition: NotificationServiceService, callers: ['api'] },
   { definition: NotificationDeliveryServiceService, callers: ['dispatcher'] },
   { definition: StatusServiceService, callers: ['api'] },
@@ -179,6 +182,7 @@ export class AppModule {
           PersonKeyController,
           StatusController,
           DestinationReportController,
+          SourceReportController,
           NotificationController,
         ],
       ],

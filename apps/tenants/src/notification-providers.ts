@@ -10,9 +10,11 @@ import { NotifyTenant } from './application/notify-tenant.js';
 import { OwnerSecrets } from './application/owner-secrets.js';
 import { SecretVault } from './application/secret-vault.js';
 import { SetNotifications } from './application/set-notifications.js';
+import { TellFailingSource } from './application/tell-failing-source.js';
 import { AuditStore } from './persistence/audit.store.js';
 import { NotificationChannelStore } from './persistence/notification-channel.store.js';
 import { NotificationStore } from './persistence/notification.store.js';
+import { SourceStore } from './persistence/source.store.js';
 import { TenantStore } from './persistence/tenant.store.js';
 
 /** What tenants are told, and where. */
@@ -25,6 +27,7 @@ export const notificationProviders = () => [
     ...([Database, ChangeRunner, TenantStore, NotificationChannelStore, NotificationStore] as const),
     ...([NotifyTenant, OwnerSecrets, SecretVault, DestinationRules] as const),
   ),
+  provide(TellFailingSource, Database, TenantStore, SourceStore, NotifyTenant, Clock),
   provide(
     DeliverNotifications,
     ...([

@@ -5,6 +5,8 @@ import {
   DestinationReportServiceService,
   NotificationDeliveryServiceService,
   NotificationServiceService,
+  type ReportFailingSourceRequest,
+  SourceReportServiceService,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { Database } from '@posthorn/postgres/database.js';
 import { grpcClient } from '@posthorn/server/grpc-client.js';
@@ -17,7 +19,7 @@ import { KeyEncryptionFile } from '../src/clients/key-encryption-file.js';
 import { AuditStore } from '../src/persistence/audit.store.js';
 import { NotificationStore } from '../src/persistence/notification.store.js';
 import { WORKER_ROLE } from '../src/persistence/roles.js';
-import { ACTOR, CALL, House, type Instance, makeDestination, makeTenant } from './harness.js';
+import { ACTOR, CALL, House, type Instance, makeDestination, makeSource, makeTenant } from './harness.js';
 
 const DAY_MS = 86_400_000;
 let house: House;
@@ -26,6 +28,7 @@ let clock: FakeClock;
 let settings: ReturnType<typeof grpcClient<typeof NotificationServiceService>>;
 let deliveries: ReturnType<typeof grpcClient<typeof NotificationDeliveryServiceService>>;
 let reports: ReturnType<typeof grpcClient<typeof DestinationReportServiceService>>;
+let sourceReports: ReturnType<typeof grpcClient<typeof SourceReportServiceService>>;
 beforeAll(async () => {
   house = await House.open('notifications');
   clock = new FakeClock(new SystemClock().nowMs());
@@ -33,6 +36,7 @@ beforeAll(async () => {
   settings = grpcClient(NotificationServiceService, instance.channel('api'));
   deliveries = grpcClient(NotificationDeliveryServiceService, instance.channel('dispatcher'));
   reports = grpcClient(DestinationReportServiceService, instance.channel('dispatcher'));
+  sourceReports = grpcClient(SourceReportServiceService, instance.channel('events'));
 }, 60_000);
 afterAll(() => house?.close());
 afterEach(() => house.db.query('DELETE FROM tenants.notification'));
@@ -72,6 +76,18 @@ const disable = (tenantId: string, destinationId: string) =>
     },
     CALL,
   );
+
+const SINCE_MS = 1_700_000_000_000;
+const fails = async (tenantId: string, sourceId: string, over: Partial<ReportFailingSourceRequest> = {}) =>
+  (
+    await sourceReports.reportFailingSource(
+      {
+        ...{ tenantId, sourceId, failingSinceMs: SINCE_MS, lastAuthenticMs: SINCE_MS - 1, refused: 12 },
+        ...{ lastCause: 'signature.mismatch', ...over },
+      },
+      CALL,
+    )
+  ).told;
 
 test('F4 the owner of a disabled destination is told once on each channel, however often it is reported', async () => {
   const tenant = await makeTenant(instance);
@@ -186,4 +202,78 @@ test('I6 a deleted tenant leaves no address behind', async () => {
     expect(rows[0]!.n).toBe(0);
   });
   expect(await claim()).toEqual([]);
+});
+
+test('A10 the owner of a source that fails is told once for as long as it does, on a channel set later too', async () => {
+  const tenant = await makeTenant(instance);
+  const source = await makeSource(instance, tenant.id);
+  expect(await fails(tenant.id, source.id)).toBe(false); // nobody wants to know
+  await put(tenant.id, hooks);
+  const both = await Promise.all([fails(tenant.id, source.id), fails(tenant.id, source.id)]);
+  expect(both.sort()).toEqual([false, true]);
+  const claimed = await claim();
+  expect(claimed).toMatchObject([{ kind: 'source.failing', channel: 'webhook', tenantSlug: tenant.slug }]);
+  expect(JSON.parse(claimed[0]!.dataJson)).toEqual({
+    ...{ sourceId: source.id, name: 'Sender', provider: 'hmac', refused: 12, cause: 'signature.mismatch' },
+    failingSince: '2023-11-14T22:13:20.000Z',
+    lastAuthenticAt: '2023-11-14T22:13:19.999Z',
+  });
+  await settle(claimed[0]!, true);
+  await put(tenant.id, { ...hooks, email: 'ops@example.com' });
+  expect(await fails(tenant.id, source.id, { refused: 40, failingSinceMs: SINCE_MS + 5 })).toBe(true);
+  expect(await fails(tenant.id, source.id, { refused: 41 })).toBe(false);
+  expect(await claim()).toMatchObject([{ kind: 'source.failing', channel: 'email' }]);
+  // It got better, and fails again.
+  expect(await fails(tenant.id, source.id, { lastAuthenticMs: SINCE_MS + 9 })).toBe(true);
+  expect(await claim()).toHaveLength(2);
+  expect(await last(tenant.id)).toMatchObject([{ kind: 'source.failing' }, { kind: 'source.failing' }]);
+});
+
+test('A10 nobody is told of a source that takes nothing, or what is not authentic, or that is another’s or no more', async () => {
+  const [tenant, stranger] = [await makeTenant(instance), await makeTenant(instance)];
+  for (const { id } of [tenant, stranger]) await put(id, hooks);
+  const source = await makeSource(instance, tenant.id);
+  const { actor, id } = { actor: ACTOR, id: source.id };
+  const pause = { actor, tenant: tenant.id, sourceId: id, reason: '' };
+  const change = (fields: object) =>
+    instance.admin.updateSource({ actor, tenant: tenant.id, id, ...fields }, CALL);
+  expect(await fails(stranger.id, id)).toBe(false);
+  expect(await fails('ten_00000000000000000000000001', id)).toBe(false);
+  await change({ status: 'disabled' });
+  expect(await fails(tenant.id, id)).toBe(false);
+  await change({ status: 'active', settingsJson: '{"verification":"monitor"}' });
+  expect(await fails(tenant.id, id)).toBe(false);
+  await change({ settingsJson: '{"verification":null}' });
+  await instance.admin.setSourcePause({ ...pause, paused: true }, CALL);
+  expect(await fails(tenant.id, id)).toBe(false);
+  await instance.admin.setSourcePause({ ...pause, paused: false }, CALL);
+  expect(await fails(tenant.id, id, { lastAuthenticMs: 0 })).toBe(true);
+  expect(JSON.parse((await claim())[0]!.dataJson)).not.toHaveProperty('lastAuthenticAt');
+  await instance.admin.deleteSource({ actor, tenant: tenant.id, id }, CALL);
+  expect(await fails(tenant.id, id)).toBe(false);
+  expect(await claim()).toEqual([]);
+});
+
+test.each([
+  ['tenantId', { tenantId: 'acme' }],
+  ['sourceId', { sourceId: 'dst_1' }],
+  ['failingSinceMs', { failingSinceMs: 0 }],
+  ['failingSinceMs', { failingSinceMs: NaN }],
+  ['lastAuthenticMs', { lastAuthenticMs: 1e300 }],
+  ['lastAuthenticMs', { lastAuthenticMs: SINCE_MS + 0.5 }],
+  ['lastCause', { lastCause: 'a text of the sender' }],
+])('B5 a report of a failing source with an impossible %s is refused, by its name', async (path, over) => {
+  const [tenantId, sourceId] = ['ten_00000000000000000000000001', 'src_00000000000000000000000001'];
+  await expect(fails(tenantId, sourceId, over)).rejects.toMatchObject({
+    code: 'request.invalid',
+    fields: [{ path }],
+  });
+});
+
+test('B11 nobody but events reports sources', async () => {
+  sourceReports = grpcClient(SourceReportServiceService, instance.channel('ingress'));
+  await expect(fails('ten_00000000000000000000000001', 'src_x')).rejects.toMatchObject({
+    code: 'caller.forbidden',
+  });
+  sourceReports = grpcClient(SourceReportServiceService, instance.channel('events'));
 });

@@ -143,7 +143,9 @@ function deadLetters({ destinations, hasDeadLetters }: ReadinessFacts): Verdict 
 function alerts(channels: ReadinessFacts['notifications']): Verdict {
   if (channels === undefined) return SILENT;
   if (channels.length === 0)
-    return fail('no notifications are set: nobody would be told of a disabled destination');
+    return fail(
+      'no notifications are set: nobody would be told of a disabled destination or a source that fails',
+    );
   const broken = channels.filter(({ lastState }) => lastState === 'dropped');
   if (broken.length > 0)
     return fail(

@@ -28,7 +28,7 @@ export const putNotifications = z.strictObject({
 const last = z
   .object({
     id: z.string().describe('ntf_…, which a webhook has as its webhook-id'),
-    kind: z.enum(['destination.disabled', 'key.expiring', 'notification.test']),
+    kind: z.enum(['destination.disabled', 'key.expiring', 'source.failing', 'notification.test']),
     state: z.enum(['pending', 'delivered', 'dropped']),
     createdAt: time,
     attempts: z.number(),

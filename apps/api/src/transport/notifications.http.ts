@@ -17,7 +17,7 @@ const read = { principal: 'tenant', scope: 'tenant:read' } as const;
 const write = { principal: 'tenant', scope: 'tenant:write' } as const;
 const BASE = '/v1/tenants/{tenant}/notifications';
 
-/** Where an owner is told of a disabled destination, or a key that expires. */
+/** Where an owner is told of a disabled destination, a source that fails, or a key that expires. */
 @Controller()
 export class NotificationsController {
   constructor(
@@ -29,7 +29,8 @@ export class NotificationsController {
     method: 'GET',
     path: BASE,
     tag: 'Notifications',
-    summary: 'Where the owner is told of a disabled destination and of a key that expires within seven days',
+    summary:
+      'Where the owner is told of a disabled destination, of a source to which nothing authentic comes any more, and of a key that expires within seven days',
     access: read,
     status: 200,
     response: notifications,

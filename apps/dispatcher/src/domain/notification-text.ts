@@ -11,12 +11,15 @@ export interface NotificationToTell {
 const SUBJECTS: Readonly<Record<string, string>> = {
   'destination.disabled': 'A destination was disabled',
   'key.expiring': 'An API key expires soon',
+  'source.failing': 'A source refuses what is sent to it',
   'notification.test': 'Test of notifications',
 };
 const WHAT_TO_DO: Readonly<Record<string, string>> = {
   'destination.disabled':
     'Deliveries that waited are dead letters; of what comes meanwhile nothing is delivered. Mend it, then POST …/destinations/{id}/enable and POST …/dead-letters/redrive.',
   'key.expiring': 'Make a new one with POST …/api-keys, then delete this one.',
+  'source.failing':
+    'Nothing that comes verifies, and a provider that is refused for long gives up. GET …/refusals?source={id} says why each request was refused. Compare the secret and the settings of the source with what the provider has; POST …/sources/{id}/secrets brings the secret that the provider signs with into force. Then POST …/sources/{id}/refusals/reverify lets in what was refused in the last 72 hours. See whether the provider has disabled the webhook meanwhile.',
   'notification.test': 'Nothing is wrong: somebody wanted to see that this arrives.',
 };
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;

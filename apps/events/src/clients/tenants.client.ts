@@ -1,13 +1,15 @@
 import type { Duplex } from 'node:stream';
-import { formatId, uuidOfId } from '@posthorn/clock/id.js';
+import { formatId, idOfUuid, uuidOfId } from '@posthorn/clock/id.js';
 import {
   ConfigKind,
   ConfigServiceService,
   DataKeyServiceService,
+  SourceReportServiceService,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { SealedBox } from '@posthorn/crypto/sealed-box.js';
 import { AppError } from '@posthorn/errors/app-error.js';
 import { GrpcChannel, grpcClient, openStream } from '@posthorn/server/grpc-client.js';
+import type { RefusedSource } from '../domain/failing-source.js';
 
 /** What this service keeps in memory of the configuration. */
 export const EVENTS_CONFIG_KINDS: readonly ConfigKind[] = [
@@ -23,14 +25,16 @@ const DESTROY_DEADLINE_MS = 10_000;
 /** The connection to tenants. */
 export class TenantsChannel extends GrpcChannel {}
 
-/** Configuration and keys. */
+/** Configuration and keys, and who tells owners. */
 export class TenantsClient {
   private readonly config;
   private readonly dataKeys;
+  private readonly reports;
 
   constructor(private readonly channel: TenantsChannel) {
     this.config = grpcClient(ConfigServiceService, channel);
     this.dataKeys = grpcClient(DataKeyServiceService, channel);
+    this.reports = grpcClient(SourceReportServiceService, channel);
   }
 
   /** Starts a watch of the configuration; resolves when the peer is reached. */
@@ -73,5 +77,24 @@ export class TenantsClient {
     );
     const keyIds = destroyed.flatMap(({ id }) => uuidOfId('dek', id) ?? []);
     return { keyIds, pending: applied?.pending ?? [], hasMore };
+  }
+
+  /**
+   * Has the owner of a source that fails told: once for as long as it does, however often it is said.
+   * @returns whether somebody is to be told by this call. @throws AppError `service.unavailable`, `service.deadline`
+   */
+  async reportFailingSource(source: RefusedSource): Promise<boolean> {
+    const { told } = await this.reports.reportFailingSource(
+      {
+        tenantId: idOfUuid('ten', source.tenantId),
+        sourceId: idOfUuid('src', source.sourceId),
+        failingSinceMs: source.firstRefusedAtMs,
+        lastAuthenticMs: source.lastAuthenticAtMs,
+        refused: source.refused,
+        lastCause: source.lastCause,
+      },
+      { deadlineMs: DEADLINE_MS },
+    );
+    return told;
   }
 }

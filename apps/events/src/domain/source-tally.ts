@@ -16,6 +16,8 @@ export interface SourceTally {
   /** Empty = none matched. */
   secretId: Buffer;
   secretAtMs: number;
+  /** Of the last authentic request, whatever its scheme, also of one that came again; 0 = none. */
+  authenticAtMs: number;
   /** Requests that were authentic, by the hour since 1970 in which they came. */
   readonly authenticByHour: Map<number, number>;
 }
@@ -41,6 +43,7 @@ export const emptyTally = ({
   optOuts: 0,
   secretId: NONE,
   secretAtMs: 0,
+  authenticAtMs: 0,
   authenticByHour: new Map(),
 });
 
@@ -56,6 +59,7 @@ export function addRequest(tally: SourceTally, request: IntakeRequest, stored: n
   if (!events.some(isUnauthentic)) {
     const hour = Math.floor(receivedAtMs / HOUR_MS);
     tally.authenticByHour.set(hour, (tally.authenticByHour.get(hour) ?? 0) + 1);
+    tally.authenticAtMs = Math.max(tally.authenticAtMs, receivedAtMs);
   }
   if (stored === 0) return;
   if (tally.firstEventAtMs === 0 || receivedAtMs < tally.firstEventAtMs) tally.firstEventAtMs = receivedAtMs;

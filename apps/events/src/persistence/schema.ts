@@ -19,6 +19,7 @@ import { SET_ASIDE } from './migrations/0019-set-aside.js';
 import { WORKER_SEATS } from './migrations/0020-worker-seats.js';
 import { STATISTICS_SAMPLE } from './migrations/0021-statistics-sample.js';
 import { AUTOANALYZE } from './migrations/0022-autoanalyze.js';
+import { FAILING_SOURCES } from './migrations/0023-failing-sources.js';
 import { REBASE_LOG } from './log-continuity.js';
 import { ROLES } from './roles.js';
 
@@ -48,6 +49,7 @@ export const EVENTS_SCHEMA: SchemaDefinition = {
     WORKER_SEATS,
     STATISTICS_SAMPLE,
     AUTOANALYZE,
+    FAILING_SOURCES,
   ],
   repairs: [REBASE_LOG],
 };

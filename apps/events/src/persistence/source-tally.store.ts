@@ -7,9 +7,9 @@ const ADD: Statement = {
   name: 'source_tally_add',
   text: `
 INSERT INTO events.source_tally AS t (tenant_id, source_id, first_event_at, last_event_at, stored, duplicate,
-  unrecognized, unauthentic, opt_outs, secret_id, secret_at)
+  unrecognized, unauthentic, opt_outs, secret_id, secret_at, authentic_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::int8[], $6::int8[],
-  $7::int8[], $8::int8[], $9::int8[], $10::uuid[], $11::timestamptz[]) AS n (tenant_id, source_id)
+  $7::int8[], $8::int8[], $9::int8[], $10::uuid[], $11::timestamptz[], $12::timestamptz[]) AS n (tenant_id, source_id)
 ORDER BY tenant_id, source_id
 ON CONFLICT (tenant_id, source_id) DO UPDATE SET
   first_event_at = LEAST(t.first_event_at, excluded.first_event_at),
@@ -19,7 +19,8 @@ ON CONFLICT (tenant_id, source_id) DO UPDATE SET
   opt_outs = t.opt_outs + excluded.opt_outs,
   secret_id = CASE WHEN t.secret_at IS NULL OR excluded.secret_at >= t.secret_at THEN excluded.secret_id
     ELSE t.secret_id END,
-  secret_at = GREATEST(t.secret_at, excluded.secret_at)`,
+  secret_at = GREATEST(t.secret_at, excluded.secret_at),
+  authentic_at = GREATEST(t.authentic_at, excluded.authentic_at)`,
 };
 
 const ADD_HOURS: Statement = {
@@ -53,6 +54,7 @@ export class SourceTallyStore {
       int8Array(tallies.map(({ optOuts }) => BigInt(optOuts))),
       uuidArray(tallies.map(({ secretId }) => secretId)),
       timeArray(tallies.map(({ secretAtMs }) => secretAtMs)),
+      timeArray(tallies.map(({ authenticAtMs }) => authenticAtMs)),
     ]);
     await this.addHours(tx, tallies);
   }

@@ -2,7 +2,8 @@ import { FieldErrors } from './field-errors.js';
 
 export const NOTIFICATION_CHANNELS = ['email', 'webhook'] as const;
 export type NotificationChannel = (typeof NOTIFICATION_CHANNELS)[number];
-export type NotificationKind = 'destination.disabled' | 'key.expiring' | 'notification.test';
+export type NotificationKind =
+  'destination.disabled' | 'key.expiring' | 'source.failing' | 'notification.test';
 export type NotificationState = 'pending' | 'delivered' | 'dropped';
 
 /** Something that a tenant is told, once for a subject and episode on each of its channels. */

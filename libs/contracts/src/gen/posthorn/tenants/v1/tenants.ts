@@ -1236,6 +1236,31 @@ export interface DisableDestinationResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface ReportFailingSourceRequest {
+  /** `ten_…` */
+  tenantId: string;
+  /** `src_…` */
+  sourceId: string;
+  /** Unix milliseconds: the first request that was refused since the last authentic one. */
+  failingSinceMs: number;
+  /** Unix milliseconds; 0 = there never was one. */
+  lastAuthenticMs: number;
+  /** Requests that were refused since, counted up to a bound. */
+  refused: number;
+  /** An error code: why the last one was refused. */
+  lastCause: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ReportFailingSourceResponse {
+  /**
+   * Whether somebody is to be told by this call. Not so: it was told before, there is no channel, or the source takes
+   * what is not authentic, or nothing, or is no more.
+   */
+  told: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 /** Where a tenant is told of what it should know. */
 export interface NotificationChannel {
   /** email | webhook */
@@ -1251,7 +1276,7 @@ export interface NotificationChannel {
 export interface NotificationRecord {
   /** `ntf_…` */
   id: string;
-  /** destination.disabled | key.expiring | notification.test */
+  /** destination.disabled | key.expiring | source.failing | notification.test */
   kind: string;
   /** pending | delivered | dropped */
   state: string;
@@ -14227,6 +14252,193 @@ export const DisableDestinationResponse: MessageFns<DisableDestinationResponse> 
   },
 };
 
+function createBaseReportFailingSourceRequest(): ReportFailingSourceRequest {
+  return { tenantId: "", sourceId: "", failingSinceMs: 0, lastAuthenticMs: 0, refused: 0, lastCause: "" };
+}
+
+export const ReportFailingSourceRequest: MessageFns<ReportFailingSourceRequest> = {
+  encode(message: ReportFailingSourceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.sourceId !== "") {
+      writer.uint32(18).string(message.sourceId);
+    }
+    if (message.failingSinceMs !== 0) {
+      writer.uint32(25).double(message.failingSinceMs);
+    }
+    if (message.lastAuthenticMs !== 0) {
+      writer.uint32(33).double(message.lastAuthenticMs);
+    }
+    if (message.refused !== 0) {
+      writer.uint32(40).uint32(message.refused);
+    }
+    if (message.lastCause !== "") {
+      writer.uint32(50).string(message.lastCause);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportFailingSourceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportFailingSourceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sourceId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.failingSinceMs = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.lastAuthenticMs = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.refused = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.lastCause = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReportFailingSourceResponse(): ReportFailingSourceResponse {
+  return { told: false };
+}
+
+export const ReportFailingSourceResponse: MessageFns<ReportFailingSourceResponse> = {
+  encode(message: ReportFailingSourceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.told !== false) {
+      writer.uint32(8).bool(message.told);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportFailingSourceResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportFailingSourceResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.told = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        if (message._unknownFields === undefined) {
+          message._unknownFields = {};
+        }
+
+        const list = message._unknownFields[tag];
+
+        if (list === undefined) {
+          message._unknownFields[tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseNotificationChannel(): NotificationChannel {
   return { kind: "", address: "", createdAtMs: 0 };
 }
@@ -16921,6 +17133,65 @@ export const DestinationReportServiceService = {
 export interface DestinationReportServiceServer extends UntypedServiceImplementation {
   /** Disables it, once, unless its configuration has changed meanwhile. */
   disableDestination: handleUnaryCall<DisableDestinationRequest, DisableDestinationResponse>;
+}
+
+/** What those who take requests found out of sources. */
+
+export interface SourceReportServiceClient {
+  /** Has the owner of a source that fails told: once for as long as it fails, however often it is said. */
+
+  reportFailingSource(request: ReportFailingSourceRequest): Observable<ReportFailingSourceResponse>;
+}
+
+/** What those who take requests found out of sources. */
+
+export interface SourceReportServiceController {
+  /** Has the owner of a source that fails told: once for as long as it fails, however often it is said. */
+
+  reportFailingSource(
+    request: ReportFailingSourceRequest,
+  ): Promise<ReportFailingSourceResponse> | Observable<ReportFailingSourceResponse> | ReportFailingSourceResponse;
+}
+
+export function SourceReportServiceControllerMethods() {
+  return function (constructor: Function) {
+    const grpcMethods: string[] = ["reportFailingSource"];
+    for (const method of grpcMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcMethod("SourceReportService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+    const grpcStreamMethods: string[] = [];
+    for (const method of grpcStreamMethods) {
+      const descriptor: any = Reflect.getOwnPropertyDescriptor(constructor.prototype, method);
+      GrpcStreamMethod("SourceReportService", method)(constructor.prototype[method], method, descriptor);
+      Object.defineProperty(constructor.prototype, method, descriptor);
+    }
+  };
+}
+
+export const SOURCE_REPORT_SERVICE_NAME = "SourceReportService";
+
+/** What those who take requests found out of sources. */
+export type SourceReportServiceService = typeof SourceReportServiceService;
+export const SourceReportServiceService = {
+  /** Has the owner of a source that fails told: once for as long as it fails, however often it is said. */
+  reportFailingSource: {
+    path: "/posthorn.tenants.v1.SourceReportService/ReportFailingSource" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReportFailingSourceRequest): Buffer =>
+      Buffer.from(ReportFailingSourceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReportFailingSourceRequest => ReportFailingSourceRequest.decode(value),
+    responseSerialize: (value: ReportFailingSourceResponse): Buffer =>
+      Buffer.from(ReportFailingSourceResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReportFailingSourceResponse => ReportFailingSourceResponse.decode(value),
+  },
+} as const;
+
+export interface SourceReportServiceServer extends UntypedServiceImplementation {
+  /** Has the owner of a source that fails told: once for as long as it fails, however often it is said. */
+  reportFailingSource: handleUnaryCall<ReportFailingSourceRequest, ReportFailingSourceResponse>;
 }
 
 /** Where tenants are told of what goes wrong. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Server, type handleUnaryCall } from '@grpc/grpc-js';
 import { SystemClock } from '@posthorn/clock/clock.js';
 import { FakeClock } from '@posthorn/clock/fake-clock.js';
@@ -9,6 +10,7 @@ import {
   type ReportFailingSourceResponse,
 } from '@posthorn/contracts/posthorn/tenants/v1/tenants.js';
 import { serverCredentials } from '@posthorn/server/tls.js';
+import { eventually } from '@posthorn/testing/eventually.js';
 import { testCertificates } from '@posthorn/testing/test-certificates.js';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing/test-database.js';
 import { testProcess } from '@posthorn/testing/test-process.js';
@@ -29,6 +31,7 @@ import { eventOf, id, requestOf } from './intake.builder.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
+const LOOK_INTERVAL_MS = 20;
 const NONE: Buffer = Buffer.alloc(0);
 const { log } = testProcess('events');
 const tenantId = id();
@@ -38,11 +41,12 @@ let clock: FakeClock;
 let report: ReportFailingSources;
 let said: ReportFailingSourceRequest[];
 let isAway: boolean;
+let held: ReadonlyMap<number, bigint>;
 let close: () => void;
 beforeEach(async () => {
   database = await createTestDatabase('failing sources', [EVENTS_SCHEMA]);
   clock = new FakeClock(new SystemClock().nowMs());
-  [said, isAway] = [[], false];
+  [said, isAway, held] = [[], false, new Map([[0, 1n]])];
   report = await looker();
 });
 afterEach(async () => {
@@ -74,9 +78,9 @@ async function looker(): Promise<ReportFailingSources> {
     channel.onApplicationShutdown();
     server.forceShutdown();
   };
-  const leases = { held: () => new Map([[0, 1n]]) };
+  const leases = { held: () => held };
   const sources = new RefusedSourceRead(database.database(ROLES.keeper));
-  return new ReportFailingSources(sources, new TenantsClient(channel), leases, clock, log);
+  return new ReportFailingSources(sources, new TenantsClient(channel), leases, clock, log, LOOK_INTERVAL_MS);
 }
 
 /** So many requests of a source are refused, one a second, the first so long ago. */
@@ -203,4 +207,20 @@ test('B10 a round looks at so many sources, the next at those after them; one th
   await report.run(2);
   await report.run(2);
   expect(saidOf()).toEqual([0, 1]);
+});
+
+test('A10 whoever holds the first lane looks, and goes on when a round failed', async () => {
+  await refuse(id(), 12, 2 * HOUR_MS);
+  held = new Map([[1, 1n]]);
+  report.onApplicationBootstrap();
+  await delay(5 * LOOK_INTERVAL_MS);
+  expect(said).toEqual([]);
+  [held, isAway] = [new Map([[0, 1n]]), true];
+  await delay(5 * LOOK_INTERVAL_MS);
+  isAway = false;
+  await eventually(() => expect(said.length).toBeGreaterThan(1));
+  await report.beforeApplicationShutdown();
+  const { length } = said;
+  await delay(5 * LOOK_INTERVAL_MS);
+  expect(said).toHaveLength(length);
 });

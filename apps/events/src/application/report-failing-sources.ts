@@ -17,7 +17,7 @@ const SOURCES_MAX = 500;
  * knows what was told: so nothing is kept of it here, and what a round could not say is said by a later one.
  */
 export class ReportFailingSources {
-  private readonly rounds = new Rounds(LOOK_INTERVAL_MS, () => this.round());
+  private readonly rounds: Rounds;
   private after: RefusedSource | undefined;
 
   constructor(
@@ -26,7 +26,10 @@ export class ReportFailingSources {
     private readonly leases: Pick<ShardLeases, 'held'>,
     private readonly clock: Clock,
     private readonly log: Pick<Logger, 'info' | 'warn'>,
-  ) {}
+    lookIntervalMs = LOOK_INTERVAL_MS,
+  ) {
+    this.rounds = new Rounds(lookIntervalMs, () => this.round());
+  }
 
   onApplicationBootstrap(): void {
     this.rounds.start();

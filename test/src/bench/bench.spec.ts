@@ -10,7 +10,7 @@ import { boundOf } from './bound.js';
 import { type Cell } from './cell.js';
 import { ClosedLoop } from './closed-loop.js';
 import { costTable } from './cost-cells.js';
-import { watchDisk } from './disk-watch.js';
+import { watchDisk } from './disk.js';
 import { CONNECTIONS_MAX, FixedRate } from './fixed-rate.js';
 import { goalsOf, median, tableOf } from './goals.js';
 import { answerIn } from './request-socket.js';

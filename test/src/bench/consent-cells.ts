@@ -8,7 +8,7 @@ import { idOf } from '../wire/ids.js';
 import { waitFor } from '../wire/time.js';
 import { type BenchPlan } from './arguments.js';
 import { badAnswers, type Cell, round, watchCpu } from './cell.js';
-import { watchDisk } from './disk-watch.js';
+import { watchDisk } from './disk.js';
 import { type Crew } from './platform-cells.js';
 
 const TENANTS = 4;

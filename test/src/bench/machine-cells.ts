@@ -13,7 +13,8 @@ import { BenchChild } from './child.js';
 import { costSeed, measureCosts } from './cost-cells.js';
 import { type GeneratorAnswer, type GeneratorCommand } from './generator.main.js';
 import { insertBatches, insertSingly, type InsertResult } from './inserts.js';
-import { durableSettings, flushesPerSecond } from './machine.js';
+import { flushesPerSecond } from './disk.js';
+import { durableSettings } from './machine.js';
 import { prefill } from './prefill.js';
 
 const SECRET = `whsec_${Buffer.alloc(32, 3).toString('base64')}`;

@@ -1,11 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
-import { join } from 'node:path';
 import type pg from 'pg';
-import { monotonicMs } from '../wire/time.js';
 
-const FLUSH_BYTES = 8_192;
 const SETTINGS = [
   ...[
     'server_version',
@@ -44,25 +41,6 @@ export function describeMachine(root: string): Machine {
     commit: git('rev-parse', '--short', 'HEAD'),
     isClean: git('status', '--porcelain') === '',
   };
-}
-
-/** Flushes of 8 kB a second on the disk of that folder, one after the other. */
-export function flushesPerSecond(folder: string, durationMs: number): number {
-  const path = join(folder, 'flush-test');
-  const file = openSync(path, 'w');
-  const page = Buffer.alloc(FLUSH_BYTES, 1);
-  try {
-    const startMs = monotonicMs();
-    let flushes = 0;
-    for (; monotonicMs() - startMs < durationMs; flushes++) {
-      writeSync(file, page, 0, FLUSH_BYTES, 0);
-      fdatasyncSync(file);
-    }
-    return (flushes * 1000) / (monotonicMs() - startMs);
-  } finally {
-    closeSync(file);
-    rmSync(path);
-  }
 }
 
 /** Postgres' settings. @throws Error when the database would lose what it acknowledged: such figures are worth nothing. */

@@ -53,4 +53,10 @@ async function recycleWal(db: pg.ClientBase): Promise<void> {
   for (let done = 0; done < WAL_SEGMENTS; done++)
     await db.query(`SELECT pg_switch_wal() FROM pg_logical_emit_message(false, 'bench', '')`);
   await db.query('CHECKPOINT');
+  const { rows } = await db.query<{ segments: number }>(
+    'SELECT count(*)::int AS segments FROM pg_ls_waldir()',
+  );
+  const { segments } = rows[0]!;
+  if (segments < WAL_SEGMENTS)
+    throw new Error(`Postgres keeps ${segments} segments of its log: min_wal_size`);
 }
